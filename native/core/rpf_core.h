@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The core: loads the BPF programs, attaches them, and turns what they find into batches of records. It knows nothing of
+ * Node. Every function returns 0 or a positive number on success and a negative errno on failure.
+ *
+ * Threads: one thread at a time may be in rpf_poll(); rpf_wake() may be called from any thread and any time between
+ * rpf_open() and rpf_close(); the rest belongs to the thread that opened the tracer.
+ */
+#ifndef RPF_CORE_H
+#define RPF_CORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RPF_MAX_DEVICES 16 /* device patterns; compared one by one in the kernel */
+#define RPF_MAX_NETNS 256  /* entries of the netns filter map */
+#define RPF_MAX_REASONS 64 /* entries of the reason filter map */
+#define RPF_MAX_SNAP 2048  /* packet bytes that --snaplen may ask for: a jumbo-free frame and its headers */
+
+struct rpf_tracer;
+
+/* Why an operation failed, for people. code is one of the E_... names that src/errors.ts knows. */
+struct rpf_error {
+	int err;	  /* negative errno */
+	char code[32];	  /* "E_NO_BTF", "E_MISSING_CAPABILITY", ... */
+	char message[512]; /* what and which; no remedy in it */
+};
+
+struct rpf_device_pattern {
+	char name[16]; /* not necessarily terminated */
+	uint32_t length; /* bytes to compare; 16 compares the whole name, its terminator included */
+};
+
+/* Zero-initialise it, then set what differs from the defaults. */
+struct rpf_config {
+	int every;		  /* 1: every drop as a record of its own, no flow table */
+	uint32_t snaplen;	  /* packet bytes with each record; 0 = none; at most RPF_MAX_SNAP */
+	uint32_t ring_bytes;	  /* power of two, at least 64 KiB; 0 = default */
+	uint32_t flow_slots;	  /* flow table entries per CPU, power of two; 0 = default */
+	uint32_t interval_ms;	  /* how often the counts of flows come out; 0 = default (1000) */
+	uint32_t whole_per_flow;  /* drops of a flow that go out whole before it is counted; 0 = default (1) */
+	uint32_t netns[RPF_MAX_NETNS]; /* only these network namespaces (inode numbers); none = all */
+	uint32_t netns_count;
+	uint32_t reasons[RPF_MAX_REASONS]; /* only these reasons; none = all */
+	uint32_t reason_count;
+	struct rpf_device_pattern devices[RPF_MAX_DEVICES]; /* only devices that match one of these; none = all */
+	uint32_t device_count;
+	const char *expression; /* pcap-filter(7) expression; NULL = none */
+};
+
+/* Exact totals since rpf_attach(), summed over the CPUs. */
+struct rpf_total {
+	uint32_t netns;
+	uint32_t reason;
+	uint64_t seen;	  /* drops that the hook saw, filters or not */
+	uint64_t matched; /* drops that passed the filters */
+	uint64_t lost;	  /* of these, drops whose record did not fit into the ring buffer */
+};
+
+struct rpf_stats {
+	uint64_t seen;
+	uint64_t matched;
+	uint64_t lost;		/* ring buffer full */
+	uint64_t recursion;	/* hook calls that the kernel skipped because the program already ran on that CPU */
+	uint64_t delivered;	/* drops handed out through rpf_poll(), aggregates counted in full */
+	uint64_t records;	/* drop records handed out */
+	uint64_t flows;		/* flow table entries in use at the last drain */
+	uint64_t coarse;	/* drops counted under a coarse key because the flow table was full */
+	uint64_t run_ns;	/* BPF run time and runs; both 0 unless kernel.bpf_stats_enabled=1 */
+	uint64_t run_count;
+	uint32_t kfree_skb_arguments; /* arity of the tracepoint on this kernel: 2, 3 or 4 */
+	uint32_t probe_read;	/* 1: reads through bpf_probe_read_kernel, 0: typed pointers and bpf_rdonly_cast */
+};
+
+/* Probes the kernel, loads the programs and fills the filters. Nothing is attached yet. */
+int rpf_open(const struct rpf_config *config, struct rpf_tracer **tracer, struct rpf_error *error);
+
+/* Replaces the filters (netns, reasons, devices) while running. The expression cannot be replaced: -EINVAL. */
+int rpf_configure(struct rpf_tracer *tracer, const struct rpf_config *config, struct rpf_error *error);
+
+int rpf_attach(struct rpf_tracer *tracer, struct rpf_error *error);
+
+/*
+ * Waits at most timeout_ms for something to report and writes whole records to buffer, a struct rpf_batch first.
+ * Returns the bytes written, or 0 when there was nothing (time out, rpf_wake()). bytes must be at least 64 KiB.
+ * After rpf_detach() it does not wait, and 0 means that everything has been handed out, flow counts included.
+ */
+long rpf_poll(struct rpf_tracer *tracer, void *buffer, size_t bytes, int timeout_ms);
+
+/* Makes a running or the next rpf_poll() return at once. */
+void rpf_wake(struct rpf_tracer *tracer);
+
+/* Detaches all programs. The maps stay readable and what they hold can still be polled. Idempotent. */
+int rpf_detach(struct rpf_tracer *tracer);
+
+int rpf_stats(struct rpf_tracer *tracer, struct rpf_stats *stats);
+
+/* Writes at most max totals, returns how many there are. */
+int rpf_totals(struct rpf_tracer *tracer, struct rpf_total *totals, size_t max);
+
+/* Writes "symbol+0xoffset" of a kernel text address, as the kernel's %pB prints it. Returns its length. */
+int rpf_symbol(struct rpf_tracer *tracer, uint64_t address, char *buffer, size_t bytes);
+
+/* Calls visit for each drop reason in the BTF of the running kernel and its modules. name has no SKB_DROP_REASON_. */
+int rpf_reasons(int (*visit)(void *context, uint32_t reason, const char *name), void *context);
+
+/* Detaches and frees. NULL is allowed. */
+void rpf_close(struct rpf_tracer *tracer);
+
+/* ---- network namespaces (rpf_netns.c): no tracer needed ---- */
+
+struct rpf_netns_counter {
+	uint32_t netns;		/* inode number */
+	uint32_t pid;		/* a process inside; 0 when it was found as a bind mount */
+	int32_t err;		/* negative errno when the counter could not be read */
+	uint32_t _reserved;
+	uint64_t reverse_path_filter; /* TcpExt IPReversePathFilter */
+	char path[256];		/* where it was found, e.g. /run/netns/pod */
+};
+
+/*
+ * Finds every network namespace that a process or a bind mount under /run/netns makes visible and reads its counter.
+ * Holds none of them open. Calls visit for each; stops when visit returns non-zero. Returns how many were visited.
+ */
+int rpf_netns_counters(int (*visit)(void *context, const struct rpf_netns_counter *counter), void *context);
+
+/* ---- filter expressions (rpf_filter.c): no tracer needed ---- */
+
+/*
+ * Compiles a pcap-filter(7) expression without using it. Returns 0, or -EINVAL with libpcap's words in message and the
+ * byte offset of the first word that no valid expression could have in position.
+ */
+int rpf_filter_check(const char *expression, char *message, size_t bytes, size_t *position);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

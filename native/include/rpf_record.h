@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+/*
+ * The records that travel from the BPF programs through the ring buffer and the core to TypeScript.
+ *
+ * This file is the single source of truth: the BPF programs and the core include it, src/record/layout.gen.ts is
+ * generated from the BTF of the compiled BPF object, and a hash of the layout is compared when the addon loads.
+ *
+ * Every record starts with struct rpf_header. Integers are in the byte order of the machine, ports and ethertypes too;
+ * addresses are in network order, an IPv4 address in the first 4 of 16 bytes. All padding is named.
+ */
+#ifndef RPF_RECORD_H
+#define RPF_RECORD_H
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+#define RPF_NAME_BYTES 16 /* IFNAMSIZ and TASK_COMM_LEN, include/uapi/linux/if.h, include/linux/sched.h */
+#define RPF_ADDRESS_BYTES 16
+
+enum rpf_record_kind {
+	RPF_RECORD_BATCH = 1, /* struct rpf_batch: first record of every batch */
+	RPF_RECORD_DROP = 2,  /* struct rpf_drop */
+	RPF_RECORD_LOST = 3,  /* struct rpf_lost */
+	RPF_RECORD_LINK = 4,  /* struct rpf_link */
+};
+
+struct rpf_header {
+	__u32 size; /* bytes of the whole record with all that follows it; a multiple of 8 */
+	__u32 kind; /* enum rpf_record_kind */
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+};
+
+struct rpf_batch {
+	struct rpf_header header;
+	__s64 wall_offset_ns; /* CLOCK_REALTIME minus CLOCK_MONOTONIC when the batch was made */
+};
+
+/* What makes two drops alike. Drops that agree in every byte of it are one flow and are counted together. */
+struct rpf_flow {
+	__u64 location; /* return address in the function that freed the skb */
+	__u32 reason;	/* enum skb_drop_reason; 0 where the kernel gives none */
+	__u32 netns;	/* inode number; 0 = unknown */
+	__u32 ifindex;	/* 0 = the skb had no device */
+	__u32 mark;
+	char device[RPF_NAME_BYTES];
+	__u8 src[RPF_ADDRESS_BYTES];
+	__u8 dst[RPF_ADDRESS_BYTES];
+	__u16 src_port;
+	__u16 dst_port;
+	__u16 ethertype; /* VLAN tags looked through; 0 = unknown */
+	__u8 family;	 /* 4, 6, or 0 where there is no IP header that can be read */
+	__u8 protocol;	 /* IP protocol, valid with RPF_L4_PROTOCOL */
+	__s32 rp_filter_all;	/* net.ipv4.conf.all.rp_filter, valid with RPF_CONF */
+	__s32 rp_filter_device; /* net.ipv4.conf.<device>.rp_filter, valid with RPF_CONF */
+};
+
+enum rpf_flags {
+	RPF_DEVICE = 1 << 0,	    /* device, ifindex and the device_* members are valid */
+	RPF_DEVICE_STALE = 1 << 1,  /* skb->dev held something that is not a device (union with dev_scratch and rbnode) */
+	RPF_PEER = 1 << 2,	    /* peer_* are valid */
+	RPF_CONF = 1 << 3,	    /* rp_filter_* and knobs are valid (the device has an in_device) */
+	RPF_DEVICE_HAS_IPV4 = 1 << 4, /* in_device->ifa_list is not empty */
+	RPF_L3 = 1 << 5,	    /* an IP header was read: family, src, dst, ttl */
+	RPF_L3_ABSENT = 1 << 6,	    /* the skb has no network header, or its protocol is not IP */
+	RPF_L3_SHORT = 1 << 7,	    /* the packet ends before its IP header does */
+	RPF_L3_NONLINEAR = 1 << 8,  /* the IP header lies outside of the linear data */
+	RPF_L4_PROTOCOL = 1 << 9,   /* protocol is valid */
+	RPF_L4 = 1 << 10,	    /* ports, or icmp_type and icmp_code, are valid */
+	RPF_L4_SHORT = 1 << 11,	    /* the packet ends before its transport header does */
+	RPF_L4_NONLINEAR = 1 << 12, /* the transport header lies outside of the linear data */
+	RPF_FRAGMENT = 1 << 13,	    /* an IP fragment; all but the first have no transport header */
+	RPF_VLAN = 1 << 14,	    /* vlan_id is valid */
+	RPF_TCP_FLAGS = 1 << 15,    /* tcp_flags is valid */
+	RPF_COARSE = 1 << 16,	    /* the flow table was full: counted by reason, location, netns and device only */
+	RPF_NONLINEAR = 1 << 17,    /* a part of the packet lies outside of the linear data */
+	RPF_SNAP_MAC = 1 << 18,	    /* the packet bytes start with the Ethernet header, else with the network header */
+	RPF_SNAP_NONLINEAR = 1 << 19, /* fewer packet bytes than asked for, because the rest is not linear */
+	RPF_L3_MALFORMED = 1 << 20, /* the version or header length in the IP header is impossible */
+	RPF_AGGREGATE = 1 << 21,    /* came out of the flow table: count drops like the flow's first one */
+};
+
+enum rpf_knobs {
+	RPF_ACCEPT_LOCAL_ALL = 1 << 0,
+	RPF_ACCEPT_LOCAL_DEVICE = 1 << 1,
+	RPF_SRC_VALID_MARK_ALL = 1 << 2,
+	RPF_SRC_VALID_MARK_DEVICE = 1 << 3,
+	RPF_ROUTE_LOCALNET_ALL = 1 << 4,
+	RPF_ROUTE_LOCALNET_DEVICE = 1 << 5,
+	RPF_FORWARDING_ALL = 1 << 6,
+	RPF_FORWARDING_DEVICE = 1 << 7,
+};
+
+/* The rest of what is known of a drop and mostly the same for all drops of a flow. */
+struct rpf_detail {
+	__u64 netns_cookie;
+	__u32 flags;  /* enum rpf_flags */
+	__u32 knobs;  /* enum rpf_knobs */
+	__u32 length; /* skb->len, bytes */
+	__u16 gso_segs;
+	__u16 gso_size;
+	__u16 vlan_id;
+	__u16 fragment_offset; /* bytes */
+	__u8 ttl;	       /* IPv6: hop limit */
+	__u8 tcp_flags;
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u32 device_flags; /* IFF_*, include/uapi/linux/if.h */
+	__u32 device_type;  /* ARPHRD_*, include/uapi/linux/if_arp.h */
+	char device_kind[RPF_NAME_BYTES]; /* rtnl_link_ops->kind ("veth", "vxlan", ...), empty for hardware */
+	__u32 peer_ifindex; /* the other end of a veth pair */
+	__u32 peer_netns;
+	char peer_device[RPF_NAME_BYTES];
+};
+
+/* Who happened to run on the CPU. In softirq that is any task at all: current, maybe unrelated. */
+struct rpf_task {
+	__u64 cgroup_id;
+	__u32 pid;
+	__u32 _reserved; /* keeps the size a multiple of 8 */
+	char comm[RPF_NAME_BYTES];
+};
+
+struct rpf_drop {
+	struct rpf_header header; /* time_ns: the last drop that count covers */
+	__u64 first_ns;		  /* the first drop that count covers */
+	__u64 count;		  /* drops that this record stands for */
+	__u64 skb;		  /* address of the struct sk_buff; 0 in an aggregate */
+	__u32 cpu;
+	__u32 snap_bytes; /* packet bytes that follow the record */
+	struct rpf_task task;
+	struct rpf_flow flow;
+	struct rpf_detail detail;
+};
+
+enum rpf_lost_where {
+	RPF_LOST_RING = 1,	/* the ring buffer was full */
+	RPF_LOST_RECURSION = 2, /* the program interrupted itself on one CPU and the kernel did not run it again */
+};
+
+struct rpf_lost {
+	struct rpf_header header;
+	__u64 count;
+	__u32 where;  /* enum rpf_lost_where */
+	__u32 reason; /* 0 with RPF_LOST_RECURSION: never seen */
+	__u32 netns;
+	__u32 _reserved; /* keeps the size a multiple of 8 */
+};
+
+/* A device of the tracer's own network namespace, now or no more. From RTM_NEWLINK and RTM_DELLINK. */
+struct rpf_link {
+	struct rpf_header header;
+	__u32 ifindex;
+	__u32 gone;	    /* 1 = deleted */
+	__u32 device_flags; /* IFF_* */
+	__u32 device_type;  /* ARPHRD_* */
+	__u32 link_ifindex; /* IFLA_LINK: peer or lower device; 0 = none */
+	__u32 master_ifindex; /* IFLA_MASTER; 0 = none */
+	char name[RPF_NAME_BYTES];
+	char kind[RPF_NAME_BYTES]; /* IFLA_INFO_KIND */
+};
+
+#endif

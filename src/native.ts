@@ -1,0 +1,90 @@
+/**
+ * The addon's surface, as native/addon/ exports it. Everything here runs on the JS thread of the environment
+ * that loaded the addon; only the poll thread inside the addon is elsewhere.
+ */
+export interface NativeConfig {
+  readonly every?: boolean;
+  /** Packet bytes with each record, 0 to 2048. */
+  readonly snaplen?: number;
+  readonly ringBytes?: number;
+  readonly flowSlots?: number;
+  readonly intervalMs?: number;
+  readonly wholePerFlow?: number;
+  /** Network namespaces by inode number. */
+  readonly netns?: readonly number[];
+  readonly reasons?: readonly number[];
+  /** Device names; a trailing `*` matches any rest. */
+  readonly devices?: readonly string[];
+  /** pcap-filter(7) expression. */
+  readonly expression?: string;
+}
+
+/** Exact totals since attach. Counts are bigint: they may pass 2^53. */
+export interface NativeTotal {
+  readonly netns: number;
+  readonly reason: number;
+  readonly seen: bigint;
+  readonly matched: bigint;
+  readonly lost: bigint;
+}
+
+export interface NativeStats {
+  readonly seen: bigint;
+  readonly matched: bigint;
+  readonly lost: bigint;
+  readonly recursion: bigint;
+  readonly delivered: bigint;
+  readonly records: bigint;
+  readonly flows: bigint;
+  readonly coarse: bigint;
+  /** BPF run time in ns and runs; both 0n unless kernel.bpf_stats_enabled=1. */
+  readonly runNs: bigint;
+  readonly runCount: bigint;
+  readonly kfreeSkbArguments: number;
+  readonly probeRead: boolean;
+}
+
+export interface NativeNetnsCounter {
+  readonly netns: number;
+  readonly pid: number;
+  readonly path: string;
+  /** TcpExt IPReversePathFilter; absent when it could not be read, then `errno` says why. */
+  readonly reversePathFilter?: bigint;
+  readonly errno?: number;
+}
+
+/**
+ * Called for each batch. The records lie in `buffers[slot]`, bytes 0 to `bytes`; the addon does not touch that buffer
+ * again before `release(slot)`. With all slots out the poll thread waits: back-pressure instead of growth.
+ * `error` is set once, when the poll thread had to stop.
+ */
+export type OnBatch = (error: Error | null, slot: number, bytes: number) => void;
+
+export interface NativeTracer {
+  readonly buffers: readonly ArrayBuffer[];
+  /** Attaches the programs and starts the poll thread. */
+  attach(onBatch: OnBatch): void;
+  release(slot: number): void;
+  /** Replaces netns, reasons and devices. */
+  configure(config: NativeConfig): void;
+  /** "symbol+0xoffset" of a kernel text address, or undefined where the kernel gives none. */
+  symbol(address: bigint): string | undefined;
+  stats(): NativeStats;
+  totals(): NativeTotal[];
+  /** Detaches the programs; resolves when everything they left has gone through onBatch and was released. */
+  detach(): Promise<void>;
+  /** Detaches without draining, joins the poll thread and frees everything. Idempotent; every call resolves. */
+  close(): Promise<void>;
+}
+
+export interface NativeAddon {
+  /** Hash of the record layout that the addon was built with; equal to LAYOUT_HASH in src/record/layout.gen.ts. */
+  readonly layoutHash: string;
+  /** Throws an Error with `code` (one of src/errors.ts), `errno` and `message`. */
+  readonly Tracer: new (config: NativeConfig) => NativeTracer;
+  /** Drop reasons of the running kernel, from its BTF: number to name. */
+  reasons(): Map<number, string>;
+  netnsCounters(): NativeNetnsCounter[];
+  /** undefined when the expression is valid. `position` is a byte offset into it. */
+  checkFilter(expression: string): { message: string; position: number } | undefined;
+}
