@@ -40,9 +40,26 @@ function build(outDir) {
 
 function compile(source, object, defines = []) {
   // The BTF line information would otherwise carry this machine's paths into the shipped binary.
-  const flags = ['-target', 'bpf', '-O2', '-g', '-mcpu=v3', '-Wall', '-Wextra', `-ffile-prefix-map=${root}/=`];
+  const flags = [
+    '-target',
+    'bpf',
+    '-O2',
+    '-g',
+    '-mcpu=v3',
+    '-Wall',
+    '-Wextra',
+    `-ffile-prefix-map=${root}/=`,
+  ];
   const includes = [`-I${join(root, 'native', 'include')}`, `-I${bpf}`];
-  tool(process.env.CLANG ?? 'clang', [...flags, ...defines, ...includes, '-c', join(bpf, source), '-o', object]);
+  tool(process.env.CLANG ?? 'clang', [
+    ...flags,
+    ...defines,
+    ...includes,
+    '-c',
+    join(bpf, source),
+    '-o',
+    object,
+  ]);
   tool(process.env.LLVM_STRIP ?? 'llvm-strip', ['-g', object]); // drops DWARF, keeps .BTF and .BTF.ext
   return object;
 }
@@ -58,11 +75,15 @@ function tool(command, args) {
 
 /** The hash is taken from layout.bpf.c; the programs must have been compiled to the same layout. */
 function expectSameLayout(layout, object) {
-  const expected = new Map([...layout.structs, ...layout.enums].map((type) => [type.name, JSON.stringify(type)]));
+  const expected = new Map(
+    [...layout.structs, ...layout.enums].map((type) => [type.name, JSON.stringify(type)]),
+  );
   const used = describeLayout(object, (name) => expected.has(name));
-  if (!used.structs.some((struct) => struct.name === 'rpf_drop')) throw new Error(`${object}: no struct rpf_drop in its BTF`);
+  if (!used.structs.some((struct) => struct.name === 'rpf_drop'))
+    throw new Error(`${object}: no struct rpf_drop in its BTF`);
   for (const type of [...used.structs, ...used.enums]) {
-    if (JSON.stringify(type) !== expected.get(type.name)) throw new Error(`${object}: ${type.name} differs from layout.bpf.c`);
+    if (JSON.stringify(type) !== expected.get(type.name))
+      throw new Error(`${object}: ${type.name} differs from layout.bpf.c`);
   }
 }
 

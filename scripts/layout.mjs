@@ -33,7 +33,9 @@ function readBtf(objectPath) {
   // Debian puts bpftool into /usr/sbin, which is not in the PATH of ordinary users.
   const env = { ...process.env, PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin` };
   const options = { env, encoding: 'utf8', maxBuffer: 64 << 20 };
-  return JSON.parse(execFileSync('bpftool', ['btf', 'dump', 'file', objectPath, 'format', 'raw', '-j'], options)).types;
+  return JSON.parse(
+    execFileSync('bpftool', ['btf', 'dump', 'file', objectPath, 'format', 'raw', '-j'], options),
+  ).types;
 }
 
 function describeStruct(struct, byId) {
@@ -46,7 +48,8 @@ function describeStruct(struct, byId) {
 
 function describeMember(struct, member, byId) {
   const where = `${struct.name}.${member.name}`;
-  if (member.bitfield_size || member.bits_offset % 8) throw new Error(`${where} is a bit field; records have none`);
+  if (member.bitfield_size || member.bits_offset % 8)
+    throw new Error(`${where} is a bit field; records have none`);
   const type = resolve(member.type_id, byId);
   const element = type.kind === 'ARRAY' ? resolve(type.type_id, byId) : type;
   const described = {
@@ -66,7 +69,11 @@ function describeType(type, where) {
 }
 
 function describeEnum(type) {
-  return { name: type.name, size: type.size, values: type.values.map(({ name, val }) => ({ name, value: val })) };
+  return {
+    name: type.name,
+    size: type.size,
+    values: type.values.map(({ name, val }) => ({ name, value: val })),
+  };
 }
 
 /** Looks through typedefs and qualifiers. */

@@ -81,7 +81,9 @@ export interface NativeAddon {
   /** Hash of the record layout that the addon was built with; equal to LAYOUT_HASH in src/record/layout.gen.ts. */
   readonly layoutHash: string;
   /** Throws an Error with `code` (one of src/errors.ts), `errno` and `message`. */
-  readonly Tracer: new (config: NativeConfig) => NativeTracer;
+  readonly Tracer: new (
+    config: NativeConfig,
+  ) => NativeTracer;
   /** Drop reasons of the running kernel, from its BTF: number to name. */
   reasons(): Map<number, string>;
   netnsCounters(): NativeNetnsCounter[];
