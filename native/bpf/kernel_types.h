@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+/*
+ * The few kernel types that the programs read, with only the members they touch. CO-RE moves every access to where the
+ * running kernel keeps the member, so order and size here mean nothing. UAPI constants come from the UAPI headers.
+ */
+#ifndef RPF_KERNEL_TYPES_H
+#define RPF_KERNEL_TYPES_H
+
+#include <linux/types.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct ns_common {
+	unsigned int inum;
+};
+
+struct net;
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct ipv4_devconf {
+	int data[33]; /* IPV4_DEVCONF_* minus 1, include/uapi/linux/ip.h; [32] in v5.10 */
+};
+
+struct netns_ipv4 {
+	struct ipv4_devconf *devconf_all;
+};
+
+struct net_device;
+
+struct net {
+	struct ns_common ns;
+	__u64 net_cookie; /* atomic64_t up to v5.11: the same 8 bytes */
+	struct net_device *loopback_dev;
+	struct netns_ipv4 ipv4;
+};
+
+struct in_ifaddr;
+
+struct in_device {
+	struct in_ifaddr *ifa_list;
+	struct ipv4_devconf cnf;
+};
+
+struct rtnl_link_ops {
+	const char *kind;
+};
+
+struct net_device {
+	char name[16];
+	int ifindex;
+	unsigned int flags;
+	unsigned short type;
+	possible_net_t nd_net;
+	struct in_device *ip_ptr;
+	const struct rtnl_link_ops *rtnl_link_ops;
+};
+
+struct sock_common {
+	possible_net_t skc_net;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+};
+
+typedef unsigned int sk_buff_data_t;
+
+struct sk_buff {
+	struct net_device *dev;
+	struct sock *sk;
+	unsigned int len;
+	unsigned int data_len;
+	__u16 vlan_tci;
+	__be16 vlan_proto;
+	__u32 mark;
+	__be16 protocol;
+	__u16 network_header;
+	__u16 mac_header;
+	sk_buff_data_t tail;
+	sk_buff_data_t end;
+	unsigned char *head;
+	unsigned char *data;
+};
+
+struct skb_shared_info {
+	unsigned short gso_size;
+	unsigned short gso_segs;
+};
+
+/* Stand-ins for "n bytes at this address": small types that every kernel's BTF has. */
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+		__be16 u6_addr16[8];
+		__be32 u6_addr32[4];
+	} in6_u;
+};
+
+struct timespec64 {
+	__s64 tv_sec;
+};
+
+/* The first member of veth_priv is the peer, as here; veth_priv itself is not in vmlinux BTF where veth is a module. */
+struct fib_nh_common {
+	struct net_device *nhc_dev;
+};
+
+#pragma clang attribute pop
+
+#endif
