@@ -1,0 +1,75 @@
+/**
+ * Installs, builds and runs every test:  node scripts/test.mjs
+ *
+ * The last line on stdout is the sum: "N passed, N failed[, N skipped]". Ends with 0 when all passed, with 1 when something
+ * failed, and with 3 when nothing failed but something could not be run without root.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isRoot, main, run } from './lib/command.mjs';
+import { installDebianPackages } from './lib/debian.mjs';
+import { lookForLeftovers } from './lib/leftovers.mjs';
+import { installNpmPackages, requireNode } from './lib/npm.mjs';
+import { runScript, runVitest, sum } from './lib/stages.mjs';
+
+const stages = [
+  { name: 'lint', start: (environment) => runScript('scripts/lint.mjs', environment) },
+  { name: 'unit, contract', start: (environment) => runVitest(['unit', 'contract'], environment) },
+  { name: 'native', start: (environment) => runScript('scripts/test-native.mjs', environment) },
+  {
+    name: 'kernel',
+    needsRoot: 'they create network namespaces and load BPF programs',
+    start: (environment) => runVitest(['kernel'], environment),
+  },
+  {
+    name: 'process',
+    needsRoot: 'they run the tracer, with and without each of its capabilities',
+    start: (environment) => runVitest(['process'], environment),
+  },
+];
+
+await main(() => {
+  requireNode();
+  installDebianPackages(['build', 'demo', 'test']);
+  installNpmPackages();
+  run(process.execPath, ['scripts/build.mjs']);
+  const results = isRoot() ? runStages(stages) : runStages(stages.filter((stage) => !stage.needsRoot));
+  report(results);
+});
+
+/** Every stage gets a directory of its own for temporary files and a mark in its environment: what it leaves is found. */
+function runStages(list) {
+  const scratch = mkdtempSync(join(tmpdir(), 'rpftrace-test-'));
+  try {
+    const findLeftovers = lookForLeftovers(scratch);
+    const results = list.map((stage) => ({
+      name: stage.name,
+      ...startStage(stage, findLeftovers.environment),
+    }));
+    return [...results, { name: 'nothing left behind', ...findLeftovers() }];
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function startStage(stage, environment) {
+  process.stdout.write(`\n== ${stage.name}\n`);
+  return stage.start(environment);
+}
+
+function report(results) {
+  process.stdout.write('\n');
+  for (const result of results) process.stdout.write(`${result.name}: ${summaryLine(result)}\n`);
+  const total = sum(results);
+  const unable = isRoot() ? [] : stages.filter((stage) => stage.needsRoot);
+  for (const stage of unable)
+    process.stdout.write(`${stage.name}: not run, needs root: ${stage.needsRoot}\n`);
+  if (unable.length > 0) process.stdout.write('As root: npm test\n');
+  process.stdout.write(`${summaryLine(total)}\n`);
+  process.exitCode = total.failed > 0 ? 1 : unable.length > 0 ? 3 : 0;
+}
+
+function summaryLine({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+}
