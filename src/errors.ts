@@ -1,0 +1,124 @@
+/** What went wrong, from one list: scripts and tests compare codes, people read messages and remedies. */
+export class TracerError extends Error {
+  override readonly name = 'TracerError';
+  readonly code: ErrorCode;
+  /** What to do next, the likeliest first. */
+  readonly remedies: readonly string[];
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { remedies?: readonly string[]; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.remedies = options.remedies ?? CODES[code].remedies;
+  }
+}
+
+export type ErrorCode = keyof typeof CODES;
+
+/** Exit codes of the program. */
+export const EXIT = { done: 0, failed: 1, usage: 2, cannot: 3 } as const;
+
+/** Turns whatever was thrown, by the addon too, into a TracerError. */
+export function toTracerError(thrown: unknown): TracerError {
+  if (thrown instanceof TracerError) return thrown;
+  if (!(thrown instanceof Error)) return new TracerError('E_INTERNAL', String(thrown));
+  const code = (thrown as { code?: unknown }).code;
+  return new TracerError(isErrorCode(code) ? code : 'E_INTERNAL', thrown.message, { cause: thrown });
+}
+
+export function exitCodeOf(error: TracerError): number {
+  return CODES[error.code].exit;
+}
+
+/** The message with its code, then the numbered remedies. Has no trailing newline. */
+export function formatError(error: TracerError): string {
+  const head = `rpftrace: ${error.message} [${error.code}]`;
+  if (error.remedies.length === 0) return head;
+  const steps = error.remedies.map((remedy, index) => `  ${index + 1}. ${remedy}`);
+  return [head, 'What to do:', ...steps].join('\n');
+}
+
+function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(CODES, code);
+}
+
+interface CodeFacts {
+  readonly exit: number;
+  readonly remedies: readonly string[];
+}
+
+/** Remedies here hold for every error of the code; one that is thrown with remedies of its own shows only those. */
+const CODES = {
+  E_NOT_LINUX: {
+    exit: EXIT.cannot,
+    remedies: [
+      'run rpftrace on the Linux node whose packets are lost; only the Linux kernel has these hooks',
+    ],
+  },
+  E_NO_BTF: {
+    exit: EXIT.cannot,
+    remedies: [
+      'look for /sys/kernel/btf/vmlinux; without it this kernel was built without CONFIG_DEBUG_INFO_BTF=y',
+      'boot a kernel of the distribution that has it: Debian 11, Ubuntu 20.10, RHEL 8.2 and newer do',
+      'in a container, make sure that /sys is mounted (sysfs, read-only is enough)',
+    ],
+  },
+  E_MISSING_CAPABILITY: {
+    exit: EXIT.cannot,
+    remedies: [
+      'run it as root: sudo rpftrace ...',
+      'or give it CAP_BPF and CAP_PERFMON: sudo setpriv --reuid=$USER --inh-caps=+bpf,+perfmon --ambient-caps=+bpf,+perfmon rpftrace ...',
+      'in Kubernetes: securityContext.capabilities.add: ["BPF", "PERFMON"] (kernels before 5.8: "SYS_ADMIN")',
+      'in Docker: --cap-add BPF --cap-add PERFMON',
+    ],
+  },
+  E_LOCKDOWN: {
+    exit: EXIT.cannot,
+    remedies: [
+      'look at /sys/kernel/security/lockdown: in [confidentiality] the kernel lets no BPF program read its memory by address',
+      'boot with lockdown=integrity or without Secure Boot',
+      'or use a kernel with bpf_rdonly_cast (6.2 and newer): there rpftrace reads through typed pointers only',
+    ],
+  },
+  E_KERNEL_TOO_OLD: {
+    exit: EXIT.cannot,
+    remedies: [
+      'use Linux 5.10 or newer',
+      'run: rpftrace --version; uname -r; and report both if the kernel is newer',
+    ],
+  },
+  E_BPF_REFUSED: {
+    exit: EXIT.cannot,
+    remedies: [
+      'in a container, allow the bpf() system call in the seccomp profile (Docker: --security-opt seccomp=unconfined to try it)',
+      'look at dmesg and at the audit log for a security module (SELinux, AppArmor) that refused it',
+      'look at kernel.unprivileged_bpf_disabled and kernel.perf_event_paranoid when it does not run as root',
+    ],
+  },
+  E_ADDON_MISSING: {
+    exit: EXIT.cannot,
+    remedies: [
+      'in a checkout, build it: npm run build',
+      'in an installed package, install it again on this machine: npm install rpftrace',
+      `make sure that the package was made for ${process.platform}-${process.arch}`,
+    ],
+  },
+  E_LAYOUT_MISMATCH: {
+    exit: EXIT.cannot,
+    remedies: [
+      'addon and program come from different builds; build both again: npm run build',
+      'in an installed package, remove and install it again',
+    ],
+  },
+  E_USAGE: { exit: EXIT.usage, remedies: ['run: rpftrace --help'] },
+  E_UNKNOWN_REASON: { exit: EXIT.usage, remedies: ['run: rpftrace trace --help'] },
+  E_UNKNOWN_DEVICE: { exit: EXIT.usage, remedies: ['list the devices: ip link'] },
+  E_UNKNOWN_NETNS: { exit: EXIT.usage, remedies: ['list the network namespaces: lsns -t net; ip netns'] },
+  E_EXPRESSION: { exit: EXIT.usage, remedies: ['see the syntax: man 7 pcap-filter'] },
+  E_OUTPUT: { exit: EXIT.failed, remedies: [] },
+  E_CLOSED: { exit: EXIT.failed, remedies: [] },
+  E_INTERNAL: { exit: EXIT.failed, remedies: [] },
+} as const satisfies Record<string, CodeFacts>;
