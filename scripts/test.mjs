@@ -29,33 +29,28 @@ const stages = [
   },
 ];
 
-await main(() => {
+await main(async () => {
   requireNode();
   installDebianPackages(['build', 'demo', 'test']);
   installNpmPackages();
   run(process.execPath, ['scripts/build.mjs']);
-  const results = isRoot() ? runStages(stages) : runStages(stages.filter((stage) => !stage.needsRoot));
-  report(results);
+  report(await runStages(stages.filter((stage) => isRoot() || !stage.needsRoot)));
 });
 
 /** Every stage gets a directory of its own for temporary files and a mark in its environment: what it leaves is found. */
-function runStages(list) {
+async function runStages(list) {
   const scratch = mkdtempSync(join(tmpdir(), 'rpftrace-test-'));
   try {
     const findLeftovers = lookForLeftovers(scratch);
-    const results = list.map((stage) => ({
-      name: stage.name,
-      ...startStage(stage, findLeftovers.environment),
-    }));
+    const results = [];
+    for (const stage of list) {
+      process.stdout.write(`\n== ${stage.name}\n`);
+      results.push({ name: stage.name, ...(await stage.start(findLeftovers.environment)) });
+    }
     return [...results, { name: 'nothing left behind', ...findLeftovers() }];
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
-}
-
-function startStage(stage, environment) {
-  process.stdout.write(`\n== ${stage.name}\n`);
-  return stage.start(environment);
 }
 
 function report(results) {

@@ -1,26 +1,23 @@
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { npmProgram, path, root } from './command.mjs';
 
 const summaryPattern = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/;
 
-/** Runs a script of ours whose last line on stdout says "N passed, N failed[, N skipped]"; returns these numbers. */
-export function runScript(script, environment) {
-  const { status, stdout } = start(process.execPath, [script], environment, ['ignore', 'pipe', 'inherit']);
-  process.stdout.write(stdout);
-  const [, passed, failed, skipped = '0'] = summaryPattern.exec(stdout.trimEnd().split('\n').at(-1)) ?? [
-    0, 0, 0,
-  ];
+/** Runs a script of ours whose last line on stdout says "N passed, N failed[, N skipped]"; resolves to these numbers. */
+export async function runScript(script, environment) {
+  const { status, lastLine } = await start(process.execPath, [script], environment);
+  const [, passed = 0, failed = 0, skipped = 0] = summaryPattern.exec(lastLine) ?? [];
   return countFailure(status, { passed: Number(passed), failed: Number(failed), skipped: Number(skipped) });
 }
 
-/** Runs vitest on these projects and returns how many of their tests passed, failed and were skipped. */
-export function runVitest(projects, environment) {
+/** Runs vitest on these projects and resolves to how many of their tests passed, failed and were skipped. */
+export async function runVitest(projects, environment) {
   const results = join(environment.TMPDIR, '..', `${projects.join('-')}.json`);
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
   const args = ['run', ...projects.flatMap((project) => ['--project', project]), ...reporters];
-  const { status } = start(npmProgram('vitest'), args, environment, 'inherit');
+  const { status } = await start(npmProgram('vitest'), args, environment);
   return countFailure(status, readVitestResults(results));
 }
 
@@ -32,13 +29,21 @@ export function sum(results) {
   return total;
 }
 
-function start(command, args, environment, stdio) {
-  return spawnSync(command, args, {
+/** Runs a command, passes its stdout on while it comes, and resolves to its status and the last line it printed. */
+function start(command, args, environment) {
+  const child = spawn(command, args, {
     cwd: root,
-    stdio,
-    encoding: 'utf8',
-    maxBuffer: 256 << 20,
+    stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, PATH: path, ...environment },
+  });
+  let tail = '';
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    process.stdout.write(text);
+    tail = (tail + text).slice(-4096);
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (status) => resolve({ status, lastLine: tail.trimEnd().split('\n').at(-1) }));
   });
 }
 

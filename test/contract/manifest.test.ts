@@ -1,0 +1,111 @@
+import { execFileSync } from 'node:child_process';
+import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const root = resolve(import.meta.dirname, '..', '..');
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+describe('package.json', () => {
+  const packed = packedFiles();
+
+  it('packs the program, the library, the addon, the documents and the licences', () => {
+    expect(packed).toEqual(
+      expect.arrayContaining([
+        'package.json',
+        'README.md',
+        'LICENSE',
+        'LICENSES/BSD-2-Clause.txt',
+        'LICENSES/GPL-2.0-only.txt',
+        'ARCHITECTURE.md',
+        'CHANGELOG.md',
+        'docs/events.md',
+        'bin/rpftrace',
+        'build/Release/rpftrace.node',
+        'dist/cli/main.js',
+        'dist/index.js',
+        'dist/index.d.ts',
+      ]),
+    );
+  });
+
+  it('packs nothing else: no sources, tests, scripts, build remains', () => {
+    const allowed =
+      /^(package\.json|[A-Z]+\.md|LICENSE|LICENSES\/.*|docs\/[a-z]+\.md|bin\/rpftrace|dist\/.*\.(js|d\.ts)|build\/Release\/rpftrace\.node)$/;
+    expect(packed.filter((file) => !allowed.test(file))).toEqual([]);
+  });
+
+  it('exports only what was built, with its types', () => {
+    const targets = Object.values(manifest.exports).flatMap((target) =>
+      typeof target === 'string' ? [target] : Object.values(target as Record<string, string>),
+    );
+    expect(
+      targets.map((target) => target.replace('./', '')).filter((file) => !packed.includes(file)),
+    ).toEqual([]);
+    expect(manifest.exports['.']).toHaveProperty('types');
+  });
+
+  it('installs a program that can be executed', () => {
+    const program = join(root, manifest.bin.rpftrace);
+    expect(() => accessSync(program, constants.X_OK)).not.toThrow();
+    expect(readFileSync(program, 'utf8').split('\n')[0]).toBe('#!/usr/bin/env node');
+  });
+
+  it('compiles nothing behind the back of npm install', () => {
+    expect(manifest.gypfile).toBe(false);
+    const hooks = ['preinstall', 'install', 'postinstall', 'prepare', 'prepublish'];
+    expect(Object.keys(manifest.scripts).filter((name) => hooks.includes(name))).toEqual([]);
+  });
+
+  it('names exactly those dependencies that src imports', () => {
+    expect(Object.keys(manifest.dependencies).sort()).toEqual(importedPackages());
+  });
+
+  it('has no script that runs a file which does not exist', () => {
+    const files = Object.values<string>(manifest.scripts).flatMap((line) => line.match(/\S+\.mjs/g) ?? []);
+    expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
+  });
+
+  it('locks its dependencies by hash and ties nobody to one registry', () => {
+    const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+    const packages = Object.entries<Record<string, string>>(lock.packages).filter(([path]) => path !== '');
+    expect(packages.filter(([, entry]) => !entry.integrity).map(([path]) => path)).toEqual([]);
+    expect(packages.filter(([, entry]) => entry.resolved).map(([path]) => path)).toEqual([]);
+  });
+});
+
+function packedFiles(): string[] {
+  const json = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const [pack] = JSON.parse(json) as { files: { path: string }[] }[];
+  return pack?.files.map((file) => file.path) ?? [];
+}
+
+function importedPackages(): string[] {
+  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' });
+  const names = sources
+    .filter((file) => file.endsWith('.ts'))
+    .flatMap((file) => importsOf(join(root, 'src', file)));
+  return [...new Set(names)].sort();
+}
+
+function importsOf(file: string): string[] {
+  const specifiers = [
+    ...readFileSync(file, 'utf8').matchAll(
+      /^(?:import|export) .*?from '([^'.][^']*)'|import\('([^'.][^']*)'\)/gms,
+    ),
+  ];
+  const names = specifiers.map(([, from, dynamic]) => from ?? dynamic ?? '').map(packageName);
+  return names.filter((name) => !name.startsWith('node:') && !builtinModules.includes(name));
+}
+
+function packageName(specifier: string): string {
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
+}
