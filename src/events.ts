@@ -1,0 +1,275 @@
+import { z } from 'zod';
+
+/*
+ * The events: one source of types, of validation and of the JSON Schema. Keys stand in the order in which they are
+ * written. docs/events.md explains each. The tracing path takes only types from here, so that it never loads zod.
+ */
+
+const version = z
+  .literal(1)
+  .describe('Version of this format. It changes when a reader of this one could be misled.');
+const time = z
+  .string()
+  .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/)
+  .describe('RFC 3339, UTC, nanoseconds, from the kernel’s monotonic clock');
+const node = z.string().min(1).describe('The machine: --node, NODE_NAME or the host name');
+const count = z.int().nonnegative();
+const uint32 = z.int().min(0).max(0xffff_ffff);
+const int32 = z.int().min(-0x8000_0000).max(0x7fff_ffff);
+const uint16 = z.int().min(0).max(0xffff);
+const uint8 = z.int().min(0).max(0xff);
+const port = uint16;
+const netns = uint32.describe('Network namespace: inode number, as in /proc/PID/ns/net');
+const kernelAddress = z.string().regex(/^0x[0-9a-f]{16}$/);
+
+export const startEvent = z.strictObject({
+  v: version,
+  kind: z.literal('start'),
+  time: time.describe('Just before the programs were attached'),
+  node,
+  version: z.string().describe('Version of rpftrace'),
+  kernel: z.string().describe('Release of the running kernel'),
+  pid: uint32.describe('Process of rpftrace'),
+  netns: netns.optional().describe('Network namespace of rpftrace'),
+  mode: z
+    .enum(['flow', 'every'])
+    .describe('flow: drops of a flow are counted together; every: a record for each'),
+  interval_ms: uint32.optional().describe('How often the counts of flows come out; in mode flow'),
+  snaplen: uint32.optional().describe('Packet bytes asked for with each drop'),
+  hooks: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        arguments: uint8.describe('Arguments of the tracepoint on this kernel'),
+        reads: z.enum(['typed', 'probe_read']).describe('How kernel memory is read'),
+      }),
+    )
+    .describe('What is attached'),
+  filters: z
+    .strictObject({
+      reasons: z.array(z.string()).optional(),
+      devices: z.array(z.string()).optional(),
+      netns: z.array(netns).optional(),
+      expression: z.string().optional(),
+    })
+    .describe('Drops that do not match all of these are counted but make no event'),
+  degraded: z
+    .array(z.strictObject({ feature: z.string(), why: z.string() }))
+    .describe('What this kernel or these privileges do not give'),
+});
+
+export const packet = z.strictObject({
+  family: z.enum(['ipv4', 'ipv6']).optional(),
+  ethertype: z
+    .string()
+    .regex(/^0x[0-9a-f]{4}$/)
+    .optional()
+    .describe('Instead of family for what is not IP; VLAN tags looked through'),
+  headers_unknown: z
+    .enum(['absent', 'short', 'nonlinear', 'malformed'])
+    .optional()
+    .describe('Why family and addresses are not there'),
+  protocol: z.string().optional().describe('tcp, udp, icmp, ... or the number'),
+  src: z.union([z.ipv4(), z.ipv6()]).optional(),
+  src_port: port.optional(),
+  dst: z.union([z.ipv4(), z.ipv6()]).optional(),
+  dst_port: port.optional(),
+  transport_unknown: z
+    .enum(['fragment', 'short', 'nonlinear'])
+    .optional()
+    .describe('Why ports, or ICMP type and code, are not there'),
+  tcp_flags: z
+    .string()
+    .regex(/^S?F?R?P?A?U?E?C?$/)
+    .optional()
+    .describe('Letters of SYN, FIN, RST, PSH, ACK, URG, ECE, CWR, in this order'),
+  icmp_type: uint8.optional(),
+  icmp_code: uint8.optional(),
+  length: uint32.describe('skb->len, bytes: from the layer that dropped it on'),
+  ttl: uint8.optional().describe('IPv6: hop limit'),
+  mark: uint32,
+  gso_segs: uint16.optional().describe('Packets on the wire that this one stands for'),
+  gso_size: uint16.optional().describe('Payload bytes of each of them'),
+  vlan_id: z.int().min(0).max(4095).optional(),
+  fragment_offset: uint16.optional().describe('Bytes; there for IP fragments only'),
+  nonlinear: z.literal(true).optional().describe('A part of the packet lies outside of the linear data'),
+});
+
+export const DEVICE_ROLES = [
+  'cilium_lxc',
+  'cilium_health',
+  'cilium_host',
+  'cilium_net',
+  'cilium_overlay',
+  'cilium_wireguard',
+  'calico',
+  'eni',
+  'azure',
+  'gke',
+  'oke',
+  'veth',
+  'bridge',
+  'vxlan',
+  'geneve',
+  'tunnel',
+  'vlan',
+  'tun',
+  'wireguard',
+  'ipvlan',
+  'macvlan',
+  'netkit',
+  'bond',
+  'vrf',
+  'dummy',
+  'loopback',
+  'physical',
+  'unknown',
+] as const;
+
+export const device = z.strictObject({
+  name: z.string().optional(),
+  name_unknown: z.enum(['no_device', 'stale']).optional().describe('Why there is no name'),
+  ifindex: uint32.optional(),
+  role: z.enum(DEVICE_ROLES),
+  kind: z.string().optional().describe('Kind of link (ip -d link), e.g. veth; absent for hardware'),
+  netns: netns.optional(),
+  master: z.string().optional().describe('Bridge, bond or VRF that the device belongs to'),
+  current_name: z.string().optional().describe('Its name now, where it was renamed since'),
+  peer_ifindex: uint32.optional().describe('The other end of a veth pair'),
+  peer_netns: netns.optional(),
+  peer_name: z.string().optional(),
+});
+
+export const rpfMode = z.strictObject({
+  all: int32.describe('net.ipv4.conf.all.rp_filter'),
+  device: int32.describe('net.ipv4.conf.DEVICE.rp_filter'),
+  effective: int32.describe('The greater of both: any value but 0 makes the check binding'),
+  decided_by: z.enum(['all', 'device', 'both']),
+  unnumbered: z.boolean().describe('The device has no IPv4 address: loose mode refuses like strict'),
+  accept_local: z.boolean(),
+  src_valid_mark: z.boolean(),
+  route_localnet: z.boolean(),
+  forwarding: z.boolean().describe('net.ipv4.conf.DEVICE.forwarding'),
+});
+
+export const dropEvent = z.strictObject({
+  v: version,
+  kind: z.literal('drop'),
+  time: time.describe('The drop; of several the last'),
+  first_time: time.optional().describe('The first of several drops'),
+  node,
+  count: count.min(1).describe('Drops that this event stands for'),
+  aggregate: z
+    .enum(['flow', 'device'])
+    .optional()
+    .describe('Counted in the kernel. flow: drops of one flow; device: the flow table was full'),
+  reason: z
+    .string()
+    .optional()
+    .describe('enum skb_drop_reason of the running kernel, or SUBSYS_n_m, or REASON_n'),
+  reason_unknown: z.string().optional(),
+  location: z.string().optional().describe('Where in the kernel: symbol+0xoffset, or an address'),
+  hook: z.literal('tp_btf/kfree_skb'),
+  skb: kernelAddress.optional().describe('Address of the struct sk_buff'),
+  packet: packet.optional(),
+  packet_unknown: z.string().optional(),
+  device,
+  rpf: z
+    .strictObject({ mode: rpfMode })
+    .optional()
+    .describe('Reverse-path filter, for IPv4 on a device with IPv4'),
+  current_task: z
+    .strictObject({
+      comm: z.string(),
+      pid: uint32,
+      cgroup_id: z.string().regex(/^\d+$/),
+      related: z.literal('maybe'),
+    })
+    .optional()
+    .describe('Who ran on the CPU: in softirq any task at all'),
+  packet_bytes: z.base64().optional().describe('With --snaplen'),
+  packet_bytes_from: z
+    .enum(['mac', 'network'])
+    .optional()
+    .describe('The header that packet_bytes starts with'),
+  packet_bytes_cut: z
+    .literal('nonlinear')
+    .optional()
+    .describe('There are fewer packet_bytes than asked for, because the rest is not linear'),
+});
+
+export const lostEvent = z.strictObject({
+  v: version,
+  kind: z.literal('lost'),
+  time,
+  node,
+  where: z
+    .enum(['ring', 'recursion'])
+    .describe('ring: the reader was too slow; recursion: a drop inside the tracer'),
+  count: count.min(1),
+  reason: z.string().optional(),
+  netns: netns.optional(),
+});
+
+const totals = { seen: count, matched: count, lost: count };
+
+export const stopEvent = z.strictObject({
+  v: version,
+  kind: z.literal('stop'),
+  time,
+  node,
+  why: z.enum(['signal', 'duration', 'count', 'aborted', 'closed', 'error']),
+  signal: z.string().optional(),
+  error: z.string().optional(),
+  elapsed_ms: z.number().nonnegative(),
+  totals: z.strictObject({
+    seen: count.describe('Drops that the kernel made, filters or not'),
+    matched: count.describe('Of these, drops that passed the filters'),
+    emitted: count.describe('Sum of count over all drop events'),
+    events: count.describe('Drop events'),
+    lost: count.describe('Drops whose record did not fit into the ring'),
+    recursion: count.describe('Drops inside of the tracer itself, seen by nobody'),
+    discarded: count.describe('Drops that came after the last one asked for (--count)'),
+    malformed: count.describe('Records that could not be read'),
+  }),
+  reasons: z.array(z.strictObject({ reason: z.string(), ...totals })),
+  namespaces: z.array(z.strictObject({ netns, ...totals })),
+  conservation: z
+    .strictObject({ holds: z.boolean(), difference: z.int() })
+    .describe('matched = emitted + lost + discarded'),
+  reconciled: z
+    .boolean()
+    .nullable()
+    .describe('Conservation holds and each namespace agrees with the kernel; null: could not be checked'),
+  reconciled_unknown: z.string().optional(),
+  netns: z
+    .array(
+      z.strictObject({
+        netns,
+        kernel: count.optional().describe('TcpExt IPReversePathFilter, from attach to detach'),
+        traced: count.describe('IP_RPFILTER drops seen'),
+        difference: z.int().optional().describe('traced minus kernel; 0 where it lies within window'),
+        window: count.optional().describe('Of kernel, drops during attach and detach themselves'),
+        reconciled: z.boolean().nullable(),
+        why: z.string().optional(),
+      }),
+    )
+    .describe('Every namespace with reverse-path drops'),
+});
+
+export const event = z.discriminatedUnion('kind', [startEvent, dropEvent, lostEvent, stopEvent]);
+
+export type StartEvent = z.infer<typeof startEvent>;
+export type DropEvent = z.infer<typeof dropEvent>;
+export type LostEvent = z.infer<typeof lostEvent>;
+export type StopEvent = z.infer<typeof stopEvent>;
+export type TraceEvent = z.infer<typeof event>;
+export type Packet = z.infer<typeof packet>;
+export type Device = z.infer<typeof device>;
+export type DeviceRole = (typeof DEVICE_ROLES)[number];
+export type RpfMode = z.infer<typeof rpfMode>;
+
+/** The JSON Schema of one line of NDJSON, draft 2020-12. */
+export function jsonSchema(): object {
+  return z.toJSONSchema(event, { target: 'draft-2020-12' });
+}

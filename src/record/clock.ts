@@ -1,0 +1,87 @@
+/**
+ * Turns the kernel's monotonic times into RFC 3339 times. Two times of one stream are as far apart as the kernel had them:
+ * the offset to the wall clock is kept until it is off by more than a step of the clock (the offset of each batch is
+ * measured anew and jitters by some nanoseconds, which would put events of one burst into a wrong order).
+ */
+export class Clock {
+  #offsetNs: bigint;
+  /** Whether a batch has brought the offset yet. */
+  #isExact = false;
+  /** CLOCK_MONOTONIC at which the current second began, halves as in the records. */
+  #startLow = 0;
+  #startHigh = 0;
+  #second = -1;
+  #text = '';
+  /** Nanoseconds since the beginning of `second`, after a call of stamp(). */
+  nanos = 0;
+
+  constructor(offsetNs: bigint = measureOffsetNs()) {
+    this.#offsetNs = offsetNs;
+  }
+
+  /** Whole seconds since 1970, after a call of stamp(). */
+  get second(): number {
+    return this.#second;
+  }
+
+  /** "2026-11-22T09:49:05." of `second`. */
+  get secondText(): string {
+    return this.#text;
+  }
+
+  /** CLOCK_REALTIME minus CLOCK_MONOTONIC as a batch has it. */
+  learn(offsetNs: bigint): void {
+    const step = offsetNs - this.#offsetNs;
+    if (this.#isExact && step < STEP_NS && step > -STEP_NS) return;
+    this.#isExact = true;
+    this.#offsetNs = offsetNs;
+    this.#second = -1;
+  }
+
+  /** Sets `second` and `nanos` to a monotonic time, given in halves. */
+  stamp(low: number, high: number): void {
+    const nanos = (high - this.#startHigh) * 0x1_0000_0000 + (low - this.#startLow);
+    if (this.#second >= 0 && nanos >= 0 && nanos < 1e9) {
+      this.nanos = nanos;
+    } else {
+      this.#startSecond((BigInt(high) << 32n) | BigInt(low));
+    }
+  }
+
+  /** RFC 3339 with nanoseconds. */
+  format(low: number, high: number): string {
+    this.stamp(low, high);
+    return `${this.#text}${String(this.nanos).padStart(9, '0')}Z`;
+  }
+
+  formatNs(monotonicNs: bigint): string {
+    return this.format(Number(monotonicNs & 0xffff_ffffn), Number(monotonicNs >> 32n));
+  }
+
+  /** Beyond the year 9999 or before 1970 there is no such text: garbage is shown as the nearest bound. */
+  #startSecond(monotonicNs: bigint): void {
+    const wall = monotonicNs + this.#offsetNs;
+    const inRange = wall < 0n ? 0n : wall > LAST_NS ? LAST_NS : wall;
+    const second = inRange / 1_000_000_000n;
+    this.#second = Number(second);
+    this.nanos = Number(inRange % 1_000_000_000n);
+    const start = BigInt.asUintN(64, second * 1_000_000_000n - this.#offsetNs);
+    this.#startLow = Number(start & 0xffff_ffffn);
+    this.#startHigh = Number(start >> 32n);
+    this.#text = `${new Date(this.#second * 1000).toISOString().slice(0, 19)}.`;
+  }
+}
+
+/** CLOCK_MONOTONIC, ns: what process.hrtime reads on Linux. */
+export function monotonicNs(): bigint {
+  return process.hrtime.bigint();
+}
+
+/** Good to a millisecond: enough until the first batch brings the exact one. */
+function measureOffsetNs(): bigint {
+  return BigInt(Date.now()) * 1_000_000n - monotonicNs();
+}
+
+/** A millisecond: far above the jitter, below any step that a person or NTP daemon makes on purpose. */
+const STEP_NS = 1_000_000n;
+const LAST_NS = 253_402_300_799_999_999_999n;

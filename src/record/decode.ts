@@ -1,0 +1,343 @@
+import { BATCH, DETAIL, DROP, FLOW, HEADER, LINK, LOST, RECORD_KIND, TASK } from './layout.gen.js';
+
+/** One buffer that batches arrive in, seen in the two ways that the readers need. */
+export interface BatchView {
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+}
+
+/** Makes the views of a buffer once; its length is cut to whole words. */
+export function viewOf(buffer: ArrayBuffer): BatchView {
+  return { bytes: new Uint8Array(buffer), words: new Uint32Array(buffer, 0, buffer.byteLength >>> 2) };
+}
+
+/** What next() returns after the last record. */
+export const END_OF_BATCH = 0;
+
+/**
+ * Walks over the records of a batch. `drop`, `lost` and `link` are flyweights: each shows the record of its kind that
+ * next() found last, and is valid until the next call. Nothing is read outside of the batch, whatever the bytes say: a
+ * record that cannot be right is counted in `malformed` and passed over, the rest of a batch too where its end is unknown.
+ */
+export class BatchReader {
+  readonly drop = new DropReader();
+  readonly lost = new LostReader();
+  readonly link = new LinkReader();
+  /** Records that could not be read, since the start. */
+  malformed = 0;
+  /** CLOCK_REALTIME minus CLOCK_MONOTONIC, ns, as the last batch had it. */
+  wallOffsetNs = 0n;
+  #view: BatchView = viewOf(new ArrayBuffer(0));
+  #at = 0;
+  #end = 0;
+
+  /** Starts with a new batch of `length` bytes. */
+  open(view: BatchView, length: number): void {
+    this.#view = view;
+    this.#at = 0;
+    this.#end = Math.min(length, view.words.length * 4);
+    if (this.#end !== length) this.malformed++;
+    this.drop.view = view;
+    this.lost.view = view;
+    this.link.view = view;
+  }
+
+  /** Moves on to the next drop, lost or link record and returns its kind, or END_OF_BATCH. */
+  next(): number {
+    for (;;) {
+      const at = this.#at;
+      if (at === this.#end) return END_OF_BATCH;
+      const size = this.#recordSize(at);
+      if (size === 0) return this.#giveUp();
+      this.#at = at + size;
+      const kind = this.#accept(at, size);
+      if (kind !== 0) return kind;
+    }
+  }
+
+  /** The size of the record at `at`, or 0 when there is no whole record. */
+  #recordSize(at: number): number {
+    if (at + HEADER.size > this.#end) return 0;
+    const size = this.#view.words[at >>> 2] as number;
+    if (size < HEADER.size || size % 8 !== 0 || size > this.#end - at) return 0;
+    return size;
+  }
+
+  #giveUp(): number {
+    this.malformed++;
+    this.#at = this.#end;
+    return END_OF_BATCH;
+  }
+
+  /** Points the flyweight of its kind at the record. Returns 0 for what the caller need not see. */
+  #accept(at: number, size: number): number {
+    const kind = this.#view.words[(at + HEADER.kind) >>> 2] as number;
+    if (kind === RECORD_KIND.RECORD_DROP && size >= DROP.size) {
+      this.drop.at = at;
+      if (this.drop.snapBytes <= size - DROP.size) return kind;
+    } else if (kind === RECORD_KIND.RECORD_LOST && size >= LOST.size) {
+      this.lost.at = at;
+      return kind;
+    } else if (kind === RECORD_KIND.RECORD_LINK && size >= LINK.size) {
+      this.link.at = at;
+      return kind;
+    } else if (kind === RECORD_KIND.RECORD_BATCH && size >= BATCH.size) {
+      this.wallOffsetNs = readS64(this.#view.words, at + BATCH.wall_offset_ns);
+      return 0;
+    }
+    this.malformed++;
+    return 0;
+  }
+}
+
+/** Reads members of the record at `at`. The constants are folded, so that a getter is one load. */
+class RecordReader {
+  view: BatchView = viewOf(new ArrayBuffer(0));
+  /** Byte offset of the record in the batch. */
+  at = 0;
+
+  /** CLOCK_MONOTONIC, ns: low and high half. */
+  get timeLow(): number {
+    return this.word(HEADER.time_ns + LOW);
+  }
+  get timeHigh(): number {
+    return this.word(HEADER.time_ns + HIGH);
+  }
+
+  protected word(offset: number): number {
+    return this.view.words[(this.at + offset) >>> 2] as number;
+  }
+  protected signed(offset: number): number {
+    return this.word(offset) | 0;
+  }
+  protected byte(offset: number): number {
+    return this.view.bytes[this.at + offset] as number;
+  }
+  protected half(offset: number): number {
+    const first = this.byte(offset);
+    const second = this.byte(offset + 1);
+    return LITTLE_ENDIAN ? first | (second << 8) : (first << 8) | second;
+  }
+  /** Exact below 2^53. */
+  protected long(offset: number): number {
+    return this.word(offset + HIGH) * 0x1_0000_0000 + this.word(offset + LOW);
+  }
+  protected bigLong(offset: number): bigint {
+    return (BigInt(this.word(offset + HIGH)) << 32n) | BigInt(this.word(offset + LOW));
+  }
+  protected text(offset: number, length: number): string {
+    return decodeCString(this.view.bytes, this.at + offset, length);
+  }
+  protected part(offset: number, length: number): Uint8Array {
+    return this.view.bytes.subarray(this.at + offset, this.at + offset + length);
+  }
+}
+
+/** struct rpf_drop. Names and meanings are those of native/include/rpf_record.h. */
+export class DropReader extends RecordReader {
+  /** CLOCK_MONOTONIC of the first drop that count covers, ns: low and high half. */
+  get firstLow(): number {
+    return this.word(DROP.first_ns + LOW);
+  }
+  get firstHigh(): number {
+    return this.word(DROP.first_ns + HIGH);
+  }
+  get count(): number {
+    return this.long(DROP.count);
+  }
+  get skbLow(): number {
+    return this.word(DROP.skb + LOW);
+  }
+  get skbHigh(): number {
+    return this.word(DROP.skb + HIGH);
+  }
+  get snapBytes(): number {
+    return this.word(DROP.snap_bytes);
+  }
+  /** The packet bytes. A view: copy what has to stay. */
+  get snap(): Uint8Array {
+    return this.part(DROP.size, this.snapBytes);
+  }
+
+  get cgroupId(): bigint {
+    return this.bigLong(DROP.task + TASK.cgroup_id);
+  }
+  get pid(): number {
+    return this.word(DROP.task + TASK.pid);
+  }
+  get comm(): string {
+    return this.text(DROP.task + TASK.comm, TASK.comm_length);
+  }
+
+  get location(): bigint {
+    return this.bigLong(DROP.flow + FLOW.location);
+  }
+  get reason(): number {
+    return this.word(DROP.flow + FLOW.reason);
+  }
+  get netns(): number {
+    return this.word(DROP.flow + FLOW.netns);
+  }
+  get ifindex(): number {
+    return this.word(DROP.flow + FLOW.ifindex);
+  }
+  get mark(): number {
+    return this.word(DROP.flow + FLOW.mark);
+  }
+  get device(): string {
+    return this.text(DROP.flow + FLOW.device, FLOW.device_length);
+  }
+  get src(): Uint8Array {
+    return this.part(DROP.flow + FLOW.src, FLOW.src_length);
+  }
+  get dst(): Uint8Array {
+    return this.part(DROP.flow + FLOW.dst, FLOW.dst_length);
+  }
+  get srcPort(): number {
+    return this.half(DROP.flow + FLOW.src_port);
+  }
+  get dstPort(): number {
+    return this.half(DROP.flow + FLOW.dst_port);
+  }
+  get ethertype(): number {
+    return this.half(DROP.flow + FLOW.ethertype);
+  }
+  get family(): number {
+    return this.byte(DROP.flow + FLOW.family);
+  }
+  get protocol(): number {
+    return this.byte(DROP.flow + FLOW.protocol);
+  }
+  get rpFilterAll(): number {
+    return this.signed(DROP.flow + FLOW.rp_filter_all);
+  }
+  get rpFilterDevice(): number {
+    return this.signed(DROP.flow + FLOW.rp_filter_device);
+  }
+
+  get flags(): number {
+    return this.word(DROP.detail + DETAIL.flags);
+  }
+  get knobs(): number {
+    return this.word(DROP.detail + DETAIL.knobs);
+  }
+  get length(): number {
+    return this.word(DROP.detail + DETAIL.length);
+  }
+  get gsoSegs(): number {
+    return this.half(DROP.detail + DETAIL.gso_segs);
+  }
+  get gsoSize(): number {
+    return this.half(DROP.detail + DETAIL.gso_size);
+  }
+  get vlanId(): number {
+    return this.half(DROP.detail + DETAIL.vlan_id);
+  }
+  get fragmentOffset(): number {
+    return this.half(DROP.detail + DETAIL.fragment_offset);
+  }
+  get ttl(): number {
+    return this.byte(DROP.detail + DETAIL.ttl);
+  }
+  get tcpFlags(): number {
+    return this.byte(DROP.detail + DETAIL.tcp_flags);
+  }
+  get icmpType(): number {
+    return this.byte(DROP.detail + DETAIL.icmp_type);
+  }
+  get icmpCode(): number {
+    return this.byte(DROP.detail + DETAIL.icmp_code);
+  }
+  get deviceFlags(): number {
+    return this.word(DROP.detail + DETAIL.device_flags);
+  }
+  get deviceType(): number {
+    return this.word(DROP.detail + DETAIL.device_type);
+  }
+  get deviceKind(): string {
+    return this.text(DROP.detail + DETAIL.device_kind, DETAIL.device_kind_length);
+  }
+  get peerIfindex(): number {
+    return this.word(DROP.detail + DETAIL.peer_ifindex);
+  }
+  get peerNetns(): number {
+    return this.word(DROP.detail + DETAIL.peer_netns);
+  }
+  get peerDevice(): string {
+    return this.text(DROP.detail + DETAIL.peer_device, DETAIL.peer_device_length);
+  }
+}
+
+/** struct rpf_lost */
+export class LostReader extends RecordReader {
+  get count(): number {
+    return this.long(LOST.count);
+  }
+  get where(): number {
+    return this.word(LOST.where);
+  }
+  get reason(): number {
+    return this.word(LOST.reason);
+  }
+  get netns(): number {
+    return this.word(LOST.netns);
+  }
+}
+
+/** struct rpf_link */
+export class LinkReader extends RecordReader {
+  get ifindex(): number {
+    return this.word(LINK.ifindex);
+  }
+  get gone(): boolean {
+    return this.word(LINK.gone) !== 0;
+  }
+  get deviceFlags(): number {
+    return this.word(LINK.device_flags);
+  }
+  get deviceType(): number {
+    return this.word(LINK.device_type);
+  }
+  get linkIfindex(): number {
+    return this.word(LINK.link_ifindex);
+  }
+  get masterIfindex(): number {
+    return this.word(LINK.master_ifindex);
+  }
+  get name(): string {
+    return this.text(LINK.name, LINK.name_length);
+  }
+  get kind(): string {
+    return this.text(LINK.kind, LINK.kind_length);
+  }
+}
+
+/** Decodes up to the first NUL. Bytes that are not UTF-8 become U+FFFD. */
+export function decodeCString(bytes: Uint8Array, offset: number, length: number): string {
+  let text = '';
+  for (let at = offset; at < offset + length; at++) {
+    const byte = bytes[at] as number;
+    if (byte === 0) return text;
+    if (byte >= 0x80) return decodeUtf8(bytes, offset, length);
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+const utf8 = new TextDecoder();
+
+function decodeUtf8(bytes: Uint8Array, offset: number, length: number): string {
+  const whole = bytes.subarray(offset, offset + length);
+  const end = whole.indexOf(0);
+  return utf8.decode(end < 0 ? whole : whole.subarray(0, end));
+}
+
+function readS64(words: Uint32Array, at: number): bigint {
+  const high = BigInt((words[(at + HIGH) >>> 2] as number) | 0);
+  return (high << 32n) | BigInt(words[(at + LOW) >>> 2] as number);
+}
+
+const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+/** Offsets of the halves of a 64-bit integer. */
+const LOW = LITTLE_ENDIAN ? 0 : 4;
+const HIGH = LITTLE_ENDIAN ? 4 : 0;
