@@ -48,9 +48,10 @@ function compile(source, object, defines = []) {
     '-mcpu=v3',
     '-Wall',
     '-Wextra',
+    '-Wno-unused-parameter', // BPF_PROG() hands each program a ctx
     `-ffile-prefix-map=${root}/=`,
   ];
-  const includes = [`-I${join(root, 'native', 'include')}`, `-I${bpf}`];
+  const includes = [`-I${join(root, 'native', 'include')}`, `-I${bpf}`, ...archIncludes()];
   tool(process.env.CLANG ?? 'clang', [
     ...flags,
     ...defines,
@@ -62,6 +63,12 @@ function compile(source, object, defines = []) {
   ]);
   tool(process.env.LLVM_STRIP ?? 'llvm-strip', ['-g', object]); // drops DWARF, keeps .BTF and .BTF.ext
   return object;
+}
+
+/** Debian keeps asm/types.h, which every UAPI header needs, where clang does not look when it compiles for BPF. */
+function archIncludes() {
+  const multiarch = execFileSync('cc', ['-print-multiarch'], { encoding: 'utf8' }).trim();
+  return multiarch ? ['-idirafter', `/usr/include/${multiarch}`] : [];
 }
 
 function tool(command, args) {
