@@ -25,7 +25,7 @@ function buildAddon() {
 /** All that the generated Makefile depends on; make itself looks after the rest. */
 function configureKey(headers) {
   const hash = createHash('sha256').update([process.version, process.arch, root, ...headers].join('\n'));
-  for (const file of ['binding.gyp', 'native/sources.gypi', 'package-lock.json']) {
+  for (const file of ['binding.gyp', 'native/sources.txt', 'package-lock.json']) {
     if (existsSync(join(root, file))) hash.update(readFileSync(join(root, file)));
   }
   return hash.digest('hex');
