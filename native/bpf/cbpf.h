@@ -6,6 +6,10 @@
 #ifndef RPF_CBPF_H
 #define RPF_CBPF_H
 
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
 #ifndef rpf_inline
 #define rpf_inline static inline __attribute__((always_inline))
 #endif

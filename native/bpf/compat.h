@@ -11,6 +11,10 @@
 #ifndef RPF_COMPAT_H
 #define RPF_COMPAT_H
 
+#include <linux/bpf.h>
+
+#include <stdbool.h>
+
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opens, configures, attaches, detaches and closes a tracer. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "rpf_filter.h"
+#include "rpf_internal.h"
+
+#define DEFAULT_RING_BYTES (1 << 22) /* 4 MiB: 15,000 whole records, 50 ms of a flood at --every */
+#define MIN_RING_BYTES (1 << 16)
+#define DEFAULT_FLOW_SLOTS 4096
+#define MIN_FLOW_SLOTS 64
+#define FLOW_TABLE_BYTES (16 << 20) /* of all CPUs together, so that a node of 256 CPUs pays no more than this */
+#define DEFAULT_INTERVAL_MS 1000
+
+static bool is_power_of_two(uint32_t value)
+{
+	return value && !(value & (value - 1));
+}
+
+static uint32_t default_flow_slots(uint32_t cpus)
+{
+	uint32_t slots = DEFAULT_FLOW_SLOTS;
+
+	while (slots > MIN_FLOW_SLOTS && (uint64_t)slots * cpus * sizeof(struct rpf_slot) > FLOW_TABLE_BYTES)
+		slots /= 2;
+	return slots;
+}
+
+static int check_config(struct rpf_config *config, uint32_t cpus, struct rpf_error *error)
+{
+	if (!config->ring_bytes)
+		config->ring_bytes = DEFAULT_RING_BYTES;
+	if (!config->flow_slots)
+		config->flow_slots = default_flow_slots(cpus);
+	if (!config->interval_ms)
+		config->interval_ms = DEFAULT_INTERVAL_MS;
+	if (!config->whole_per_flow)
+		config->whole_per_flow = 1;
+	if (!is_power_of_two(config->ring_bytes) || config->ring_bytes < MIN_RING_BYTES)
+		return rpf_fail(error, -EINVAL, "E_USAGE", "ring_bytes %u is not a power of two of at least %u",
+				config->ring_bytes, MIN_RING_BYTES);
+	if (!is_power_of_two(config->flow_slots) || config->flow_slots < MIN_FLOW_SLOTS)
+		return rpf_fail(error, -EINVAL, "E_USAGE", "flow_slots %u is not a power of two of at least %u",
+				config->flow_slots, MIN_FLOW_SLOTS);
+	if (config->snaplen > RPF_MAX_SNAP)
+		return rpf_fail(error, -EINVAL, "E_USAGE", "snaplen %u is more than %u", config->snaplen, RPF_MAX_SNAP);
+	if (config->netns_count > RPF_MAX_NETNS || config->reason_count > RPF_MAX_REASONS ||
+	    config->device_count > RPF_MAX_DEVICES)
+		return rpf_fail(error, -EINVAL, "E_USAGE", "too many filters: at most %d netns, %d reasons, %d devices",
+				RPF_MAX_NETNS, RPF_MAX_REASONS, RPF_MAX_DEVICES);
+	return 0;
+}
+
+static void set_pattern(struct rpf_pattern *pattern, const struct rpf_device_pattern *device)
+{
+	uint32_t length = device->length > RPF_NAME_BYTES ? RPF_NAME_BYTES : device->length;
+
+	memset(pattern, 0, sizeof(*pattern));
+	memcpy(pattern->value, device->name, length);
+	memset(pattern->mask, 0xff, length);
+}
+
+/* Makes the keys of a filter map equal to wanted. */
+static int replace_keys(int map_fd, const uint32_t *wanted, uint32_t count)
+{
+	uint32_t key, next, i;
+	uint8_t one = 1;
+	bool more;
+
+	for (i = 0; i < count; i++) {
+		if (bpf_map_update_elem(map_fd, &wanted[i], &one, BPF_ANY))
+			return -errno;
+	}
+	for (more = !bpf_map_get_next_key(map_fd, NULL, &key); more; key = next) {
+		bool keep = false;
+
+		more = !bpf_map_get_next_key(map_fd, &key, &next);
+		for (i = 0; i < count && !keep; i++)
+			keep = wanted[i] == key;
+		if (!keep)
+			bpf_map_delete_elem(map_fd, &key);
+	}
+	return 0;
+}
+
+static int map_fd(const struct rpf_tracer *tracer, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(tracer->object, name);
+}
+
+static int set_filters(struct rpf_tracer *tracer, const struct rpf_config *config, struct rpf_error *error)
+{
+	struct rpf_control *control = tracer->control;
+	uint32_t filters = control->filters & RPF_FILTER_EXPRESSION, i;
+	int err = replace_keys(map_fd(tracer, "netns_filter"), config->netns, config->netns_count);
+
+	if (!err)
+		err = replace_keys(map_fd(tracer, "reason_filter"), config->reasons, config->reason_count);
+	if (err)
+		return rpf_fail(error, err, "E_BPF_FAILED", "cannot fill the filter maps: %s", strerror(-err));
+	for (i = 0; i < config->device_count; i++)
+		set_pattern(&control->patterns[i], &config->devices[i]);
+	control->pattern_count = config->device_count;
+	if (config->netns_count)
+		filters |= RPF_FILTER_NETNS;
+	if (config->reason_count)
+		filters |= RPF_FILTER_REASON;
+	if (config->device_count)
+		filters |= RPF_FILTER_DEVICE;
+	control->filters = filters;
+	return 0;
+}
+
+static int set_expression(struct rpf_tracer *tracer, struct rpf_error *error)
+{
+	struct rpf_cbpf_insn insns[RPF_CBPF_MAX];
+	int length, fd = map_fd(tracer, "expression"), i;
+
+	if (!tracer->config.expression)
+		return 0;
+	length = rpf_filter_compile(tracer->config.expression, insns, error);
+	if (length < 0)
+		return length;
+	for (i = 0; i < length; i++) {
+		if (bpf_map_update_elem(fd, &i, &insns[i], BPF_ANY))
+			return rpf_fail(error, -errno, "E_BPF_FAILED", "cannot fill the expression map: %s",
+					strerror(errno));
+	}
+	tracer->control->filters |= RPF_FILTER_EXPRESSION;
+	return 0;
+}
+
+static int ignore_log(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	(void)level;
+	(void)format;
+	(void)arguments;
+	return 0;
+}
+
+/* Settings before loading: which entry, sizes of maps, constants. */
+static int prepare(struct rpf_tracer *tracer)
+{
+	static const char *const entries[] = { "rpf_kfree_skb_2", "rpf_kfree_skb_3", "rpf_kfree_skb_4" };
+	const char *wanted = entries[tracer->features.kfree_skb_arguments - 2];
+	uint32_t slots = tracer->config.flow_slots + RPF_COARSE_SLOTS;
+	struct rpf_settings *settings;
+	struct bpf_program *program;
+	struct bpf_map *map;
+	size_t i, bytes;
+
+	for (i = 0; i < sizeof(entries) / sizeof(*entries); i++) {
+		program = bpf_object__find_program_by_name(tracer->object, entries[i]);
+		if (!program)
+			return -ENOENT;
+		bpf_program__set_autoload(program, !strcmp(entries[i], wanted));
+		if (!strcmp(entries[i], wanted))
+			tracer->program = program;
+	}
+	map = bpf_object__find_map_by_name(tracer->object, ".rodata.settings");
+	settings = map ? (struct rpf_settings *)bpf_map__initial_value(map, &bytes) : NULL; /* const before libbpf 1.2 */
+	if (!settings || bytes < sizeof(*settings))
+		return -ENOENT;
+	*settings = (struct rpf_settings){
+		.every = tracer->config.every,
+		.snaplen = tracer->config.snaplen,
+		.flow_mask = tracer->config.flow_slots - 1,
+		.slots_per_cpu = slots,
+		.whole_per_flow = tracer->config.whole_per_flow,
+	};
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(tracer->object, "ring"), tracer->config.ring_bytes);
+	bpf_map__set_max_entries(bpf_object__find_map_by_name(tracer->object, "flow_table"),
+				 tracer->config.every ? 1 : slots * tracer->cpus);
+	return 0;
+}
+
+static int load(struct rpf_tracer *tracer, struct rpf_error *error)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "rpftrace");
+	bool cast = tracer->features.rdonly_cast;
+	int err;
+
+	tracer->object = bpf_object__open_mem(cast ? rpf_bpf_cast_object : rpf_bpf_probe_object,
+					      cast ? rpf_bpf_cast_object_size : rpf_bpf_probe_object_size, &options);
+	if (!tracer->object)
+		return rpf_fail(error, -errno, "E_BPF_FAILED", "cannot open the BPF object: %s", strerror(errno));
+	err = prepare(tracer);
+	if (err)
+		return rpf_fail(error, err, "E_BPF_FAILED", "the BPF object is not the one this build expects");
+	err = bpf_object__load(tracer->object);
+	if (err)
+		return rpf_explain_refusal(err, "loading the BPF programs", !cast, error);
+	return 0;
+}
+
+/* Maps the memory of a data section, which the programs see too. libbpf does so for skeletons only. NULL: errno. */
+static void *map_section(const struct rpf_tracer *tracer, const char *name, size_t bytes, int protection)
+{
+	void *mapped = mmap(NULL, bytes, protection, MAP_SHARED, map_fd(tracer, name), 0);
+
+	return mapped == MAP_FAILED ? NULL : mapped;
+}
+
+static int map_memory(struct rpf_tracer *tracer)
+{
+	uint32_t slots_per_cpu = tracer->config.flow_slots + RPF_COARSE_SLOTS, slots = slots_per_cpu * tracer->cpus;
+	void *mapped;
+	int err;
+
+	tracer->totals_fd = map_fd(tracer, "totals");
+	tracer->counters_fd = map_fd(tracer, "counters");
+	tracer->control = map_section(tracer, ".data.control", sizeof(*tracer->control), PROT_READ | PROT_WRITE);
+	tracer->symbol = map_section(tracer, ".data.symbol", RPF_SYMBOL_BYTES, PROT_READ);
+	if (!tracer->control || !tracer->symbol)
+		return -errno;
+	err = rpf_ring_open(&tracer->ring, map_fd(tracer, "ring"), tracer->config.ring_bytes);
+	if (err || tracer->config.every)
+		return err;
+	tracer->flow_bytes = (size_t)slots * sizeof(struct rpf_slot);
+	mapped = mmap(NULL, tracer->flow_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd(tracer, "flow_table"), 0);
+	if (mapped == MAP_FAILED) {
+		tracer->flow_bytes = 0;
+		return -errno;
+	}
+	return rpf_flows_init(&tracer->flows, mapped, slots, slots_per_cpu);
+}
+
+static int find_programs(struct rpf_tracer *tracer)
+{
+	struct bpf_program *symbol = bpf_object__find_program_by_name(tracer->object, "rpf_name_symbol");
+
+	tracer->program_fd = bpf_program__fd(tracer->program);
+	tracer->symbol_fd = symbol ? bpf_program__fd(symbol) : -1;
+	return tracer->program_fd < 0 ? tracer->program_fd : 0;
+}
+
+int rpf_open(const struct rpf_config *config, struct rpf_tracer **opened, struct rpf_error *error)
+{
+	struct rpf_tracer *tracer = calloc(1, sizeof(*tracer));
+	int err;
+
+	if (!tracer)
+		return rpf_fail(error, -ENOMEM, "E_NO_MEMORY", "out of memory");
+	libbpf_set_print(ignore_log);
+	tracer->config = *config;
+	tracer->cpus = libbpf_num_possible_cpus();
+	tracer->wake_fd = -1;
+	err = check_config(&tracer->config, tracer->cpus, error);
+	if (!err)
+		err = rpf_probe_features(&tracer->features, error);
+	if (!err)
+		err = load(tracer, error);
+	if (err)
+		goto out_close;
+
+	tracer->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	err = tracer->wake_fd < 0 ? -errno : find_programs(tracer);
+	if (!err)
+		err = map_memory(tracer);
+	if (err) {
+		rpf_fail(error, err, "E_BPF_FAILED", "cannot map the BPF maps: %s", strerror(-err));
+		goto out_close;
+	}
+	rpf_links_open(&tracer->links); /* without netlink names come from the records alone */
+	err = set_filters(tracer, &tracer->config, error);
+	if (!err)
+		err = set_expression(tracer, error);
+	if (err)
+		goto out_close;
+	tracer->config.expression = NULL; /* the caller's memory */
+	*opened = tracer;
+	return 0;
+
+out_close:
+	rpf_close(tracer);
+	return err;
+}
+
+int rpf_configure(struct rpf_tracer *tracer, const struct rpf_config *config, struct rpf_error *error)
+{
+	struct rpf_config checked = *config;
+	int err = check_config(&checked, tracer->cpus, error);
+
+	if (err)
+		return err;
+	if (config->expression)
+		return rpf_fail(error, -EINVAL, "E_USAGE", "the filter expression cannot be replaced while tracing");
+	return set_filters(tracer, &checked, error);
+}
+
+int rpf_attach(struct rpf_tracer *tracer, struct rpf_error *error)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t bytes = sizeof(info);
+	int err;
+
+	if (tracer->link || tracer->detached)
+		return rpf_fail(error, -EALREADY, "E_USAGE", "a tracer is attached once");
+	if (!bpf_obj_get_info_by_fd(tracer->program_fd, &info, &bytes))
+		tracer->recursion_base = info.recursion_misses;
+	tracer->next_interval_ns = rpf_now_ns() + tracer->config.interval_ms * 1000000ULL;
+	tracer->link = bpf_program__attach(tracer->program);
+	if (tracer->link)
+		return 0;
+	err = -errno;
+	return rpf_explain_refusal(err, "attaching to tracepoint kfree_skb", !tracer->features.rdonly_cast, error);
+}
+
+int rpf_detach(struct rpf_tracer *tracer)
+{
+	int err = 0;
+
+	if (tracer->link)
+		err = bpf_link__destroy(tracer->link);
+	tracer->link = NULL;
+	tracer->detached = true;
+	rpf_wake(tracer);
+	return err;
+}
+
+void rpf_wake(struct rpf_tracer *tracer)
+{
+	if (tracer->wake_fd >= 0)
+		eventfd_write(tracer->wake_fd, 1);
+}
+
+void rpf_close(struct rpf_tracer *tracer)
+{
+	if (!tracer)
+		return;
+	rpf_detach(tracer);
+	rpf_links_close(&tracer->links);
+	rpf_ring_close(&tracer->ring);
+	if (tracer->flow_bytes)
+		munmap(tracer->flows.slots, tracer->flow_bytes);
+	rpf_flows_free(&tracer->flows);
+	if (tracer->control)
+		munmap(tracer->control, sizeof(*tracer->control));
+	if (tracer->symbol)
+		munmap((void *)tracer->symbol, RPF_SYMBOL_BYTES);
+	bpf_object__close(tracer->object);
+	if (tracer->wake_fd >= 0)
+		close(tracer->wake_fd);
+	free(tracer->told);
+	free(tracer->totals);
+	free(tracer);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Filter expressions: libpcap compiles them to classic BPF, which the probe runs. */
+#include <errno.h>
+#include <pcap/pcap.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rpf_error.h"
+#include "rpf_filter.h"
+
+#define SNAPSHOT_BYTES 65535
+
+_Static_assert(sizeof(struct rpf_cbpf_insn) == sizeof(struct bpf_insn), "libpcap's instructions are ours");
+
+static int compile(const char *expression, struct bpf_program *program, char *message, size_t bytes)
+{
+	pcap_t *pcap = pcap_open_dead(DLT_EN10MB, SNAPSHOT_BYTES);
+	int err;
+
+	if (!pcap)
+		return -ENOMEM;
+	err = pcap_compile(pcap, program, expression, 1, PCAP_NETMASK_UNKNOWN) ? -EINVAL : 0;
+	if (err && message)
+		snprintf(message, bytes, "%s", pcap_geterr(pcap));
+	pcap_close(pcap);
+	return err;
+}
+
+static bool compiles(const char *expression)
+{
+	struct bpf_program program;
+
+	if (compile(expression, &program, NULL, 0))
+		return false;
+	pcap_freecode(&program);
+	return true;
+}
+
+/* Can this beginning still become a valid expression? Tried with one continuation of each kind that the grammar has. */
+static bool can_go_on(const char *beginning)
+{
+	static const char *const continuations[] = {
+		"", " 1", " 1.1.1.1", " ::1", " 1.0.0.0/8", " 1-2", " 0:0:0:0:0:0", " tcp", " host 1.1.1.1", " port 1",
+		" net 1.0.0.0/8", " proto 6", " ip", " [0] = 1", "] = 1", " = 1", " + 1 = 1", " < 1", " and tcp", " mask 255.0.0.0",
+	};
+	char *attempt = malloc(strlen(beginning) + 64);
+	unsigned int i, closing;
+	bool valid = false;
+
+	if (!attempt)
+		return true;
+	for (i = 0; !valid && i < sizeof(continuations) / sizeof(*continuations); i++) {
+		for (closing = 0; !valid && closing < 4; closing++) {
+			sprintf(attempt, "%s%s%.*s", beginning, continuations[i], closing, ")))");
+			valid = compiles(attempt);
+		}
+	}
+	free(attempt);
+	return valid;
+}
+
+static bool is_word(char letter)
+{
+	return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+	       (letter >= '0' && letter <= '9') || strchr("._-:/\\", letter);
+}
+
+static size_t token_end(const char *expression, size_t at)
+{
+	if (!is_word(expression[at]))
+		return at + 1;
+	while (expression[at] && is_word(expression[at]))
+		at++;
+	return at;
+}
+
+/* libpcap does not say where it stumbled: find the first token after which nothing can make the expression valid. */
+static size_t find_position(const char *expression)
+{
+	size_t length = strlen(expression), at = 0, end;
+	char *beginning = strdup(expression);
+	bool valid = true;
+
+	if (!beginning)
+		return 0;
+	while (valid && at < length) {
+		at += strspn(expression + at, " \t\n");
+		if (at >= length)
+			break;
+		end = token_end(expression, at);
+		memcpy(beginning, expression, end);
+		beginning[end] = 0;
+		valid = can_go_on(beginning);
+		if (valid)
+			at = end;
+	}
+	free(beginning);
+	return at; /* length: the expression stops too early */
+}
+
+int rpf_filter_check(const char *expression, char *message, size_t bytes, size_t *position)
+{
+	struct bpf_program program;
+	int err = compile(expression, &program, message, bytes);
+
+	if (!err && program.bf_len > RPF_CBPF_MAX) {
+		snprintf(message, bytes, "expression needs %u instructions, at most %u fit", program.bf_len, RPF_CBPF_MAX);
+		*position = 0;
+		pcap_freecode(&program);
+		return -EINVAL;
+	}
+	if (!err) {
+		pcap_freecode(&program);
+		return 0;
+	}
+	*position = find_position(expression);
+	return err;
+}
+
+int rpf_filter_compile(const char *expression, struct rpf_cbpf_insn *insns, struct rpf_error *error)
+{
+	struct bpf_program program;
+	char message[256] = "";
+	unsigned int length;
+	size_t position;
+
+	if (rpf_filter_check(expression, message, sizeof(message), &position))
+		return rpf_fail(error, -EINVAL, "E_FILTER", "filter expression, at byte %zu: %s", position, message);
+	if (compile(expression, &program, message, sizeof(message)))
+		return rpf_fail(error, -EINVAL, "E_FILTER", "filter expression: %s", message);
+	length = program.bf_len;
+	memcpy(insns, program.bf_insns, length * sizeof(*insns));
+	pcap_freecode(&program);
+	return length;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Takes the counts out of the flow table. The rules that both sides keep stand in native/include/rpf_maps.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rpf_internal.h"
+
+int rpf_flows_init(struct rpf_flows *flows, struct rpf_slot *slots, uint32_t slot_count, uint32_t slots_per_cpu)
+{
+	*flows = (struct rpf_flows){
+		.slots = slots, .slot_count = slot_count, .slots_per_cpu = slots_per_cpu, .next = slot_count
+	};
+	flows->idle = calloc(slot_count, 1);
+	return flows->idle ? 0 : -ENOMEM;
+}
+
+void rpf_flows_free(struct rpf_flows *flows)
+{
+	free(flows->idle);
+	flows->idle = NULL;
+}
+
+void rpf_flows_begin(struct rpf_flows *flows)
+{
+	flows->next = 0;
+	flows->live = 0;
+}
+
+static void write_aggregate(const struct rpf_flows *flows, uint32_t index, uint64_t count, struct rpf_drop *record)
+{
+	const struct rpf_slot *slot = &flows->slots[index];
+
+	memset(record, 0, sizeof(*record));
+	record->header.size = sizeof(*record);
+	record->header.kind = RPF_RECORD_DROP;
+	record->header.time_ns = slot->last_ns;
+	record->first_ns = slot->first_ns;
+	record->count = count;
+	record->cpu = index / flows->slots_per_cpu;
+	record->flow = slot->flow;
+	record->detail = slot->detail;
+	record->detail.flags |= RPF_AGGREGATE;
+}
+
+bool rpf_flows_drain(struct rpf_flows *flows, struct rpf_writer *writer)
+{
+	if (flows->next == flows->slot_count)
+		return true;
+	for (; flows->next < flows->slot_count; flows->next++) {
+		_Atomic uint64_t *shared = (_Atomic uint64_t *)&flows->slots[flows->next].word;
+		uint64_t word = atomic_load_explicit(shared, memory_order_acquire);
+		struct rpf_drop *record;
+
+		if (!(word & RPF_SLOT_LIVE))
+			continue;
+		flows->live++;
+		if (!(word & RPF_SLOT_COUNT_MASK)) {
+			if (flows->idle[flows->next])
+				atomic_compare_exchange_strong(shared, &word, word & RPF_SLOT_GENERATION_MASK);
+			flows->idle[flows->next] = 1;
+			continue;
+		}
+		record = rpf_writer_reserve(writer, sizeof(*record));
+		if (!record) {
+			flows->live--; /* comes again with the next call */
+			return false;
+		}
+		flows->idle[flows->next] = 0;
+		/* Only we free slots, so flow and detail stay as they are while we read them. */
+		word = atomic_fetch_and(shared, ~RPF_SLOT_COUNT_MASK);
+		write_aggregate(flows, flows->next, word & RPF_SLOT_COUNT_MASK, record);
+		writer->drops += record->count;
+		writer->records++;
+	}
+	flows->live_before = flows->live;
+	return true;
+}

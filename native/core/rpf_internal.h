@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the core share with each other and with nobody else. */
+#ifndef RPF_INTERNAL_H
+#define RPF_INTERNAL_H
+
+#include <bpf/libbpf.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "rpf_core.h"
+#include "rpf_error.h"
+#include "rpf_maps.h"
+#include "rpf_record.h"
+
+/* The compiled BPF programs, embedded at build time. */
+extern const unsigned char rpf_bpf_cast_object[];
+extern const size_t rpf_bpf_cast_object_size;
+extern const unsigned char rpf_bpf_probe_object[];
+extern const size_t rpf_bpf_probe_object_size;
+
+/* ---- rpf_batch.c: where records are gathered ---- */
+
+struct rpf_writer {
+	unsigned char *start;
+	unsigned char *at;
+	unsigned char *end;
+	uint64_t drops;	  /* sum of count of the drop records written */
+	uint64_t records; /* drop records written */
+};
+
+/* Room for one record, or NULL when the batch is full. */
+void *rpf_writer_reserve(struct rpf_writer *writer, size_t bytes);
+
+/* Starts a batch: its struct rpf_batch. */
+void rpf_writer_begin(struct rpf_writer *writer, void *buffer, size_t bytes);
+
+/* Bytes of the batch; 0 when nothing but the struct rpf_batch is in it. */
+size_t rpf_writer_finish(const struct rpf_writer *writer);
+
+uint64_t rpf_now_ns(void);
+
+/* ---- rpf_ring.c: the reader's side of a BPF_MAP_TYPE_RINGBUF ---- */
+
+struct rpf_ring {
+	int fd;
+	size_t mask;
+	size_t page;
+	_Atomic unsigned long *consumer;
+	_Atomic unsigned long *producer;
+	const unsigned char *data;
+};
+
+int rpf_ring_open(struct rpf_ring *ring, int map_fd, size_t bytes);
+void rpf_ring_close(struct rpf_ring *ring);
+bool rpf_ring_empty(const struct rpf_ring *ring);
+/* Copies whole records out until the ring is empty or the batch is full. false: the batch is full. */
+bool rpf_ring_drain(struct rpf_ring *ring, struct rpf_writer *writer);
+
+/* ---- rpf_flows.c: the reader's side of the flow table ---- */
+
+struct rpf_flows {
+	struct rpf_slot *slots;
+	uint8_t *idle; /* 1: the slot's count was 0 at the last drain */
+	uint32_t slots_per_cpu;
+	uint32_t slot_count;
+	uint32_t next;	/* where the drain goes on; slot_count = no drain under way */
+	uint32_t live;	/* flows seen by the drain so far */
+	uint32_t live_before; /* flows seen by the last whole drain */
+};
+
+int rpf_flows_init(struct rpf_flows *flows, struct rpf_slot *slots, uint32_t slot_count, uint32_t slots_per_cpu);
+void rpf_flows_free(struct rpf_flows *flows);
+void rpf_flows_begin(struct rpf_flows *flows);
+/* Writes an aggregate for each flow with a count, frees the idle ones. false: the batch is full, call again. */
+bool rpf_flows_drain(struct rpf_flows *flows, struct rpf_writer *writer);
+
+/* ---- rpf_links.c: devices of this network namespace over rtnetlink ---- */
+
+struct rpf_links {
+	struct mnl_socket *socket; /* NULL: netlink could not be opened */
+	bool dump_wanted;
+	size_t pending_bytes; /* of a message run that did not fit into the last batch */
+	size_t pending_at;
+	unsigned char *buffer;
+};
+
+int rpf_links_open(struct rpf_links *links);
+void rpf_links_close(struct rpf_links *links);
+int rpf_links_fd(const struct rpf_links *links);
+/* Turns what has arrived into records, without waiting. false: the batch is full, call again. */
+bool rpf_links_drain(struct rpf_links *links, struct rpf_writer *writer);
+
+/* ---- rpf_totals.c ---- */
+
+int rpf_read_totals(const struct rpf_tracer *tracer, struct rpf_total *totals, size_t max);
+/* Writes a lost record for each total whose loss grew. false: the batch is full, call again. */
+bool rpf_lost_drain(struct rpf_tracer *tracer, struct rpf_writer *writer);
+
+/* ---- rpf_probe.c: what this kernel and these privileges allow ---- */
+
+struct rpf_features {
+	uint32_t kfree_skb_arguments; /* 2, 3 or 4 */
+	bool rdonly_cast;
+};
+
+int rpf_probe_features(struct rpf_features *features, struct rpf_error *error);
+/* Names the reason behind a refused load as well as can be told. Returns err. */
+int rpf_explain_refusal(int err, const char *what, bool probe_read, struct rpf_error *error);
+
+/* ---- the tracer ---- */
+
+struct rpf_tracer {
+	struct rpf_config config;
+	struct rpf_features features;
+	struct bpf_object *object;
+	struct bpf_program *program; /* the kfree_skb entry of this kernel's arity */
+	struct bpf_link *link;	     /* NULL: not attached */
+	int program_fd;
+	int symbol_fd; /* program that names an address */
+	int totals_fd;
+	int counters_fd;
+	uint32_t cpus;
+	struct rpf_control *control; /* mapped: shared with the programs */
+	const char *symbol;	     /* mapped: where the symbol program writes */
+	struct rpf_ring ring;
+	struct rpf_flows flows;
+	size_t flow_bytes; /* of the mapped flow table */
+	struct rpf_links links;
+	int wake_fd;
+	_Atomic bool detached;
+
+	/* Poll thread only. */
+	uint64_t next_interval_ns;
+	unsigned int empty_ticks;
+	bool final_drain; /* the last drain after detaching has begun */
+	bool lost_pending;
+	struct rpf_total *told; /* totals as of the last lost records */
+	size_t told_count;
+	struct rpf_total *totals; /* the totals being told */
+	size_t totals_count;
+	size_t totals_next;
+	uint64_t recursion_told;
+	uint64_t recursion_base; /* misses before attaching */
+
+	_Atomic uint64_t delivered;
+	_Atomic uint64_t records;
+	_Atomic uint64_t live_flows;
+};
+
+#endif

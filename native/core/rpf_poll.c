@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The reader. While drops come in it looks at the ring once a tick, so that the probe need not wake it for each of them
+ * (a wake-up costs the dropping CPU more than the whole record). After a while without any it declares itself idle and
+ * sleeps until the probe wakes it.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include "rpf_internal.h"
+
+#define TICK_MS 1
+#define TICKS_UNTIL_IDLE 20
+
+/* After detaching, nothing moves any more: one whole drain of the flow table finds every count. */
+static void begin_interval(struct rpf_tracer *tracer)
+{
+	uint64_t now = rpf_now_ns();
+
+	if (tracer->detached) {
+		if (tracer->final_drain)
+			return;
+		tracer->final_drain = true;
+	} else if (now < tracer->next_interval_ns) {
+		return;
+	}
+	tracer->next_interval_ns = now + tracer->config.interval_ms * 1000000ULL;
+	tracer->lost_pending = true;
+	if (tracer->config.every || (!tracer->control->claimed && !tracer->flows.live_before))
+		return;
+	if (tracer->flows.next < tracer->flows.slot_count && !tracer->detached)
+		return; /* the last one is still being handed out */
+	tracer->control->claimed = 0; /* before reading: a claim from now on sets it again */
+	rpf_flows_begin(&tracer->flows);
+}
+
+/* Everything that there is, as far as it fits, in the order in which it must not be lost. */
+static void fill(struct rpf_tracer *tracer, struct rpf_writer *writer)
+{
+	if (!rpf_links_drain(&tracer->links, writer) || !rpf_ring_drain(&tracer->ring, writer))
+		return;
+	begin_interval(tracer);
+	if (!tracer->config.every && !rpf_flows_drain(&tracer->flows, writer))
+		return;
+	if (tracer->lost_pending)
+		tracer->lost_pending = !rpf_lost_drain(tracer, writer);
+}
+
+static int time_to_interval_ms(const struct rpf_tracer *tracer)
+{
+	uint64_t now = rpf_now_ns();
+
+	return now >= tracer->next_interval_ns ? 0 : (tracer->next_interval_ns - now) / 1000000 + 1;
+}
+
+/* Counts wait in the flow table, or may have been lost: the interval must not be slept through. */
+static bool has_unfinished(const struct rpf_tracer *tracer)
+{
+	return tracer->control->claimed || tracer->control->lost || tracer->flows.live_before;
+}
+
+static void wait_idle(struct rpf_tracer *tracer, struct pollfd *fds, int timeout_ms)
+{
+	int limit = has_unfinished(tracer) ? time_to_interval_ms(tracer) : timeout_ms;
+
+	if (timeout_ms >= 0 && (limit < 0 || limit > timeout_ms))
+		limit = timeout_ms;
+	tracer->control->idle = 1;
+	/* The probe reads idle after it has published its record; we look for a record after we have published idle. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (rpf_ring_empty(&tracer->ring))
+		poll(fds, 3, limit);
+	tracer->control->idle = 0;
+	tracer->empty_ticks = 0;
+}
+
+/* true: someone called rpf_wake(). */
+static bool wait_for_more(struct rpf_tracer *tracer, int timeout_ms)
+{
+	struct pollfd fds[] = {
+		{ .fd = tracer->wake_fd, .events = POLLIN },
+		{ .fd = rpf_links_fd(&tracer->links), .events = POLLIN },
+		{ .fd = tracer->ring.fd, .events = POLLIN },
+	};
+	eventfd_t woken;
+
+	if (tracer->empty_ticks < TICKS_UNTIL_IDLE) {
+		tracer->empty_ticks++;
+		poll(fds, 2, timeout_ms >= 0 && timeout_ms < TICK_MS ? timeout_ms : TICK_MS);
+	} else {
+		wait_idle(tracer, fds, timeout_ms);
+	}
+	return !eventfd_read(tracer->wake_fd, &woken);
+}
+
+long rpf_poll(struct rpf_tracer *tracer, void *buffer, size_t bytes, int timeout_ms)
+{
+	uint64_t deadline = rpf_now_ns() + (timeout_ms > 0 ? timeout_ms : 0) * 1000000ULL;
+	struct rpf_writer writer;
+
+	if (bytes < (1 << 16))
+		return -EINVAL;
+	for (;;) {
+		uint64_t now;
+		long written;
+		int left;
+
+		rpf_writer_begin(&writer, buffer, bytes);
+		fill(tracer, &writer);
+		written = rpf_writer_finish(&writer);
+		if (written) {
+			tracer->empty_ticks = 0;
+			tracer->delivered += writer.drops;
+			tracer->records += writer.records;
+			tracer->live_flows = tracer->flows.live_before;
+			return written;
+		}
+		now = rpf_now_ns();
+		if (tracer->detached || (timeout_ms >= 0 && now >= deadline))
+			return 0;
+		left = timeout_ms < 0 ? -1 : (int)((deadline - now) / 1000000) + 1;
+		if (wait_for_more(tracer, left))
+			return 0;
+	}
+}

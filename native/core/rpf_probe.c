@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finds out what the kernel and our privileges allow, before anything is loaded, and names what is missing. */
+#include <bpf/btf.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "rpf_internal.h"
+
+#ifndef CAP_PERFMON
+#define CAP_PERFMON 38 /* v5.8, include/uapi/linux/capability.h */
+#define CAP_BPF 39
+#endif
+
+#define BTF_PATH "/sys/kernel/btf/vmlinux"
+#define LOCKDOWN_PATH "/sys/kernel/security/lockdown"
+
+static bool has_capability(int capability)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { { 0 } };
+
+	if (syscall(SYS_capget, &header, data))
+		return true; /* cannot tell: let the kernel speak */
+	return data[capability / 32].effective & (1U << (capability % 32));
+}
+
+/* CAP_SYS_ADMIN includes both, kernel/bpf/syscall.c and include/linux/capability.h. */
+static int check_capabilities(struct rpf_error *error)
+{
+	bool bpf = has_capability(CAP_BPF), perfmon = has_capability(CAP_PERFMON);
+
+	if (has_capability(CAP_SYS_ADMIN) || (bpf && perfmon))
+		return 0;
+	return rpf_fail(error, -EPERM, "E_MISSING_CAPABILITY", "missing %s%s%s",
+			bpf ? "" : "CAP_BPF", !bpf && !perfmon ? " and " : "", perfmon ? "" : "CAP_PERFMON");
+}
+
+static int count_arguments(const struct btf *btf)
+{
+	int id = btf__find_by_name_kind(btf, "btf_trace_kfree_skb", BTF_KIND_TYPEDEF);
+	const struct btf_type *type;
+
+	if (id < 0)
+		return -ENOENT;
+	type = btf__type_by_id(btf, btf__type_by_id(btf, id)->type); /* typedef -> pointer */
+	type = btf__type_by_id(btf, type->type);			/* pointer -> prototype */
+	if (!btf_is_func_proto(type))
+		return -ENOENT;
+	return btf_vlen(type) - 1; /* the first is the tracepoint's own void * */
+}
+
+int rpf_probe_features(struct rpf_features *features, struct rpf_error *error)
+{
+	int err = check_capabilities(error), arguments;
+	struct btf *btf;
+
+	if (err)
+		return err;
+	if (access(BTF_PATH, R_OK))
+		return rpf_fail(error, -errno, "E_NO_BTF", "cannot read %s: %s", BTF_PATH, strerror(errno));
+	btf = btf__parse(BTF_PATH, NULL);
+	if (!btf)
+		return rpf_fail(error, -errno, "E_NO_BTF", "cannot parse %s: %s", BTF_PATH, strerror(errno));
+	arguments = count_arguments(btf);
+	features->rdonly_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+	btf__free(btf);
+	if (arguments < 2)
+		return rpf_fail(error, -ENOENT, "E_KERNEL_TOO_OLD", "this kernel has no BTF for tracepoint kfree_skb");
+	/* A kernel that appends arguments keeps the first ones where they are. */
+	features->kfree_skb_arguments = arguments > 4 ? 4 : arguments;
+	return 0;
+}
+
+static bool lockdown_is_confidentiality(void)
+{
+	char text[128] = "";
+	FILE *file = fopen(LOCKDOWN_PATH, "re");
+
+	if (!file)
+		return false;
+	if (!fgets(text, sizeof(text), file))
+		text[0] = 0;
+	fclose(file);
+	return strstr(text, "[confidentiality]") != NULL;
+}
+
+int rpf_explain_refusal(int err, const char *what, bool probe_read, struct rpf_error *error)
+{
+	if (err == -EPERM && probe_read && lockdown_is_confidentiality())
+		return rpf_fail(error, err, "E_LOCKDOWN",
+				"%s: the kernel is locked down (confidentiality) and has no bpf_rdonly_cast", what);
+	if (err == -EPERM || err == -EACCES)
+		return rpf_fail(error, err, "E_BPF_REFUSED", "%s: %s", what, strerror(-err));
+	if (err == -EINVAL || err == -ENOTSUP || err == -ESRCH || err == -ENOENT)
+		return rpf_fail(error, err, "E_KERNEL_TOO_OLD", "%s: %s", what, strerror(-err));
+	return rpf_fail(error, err, "E_BPF_FAILED", "%s: %s", what, strerror(-err));
+}

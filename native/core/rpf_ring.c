@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads a BPF ring buffer record by record into a batch. libbpf's reader consumes a record before its callback can say
+ * that there is no room for it, so ours stops before the record that does not fit and leaves it in the ring.
+ */
+#include <errno.h>
+#include <linux/bpf.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "rpf_internal.h"
+
+int rpf_ring_open(struct rpf_ring *ring, int map_fd, size_t bytes)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	void *mapped;
+
+	*ring = (struct rpf_ring){ .fd = map_fd, .mask = bytes - 1, .page = page };
+	/* kernel/bpf/ringbuf.c: consumer position (writable), producer position, then the data, mapped twice in a row. */
+	mapped = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
+	if (mapped == MAP_FAILED)
+		return -errno;
+	ring->consumer = mapped;
+	mapped = mmap(NULL, page + 2 * bytes, PROT_READ, MAP_SHARED, map_fd, page);
+	if (mapped == MAP_FAILED) {
+		int err = -errno;
+
+		rpf_ring_close(ring);
+		return err;
+	}
+	ring->producer = mapped;
+	ring->data = (unsigned char *)mapped + page;
+	return 0;
+}
+
+void rpf_ring_close(struct rpf_ring *ring)
+{
+	if (ring->consumer)
+		munmap(ring->consumer, ring->page);
+	if (ring->producer)
+		munmap(ring->producer, ring->page + 2 * (ring->mask + 1));
+	ring->consumer = NULL;
+	ring->producer = NULL;
+}
+
+bool rpf_ring_empty(const struct rpf_ring *ring)
+{
+	return atomic_load_explicit(ring->consumer, memory_order_relaxed) ==
+	       atomic_load_explicit(ring->producer, memory_order_acquire);
+}
+
+bool rpf_ring_drain(struct rpf_ring *ring, struct rpf_writer *writer)
+{
+	unsigned long at = atomic_load_explicit(ring->consumer, memory_order_relaxed);
+	unsigned long end = atomic_load_explicit(ring->producer, memory_order_acquire);
+	bool room = true;
+
+	while (at < end) {
+		const unsigned char *head = ring->data + (at & ring->mask);
+		uint32_t length = atomic_load_explicit((const _Atomic uint32_t *)head, memory_order_acquire);
+		uint32_t bytes = length & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+		const struct rpf_drop *drop;
+		void *record;
+
+		if (length & BPF_RINGBUF_BUSY_BIT)
+			break; /* still being written: it comes with the next call */
+		if (!(length & BPF_RINGBUF_DISCARD_BIT)) {
+			record = rpf_writer_reserve(writer, bytes);
+			if (!record) {
+				room = false;
+				break;
+			}
+			memcpy(record, head + BPF_RINGBUF_HDR_SZ, bytes);
+			drop = record;
+			writer->drops += drop->count;
+			writer->records++;
+		}
+		at += (bytes + BPF_RINGBUF_HDR_SZ + 7) & ~7UL;
+	}
+	atomic_store_explicit(ring->consumer, at, memory_order_release);
+	return room;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
+/* What the BPF programs and the core share besides records: the flow table, the totals and the settings. */
+#ifndef RPF_MAPS_H
+#define RPF_MAPS_H
+
+#include "rpf_record.h"
+
+/*
+ * The flow table: for each CPU a run of slots, looked up by flow, and a short run of coarse slots for the drops whose
+ * flow finds no place. It is an mmapable array, so the core drains it by reading memory.
+ *
+ * slot->word is what the two sides meet at, changed by atomic operations only:
+ *
+ *   RPF_SLOT_LIVE   flow and detail are valid and stay as they are
+ *   RPF_SLOT_BUSY   the BPF program is filling flow and detail
+ *   generation      goes up with every claim, so that a compare-and-swap never hits a later flow
+ *   count           drops counted and not yet drained
+ *
+ * BPF claims (free -> busy -> live) and counts (compare-and-swap of word to word + 1). The core takes counts (and-not)
+ * and frees a slot whose count stayed 0 for a whole interval (compare-and-swap of live and 0 to free).
+ */
+#define RPF_SLOT_LIVE (1ULL << 63)
+#define RPF_SLOT_BUSY (1ULL << 62)
+#define RPF_SLOT_GENERATION (1ULL << 40)
+#define RPF_SLOT_GENERATION_MASK (((1ULL << 62) - 1) & ~(RPF_SLOT_GENERATION - 1))
+#define RPF_SLOT_COUNT_MASK (RPF_SLOT_GENERATION - 1) /* 2^40 drops an interval */
+
+#define RPF_COARSE_SLOTS 64 /* per CPU: devices times reasons that a node drops at in one flood */
+#define RPF_PROBES 4	    /* slots tried for a flow before it counts as coarse */
+
+struct rpf_slot {
+	__u64 word;
+	__u64 first_ns; /* first drop since the count was last taken */
+	__u64 last_ns;
+	__u32 whole; /* drops of the flow that went out whole */
+	__u32 _reserved; /* keeps flow 8-aligned */
+	struct rpf_flow flow;
+	struct rpf_detail detail;
+	__u8 _pad[48]; /* makes the size a multiple of the cache line */
+};
+
+struct rpf_total_key {
+	__u32 netns;
+	__u32 reason;
+};
+
+struct rpf_total_value {
+	__u64 seen;
+	__u64 matched;
+	__u64 lost;
+};
+
+struct rpf_counters {
+	struct rpf_total_value unattributed; /* drops whose (netns, reason) found no place in the totals map */
+	__u64 coarse;
+	__u64 _reserved[4]; /* makes the size a cache line */
+};
+
+#define RPF_SYMBOL_BYTES 128 /* KSYM_NAME_LEN is 512 since v6.1, but C symbols stay far below this */
+
+#define RPF_PATTERNS 16 /* RPF_MAX_DEVICES of the core */
+
+/* A device name as two words, compared under a mask: an exact name or a prefix. */
+struct rpf_pattern {
+	__u64 value[2];
+	__u64 mask[2];
+};
+
+enum rpf_filters {
+	RPF_FILTER_NETNS = 1 << 0,
+	RPF_FILTER_REASON = 1 << 1,
+	RPF_FILTER_DEVICE = 1 << 2,
+	RPF_FILTER_EXPRESSION = 1 << 3,
+};
+
+/* Flags and filters that both sides write while the programs run. */
+struct rpf_control {
+	__u32 idle; /* 1: the reader sleeps until it is woken; the program that finds it so sets it to 0 and wakes it */
+	__u32 claimed; /* 1: a flow slot was claimed since the core last set it to 0 */
+	__u32 lost;    /* 1: a record was lost since the core last set it to 0 */
+	__u32 filters; /* enum rpf_filters */
+	__u32 pattern_count;
+	__u32 _reserved; /* keeps patterns 8-aligned */
+	struct rpf_pattern patterns[RPF_PATTERNS];
+};
+
+/* Set by the core before loading; constants to the programs. */
+struct rpf_settings {
+	__u32 every;
+	__u32 snaplen;
+	__u32 flow_mask;     /* flow slots per CPU, minus 1 */
+	__u32 slots_per_cpu; /* flow slots and coarse slots */
+	__u32 whole_per_flow;
+};
+
+#endif

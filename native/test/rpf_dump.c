@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The core without Node: prints records and totals, for debugging and for the tests of the core.
+ *
+ *   rpf_dump [-e] [-q] [-s SNAPLEN] [-d SECONDS] [EXPRESSION]
+ *
+ * -e every drop as a record, -q no record lines. Ends after SECONDS (default 5) or at SIGINT.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "rpf_core.h"
+#include "rpf_record.h"
+
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	stopped = 1;
+}
+
+static void print_drop(struct rpf_tracer *tracer, const struct rpf_drop *drop)
+{
+	int family = drop->flow.family == 6 ? AF_INET6 : AF_INET;
+	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN], symbol[128] = "?";
+
+	inet_ntop(family, drop->flow.src, src, sizeof(src));
+	inet_ntop(family, drop->flow.dst, dst, sizeof(dst));
+	rpf_symbol(tracer, drop->flow.location, symbol, sizeof(symbol));
+	printf("drop count=%llu reason=%u %s netns=%u dev=%s(%u) kind=%s peer=%s(%u,%u) %s:%u -> %s:%u proto=%u "
+	       "type=%04x len=%u ttl=%u mark=%u gso=%u flags=%x knobs=%x rp=%d/%d task=%u %s snap=%u\n",
+	       (unsigned long long)drop->count, drop->flow.reason, symbol, drop->flow.netns, drop->flow.device, drop->flow.ifindex,
+	       drop->detail.device_kind, drop->detail.peer_device, drop->detail.peer_ifindex, drop->detail.peer_netns, src,
+	       drop->flow.src_port, dst, drop->flow.dst_port, drop->flow.protocol, drop->flow.ethertype,
+	       drop->detail.length, drop->detail.ttl, drop->flow.mark, drop->detail.gso_segs, drop->detail.flags,
+	       drop->detail.knobs, drop->flow.rp_filter_all, drop->flow.rp_filter_device, drop->task.pid, drop->task.comm,
+	       drop->snap_bytes);
+}
+
+static void print_record(struct rpf_tracer *tracer, const struct rpf_header *header)
+{
+	const struct rpf_lost *lost = (const void *)header;
+	const struct rpf_link *link = (const void *)header;
+
+	switch (header->kind) {
+	case RPF_RECORD_DROP:
+		print_drop(tracer, (const void *)header);
+		break;
+	case RPF_RECORD_LOST:
+		printf("lost count=%llu where=%u reason=%u netns=%u\n", (unsigned long long)lost->count, lost->where, lost->reason,
+		       lost->netns);
+		break;
+	case RPF_RECORD_LINK:
+		printf("link %s(%u) kind=%s gone=%u\n", link->name, link->ifindex, link->kind, link->gone);
+		break;
+	}
+}
+
+static long print_batch(struct rpf_tracer *tracer, const unsigned char *buffer, long bytes, int quiet)
+{
+	long at;
+
+	for (at = 0; !quiet && at < bytes; at += ((const struct rpf_header *)(buffer + at))->size)
+		print_record(tracer, (const struct rpf_header *)(buffer + at));
+	return bytes;
+}
+
+static void print_stats(struct rpf_tracer *tracer)
+{
+	struct rpf_stats stats;
+
+	if (rpf_stats(tracer, &stats))
+		return;
+	printf("seen=%ju matched=%ju lost=%ju recursion=%ju delivered=%ju records=%ju coarse=%ju ns_per_run=%.1f\n",
+	       (uintmax_t)stats.seen, (uintmax_t)stats.matched, (uintmax_t)stats.lost, (uintmax_t)stats.recursion,
+	       (uintmax_t)stats.delivered, (uintmax_t)stats.records, (uintmax_t)stats.coarse,
+	       stats.run_count ? (double)stats.run_ns / stats.run_count : 0);
+}
+
+int main(int argc, char **argv)
+{
+	static _Alignas(8) unsigned char buffer[1 << 20];
+	struct rpf_config config = { 0 };
+	struct rpf_error error = { 0 };
+	struct rpf_tracer *tracer;
+	int option, quiet = 0;
+	time_t end;
+	long bytes;
+
+	end = time(NULL) + 5;
+	while ((option = getopt(argc, argv, "eqs:d:")) != -1) {
+		if (option == 'e')
+			config.every = 1;
+		else if (option == 'q')
+			quiet = 1;
+		else if (option == 's')
+			config.snaplen = atoi(optarg);
+		else if (option == 'd')
+			end = time(NULL) + atoi(optarg);
+		else
+			return 2;
+	}
+	config.expression = argv[optind];
+	signal(SIGINT, on_signal);
+	if (rpf_open(&config, &tracer, &error) || rpf_attach(tracer, &error)) {
+		fprintf(stderr, "%s: %s\n", error.code, error.message);
+		return 3;
+	}
+	fprintf(stderr, "attached\n");
+	while (!stopped && time(NULL) < end) {
+		bytes = rpf_poll(tracer, buffer, sizeof(buffer), 200);
+		print_batch(tracer, buffer, bytes, quiet);
+	}
+	rpf_detach(tracer);
+	while ((bytes = rpf_poll(tracer, buffer, sizeof(buffer), 0)) > 0)
+		print_batch(tracer, buffer, bytes, quiet);
+	print_stats(tracer);
+	rpf_close(tracer);
+	return 0;
+}
