@@ -1,0 +1,74 @@
+import { type TracerError, toTracerError } from '../errors.js';
+import type { NativeAddon, NativeConfig, NativeStats, NativeTotal, NativeTracer } from '../native.js';
+
+/** A batch that is out: valid until release(slot). */
+export interface Batch {
+  readonly slot: number;
+  readonly bytes: number;
+}
+
+export interface CaptureHandlers {
+  readonly onBatch: (batch: Batch) => void;
+  /** The poll thread had to stop. Called at most once; no batch comes after it. */
+  readonly onError: (error: TracerError) => void;
+}
+
+/** The native tracer with errors of ours. Batches come one by one; each is to be released once it has been taken. */
+export class Capture {
+  readonly #tracer: NativeTracer;
+
+  /** Loads the programs; nothing is attached yet. Throws a TracerError. */
+  constructor(addon: NativeAddon, config: NativeConfig) {
+    this.#tracer = translate(() => new addon.Tracer(config));
+  }
+
+  get buffers(): readonly ArrayBuffer[] {
+    return this.#tracer.buffers;
+  }
+
+  attach({ onBatch, onError }: CaptureHandlers): void {
+    translate(() =>
+      this.#tracer.attach((error, slot, bytes) => {
+        if (error) onError(toTracerError(error));
+        else onBatch({ slot, bytes });
+      }),
+    );
+  }
+
+  /** The sinks have taken it. */
+  release(batch: Batch): void {
+    this.#tracer.release(batch.slot);
+  }
+
+  symbol(address: bigint): string | undefined {
+    return this.#tracer.symbol(address);
+  }
+
+  stats(): NativeStats {
+    return this.#tracer.stats();
+  }
+
+  totals(): NativeTotal[] {
+    return this.#tracer.totals();
+  }
+
+  /** Detaches at once; resolves when all that was captured has been handed out and released. */
+  async detach(): Promise<void> {
+    await this.#tracer.detach().catch((error) => {
+      throw toTracerError(error);
+    });
+  }
+
+  /** Detaches and gives up what was not handed out. Idempotent. */
+  async close(): Promise<void> {
+    await this.#tracer.close();
+  }
+}
+
+function translate<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw toTracerError(error);
+  }
+}

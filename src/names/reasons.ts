@@ -1,0 +1,42 @@
+import type { NativeAddon } from '../native.js';
+
+/** Names of the drop reasons as the BTF of the running kernel has them, those of its subsystems included. */
+export class ReasonNames {
+  readonly #names: ReadonlyMap<number, string>;
+
+  constructor(names: ReadonlyMap<number, string>) {
+    this.#names = names;
+  }
+
+  /** Reads the kernel's BTF: some ten milliseconds. */
+  static read(addon: NativeAddon): ReasonNames {
+    return new ReasonNames(addon.reasons());
+  }
+
+  /** Names of the kernel's own reasons; empty on kernels before 5.17, which have none. */
+  get all(): string[] {
+    return [...this.#names.values()];
+  }
+
+  /** The name, or a form with the number in it that says whose number it is. */
+  name(reason: number): string {
+    return this.#names.get(reason) ?? nameUnknown(reason);
+  }
+
+  /** Finds a reason by its name, with or without SKB_DROP_REASON_, in any case. */
+  find(name: string): number | undefined {
+    const wanted = name.toUpperCase().replace(/^SKB_DROP_REASON_/, '');
+    for (const [reason, known] of this.#names) {
+      if (known.toUpperCase() === wanted) return reason;
+    }
+    return undefined;
+  }
+}
+
+/** SKB_DROP_REASON_SUBSYS_SHIFT, include/net/dropreason.h (v6.5 and newer): the upper half is the subsystem. */
+const SUBSYSTEM_SHIFT = 16;
+
+function nameUnknown(reason: number): string {
+  const subsystem = reason >>> SUBSYSTEM_SHIFT;
+  return subsystem === 0 ? `REASON_${reason}` : `SUBSYS_${subsystem}_${reason & 0xffff}`;
+}
