@@ -1,7 +1,7 @@
 # node-gyp builds what ships: build/Release/rpftrace.node. native/CMakeLists.txt builds the native tests; both read the
 # core's sources from native/sources.txt and embed the BPF objects that scripts/build-bpf.mjs compiles.
 {
-  'variables': { 'bpf_dir': '<(module_root_dir)/build/bpf' },
+  'variables': { 'bpf_dir': '<(SHARED_INTERMEDIATE_DIR)/bpf' },
   'targets': [
     {
       'target_name': 'bpf',

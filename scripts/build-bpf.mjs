@@ -11,7 +11,6 @@ import { fileURLToPath } from 'node:url';
 import { describeLayout, layoutHash } from './layout.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const bpf = join(root, 'native', 'bpf');
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) build(process.argv[2]);
 
@@ -39,7 +38,7 @@ function build(outDir) {
 }
 
 function compile(source, object, defines = []) {
-  // The BTF line information would otherwise carry this machine's paths into the shipped binary.
+  // Relative paths and no directory: what we ship shall not tell where it was built.
   const flags = [
     '-target',
     'bpf',
@@ -49,17 +48,17 @@ function compile(source, object, defines = []) {
     '-Wall',
     '-Wextra',
     '-Wno-unused-parameter', // BPF_PROG() hands each program a ctx
-    `-ffile-prefix-map=${root}/=`,
+    '-fdebug-compilation-dir=.',
   ];
-  const includes = [`-I${join(root, 'native', 'include')}`, `-I${bpf}`, ...archIncludes()];
+  const includes = ['-Inative/include', '-Inative/bpf', ...archIncludes()];
   tool(process.env.CLANG ?? 'clang', [
     ...flags,
     ...defines,
     ...includes,
     '-c',
-    join(bpf, source),
+    join('native', 'bpf', source),
     '-o',
-    object,
+    resolve(object),
   ]);
   tool(process.env.LLVM_STRIP ?? 'llvm-strip', ['-g', object]); // drops DWARF, keeps .BTF and .BTF.ext
   return object;
