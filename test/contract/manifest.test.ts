@@ -6,6 +6,14 @@ import { describe, expect, it } from 'vitest';
 
 const root = resolve(import.meta.dirname, '..', '..');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+const lockedPackages = Object.entries<LockedPackage>(lock.packages).filter(([path]) => path !== '');
+
+interface LockedPackage {
+  integrity?: string;
+  resolved?: string;
+  optionalDependencies?: Record<string, string>;
+}
 
 describe('package.json', () => {
   const packed = packedFiles();
@@ -68,10 +76,14 @@ describe('package.json', () => {
   });
 
   it('locks its dependencies by hash and ties nobody to one registry', () => {
-    const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
-    const packages = Object.entries<Record<string, string>>(lock.packages).filter(([path]) => path !== '');
-    expect(packages.filter(([, entry]) => !entry.integrity).map(([path]) => path)).toEqual([]);
-    expect(packages.filter(([, entry]) => entry.resolved).map(([path]) => path)).toEqual([]);
+    expect(lockedPackages.filter(([, entry]) => !entry.integrity).map(([path]) => path)).toEqual([]);
+    expect(lockedPackages.filter(([, entry]) => entry.resolved).map(([path]) => path)).toEqual([]);
+  });
+
+  it('locks what other platforms need, without which npm ci refuses the lock file', () => {
+    const locked = new Set(lockedPackages.map(([path]) => path.replace(/.*node_modules\//, '')));
+    const optional = lockedPackages.flatMap(([, entry]) => Object.keys(entry.optionalDependencies ?? {}));
+    expect(optional.filter((name) => !locked.has(name))).toEqual([]);
   });
 });
 
