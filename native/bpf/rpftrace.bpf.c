@@ -5,6 +5,10 @@
  *   entry (one per arity of the tracepoint) -> on_drop: where, totals, filters
  *     -> send_whole (--every)       each drop is a record
  *     -> count_flow (default)       the first drops of a flow are records, the rest is counted in the flow table
+ *
+ * Functions that are not static are global functions to the verifier: it checks each once instead of once per call and
+ * path, which takes loading from 1.7 s to some 20 ms. Typed pointers do not survive such a call, so struct drop carries
+ * addresses, and what stands behind them is read with rpf_member().
  */
 #include "compat.h"
 
@@ -93,16 +97,16 @@ struct {
 
 /* One drop on its way through the program. */
 struct drop {
-	struct sk_buff *skb;
-	struct net_device *device; /* NULL: none */
-	struct net *net;	   /* NULL: unknown */
-	struct sock *rx_sk;	   /* NULL: none, or not told by this kernel */
-	struct rpf_total_value *total;
+	__u64 skb;
+	__u64 device; /* 0: none */
+	__u64 net;    /* 0: unknown */
+	__u32 flags;
+	__u32 linear_end; /* offset of the end of the linear data from skb->head */
+	__u32 nonlinear;  /* bytes of the packet after it */
+	__u32 protocol;	  /* skb->protocol in host order */
 	struct rpf_window window;
-	__u32 linear_end; /* offset from skb->head */
 	struct rpf_packet packet;
 	struct rpf_flow flow;
-	__u32 flags;
 };
 
 /*
@@ -114,52 +118,39 @@ static __always_inline bool is_net(struct net *net)
 	return net && net->loopback_dev && net->loopback_dev->nd_net.net == net;
 }
 
-static __always_inline void find_device(struct drop *drop)
+static __always_inline struct net *find_net(struct sk_buff *skb, struct sock *rx_sk)
 {
-	struct net_device *device = drop->skb->dev;
-	struct sock *sk;
-	struct net *net;
+	struct sock *sk = skb->sk;
+	struct net *net = sk ? sk->__sk_common.skc_net.net : NULL;
 
-	if (device) {
-		net = device->nd_net.net;
-		if (is_net(net)) {
-			drop->device = device;
-			drop->net = net;
-			drop->flags |= RPF_DEVICE;
-			return;
-		}
-		drop->flags |= RPF_DEVICE_STALE;
-	}
-	/* A locally generated packet has no device yet: its socket knows the namespace. */
-	sk = drop->skb->sk;
-	net = sk ? sk->__sk_common.skc_net.net : NULL;
-	if (!is_net(net) && drop->rx_sk)
-		net = drop->rx_sk->__sk_common.skc_net.net;
 	if (is_net(net))
-		drop->net = net;
+		return net;
+	net = rx_sk ? rx_sk->__sk_common.skc_net.net : NULL;
+	return is_net(net) ? net : NULL;
 }
 
-static __always_inline void find_window(struct drop *drop)
+static __always_inline void find_window(struct drop *drop, struct sk_buff *skb)
 {
-	struct sk_buff *skb = drop->skb;
-	__u32 header = skb->network_header, tail = skb->tail, end = tail + skb->data_len;
+	__u32 header = skb->network_header, tail = skb->tail;
 
 	drop->linear_end = tail;
+	drop->nonlinear = skb->data_len;
+	drop->protocol = rpf_swap16(skb->protocol);
 	/* 0 is what an skb starts with; NET_SKB_PAD keeps a real header from ever lying there. */
 	if (!header || header == NO_OFFSET || header > tail)
 		return;
 	drop->window.address = (__u64)skb->head + header;
 	drop->window.linear = tail - header;
-	drop->window.total = end - header;
+	drop->window.total = tail - header + drop->nonlinear;
 }
 
-static __always_inline void fill_flow(struct drop *drop)
+static __always_inline void fill_flow(struct drop *drop, struct sk_buff *skb, struct net_device *device)
 {
 	struct rpf_flow *flow = &drop->flow;
 	struct rpf_packet *packet = &drop->packet;
 	struct in_device *in_dev;
 
-	flow->mark = drop->skb->mark;
+	flow->mark = skb->mark;
 	__builtin_memcpy(flow->src, packet->src, RPF_ADDRESS_BYTES);
 	__builtin_memcpy(flow->dst, packet->dst, RPF_ADDRESS_BYTES);
 	flow->src_port = packet->src_port;
@@ -167,27 +158,28 @@ static __always_inline void fill_flow(struct drop *drop)
 	flow->ethertype = packet->ethertype;
 	flow->family = packet->family;
 	flow->protocol = packet->protocol;
-	if (!drop->device)
+	if (!device || packet->family != 4)
 		return;
-	in_dev = drop->device->ip_ptr;
-	if (!in_dev || packet->family != 4)
+	in_dev = device->ip_ptr;
+	if (!in_dev)
 		return;
 	drop->flags |= RPF_CONF;
 	flow->rp_filter_device = in_dev->cnf.data[IPV4_DEVCONF_RP_FILTER - 1];
-	flow->rp_filter_all = drop->net->ipv4.devconf_all->data[IPV4_DEVCONF_RP_FILTER - 1];
+	flow->rp_filter_all = device->nd_net.net->ipv4.devconf_all->data[IPV4_DEVCONF_RP_FILTER - 1];
 }
 
-static __always_inline __u32 knob(const struct ipv4_devconf *conf, int index, __u32 flag)
+static __always_inline __u32 knob(__u64 conf, int index, __u32 flag)
 {
-	return conf->data[index - 1] ? flag : 0;
+	return rpf_member(struct ipv4_devconf, conf, data[index - 1]) ? flag : 0;
 }
 
 static __always_inline void fill_conf(const struct drop *drop, struct rpf_detail *detail)
 {
-	struct in_device *in_dev = drop->device->ip_ptr;
-	const struct ipv4_devconf *all = drop->net->ipv4.devconf_all, *device = &in_dev->cnf;
+	struct in_device *in_dev = rpf_member(struct net_device, drop->device, ip_ptr);
+	__u64 all = (__u64)rpf_member(struct net, drop->net, ipv4.devconf_all);
+	__u64 device = (__u64)in_dev + bpf_core_field_offset(struct in_device, cnf);
 
-	if (in_dev->ifa_list)
+	if (rpf_member(struct in_device, in_dev, ifa_list))
 		detail->flags |= RPF_DEVICE_HAS_IPV4;
 	detail->knobs = knob(all, IPV4_DEVCONF_ACCEPT_LOCAL, RPF_ACCEPT_LOCAL_ALL) |
 			knob(device, IPV4_DEVCONF_ACCEPT_LOCAL, RPF_ACCEPT_LOCAL_DEVICE) |
@@ -199,52 +191,77 @@ static __always_inline void fill_conf(const struct drop *drop, struct rpf_detail
 			knob(device, IPV4_DEVCONF_FORWARDING, RPF_FORWARDING_DEVICE);
 }
 
-static __always_inline void copy_name(char *to, const char *from)
+static __always_inline void copy_name(char *to, __u64 device)
 {
-	((__u64 *)to)[0] = ((const __u64 *)from)[0];
-	((__u64 *)to)[1] = ((const __u64 *)from)[1];
+	__u64 from = device + bpf_core_field_offset(struct net_device, name);
+
+	((__u64 *)to)[0] = rpf_load64(from);
+	((__u64 *)to)[1] = rpf_load64(from + 8);
 }
 
-static __always_inline void fill_device(const struct drop *drop, struct rpf_detail *detail)
+static __always_inline void fill_kind(__u64 device, struct rpf_detail *detail)
 {
-	struct net_device *device = drop->device, *peer;
-	const struct rtnl_link_ops *ops = device->rtnl_link_ops;
-	__u64 private;
+	const struct rtnl_link_ops *ops = rpf_member(struct net_device, device, rtnl_link_ops);
+	__u64 kind;
 	int i;
 
-	detail->device_flags = device->flags;
-	detail->device_type = device->type;
 	if (!ops)
 		return;
+	kind = (__u64)rpf_member(struct rtnl_link_ops, ops, kind);
 	for (i = 0; i < RPF_NAME_BYTES - 1; i++) {
-		char letter = rpf_load8((__u64)ops->kind + i);
+		char letter = rpf_load8(kind + i);
 
 		if (!letter)
 			break;
 		detail->device_kind[i] = letter;
 	}
-	if (*(__u64 *)detail->device_kind != KIND_VETH)
-		return;
-	/* netdev_priv(), include/linux/netdevice.h: the private part follows the device, aligned to NETDEV_ALIGN. */
-	private = (__u64)device + ((bpf_core_type_size(struct net_device) + NETDEV_ALIGN - 1) & ~(NETDEV_ALIGN - 1ULL));
-	peer = rpf_member(struct fib_nh_common, private, nhc_dev);
-	if (!peer || !is_net(peer->nd_net.net))
-		return; /* the pair is being taken apart */
-	detail->flags |= RPF_PEER;
-	detail->peer_ifindex = peer->ifindex;
-	detail->peer_netns = peer->nd_net.net->ns.inum;
-	copy_name(detail->peer_device, peer->name);
 }
 
-static __always_inline void fill_detail(const struct drop *drop, struct rpf_detail *detail)
+/* netdev_priv(), include/linux/netdevice.h: the private part follows the device, aligned to NETDEV_ALIGN. */
+static __always_inline __u64 veth_peer(__u64 device)
 {
-	struct sk_buff *skb = drop->skb;
-	const struct rpf_packet *packet = &drop->packet;
-	__u64 shared = (__u64)skb->head + skb->end;
+	__u64 private = device + ((bpf_core_type_size(struct net_device) + NETDEV_ALIGN - 1) & ~(NETDEV_ALIGN - 1ULL));
 
+	return (__u64)rpf_member(struct fib_nh_common, private, nhc_dev);
+}
+
+static __always_inline void fill_peer(__u64 device, struct rpf_detail *detail)
+{
+	__u64 peer = veth_peer(device), net, loopback;
+
+	if (!peer)
+		return; /* the pair is being taken apart */
+	net = (__u64)rpf_member(struct net_device, peer, nd_net.net);
+	loopback = (__u64)rpf_member(struct net, net, loopback_dev);
+	if (!loopback || (__u64)rpf_member(struct net_device, loopback, nd_net.net) != net)
+		return;
+	detail->flags |= RPF_PEER;
+	detail->peer_ifindex = rpf_member(struct net_device, peer, ifindex);
+	detail->peer_netns = rpf_member(struct net, net, ns.inum);
+	copy_name(detail->peer_device, peer);
+}
+
+static __always_inline void fill_device(__u64 device, struct rpf_detail *detail)
+{
+	detail->device_flags = rpf_member(struct net_device, device, flags);
+	detail->device_type = rpf_member(struct net_device, device, type);
+	fill_kind(device, detail);
+	if (*(__u64 *)detail->device_kind == KIND_VETH)
+		fill_peer(device, detail);
+}
+
+__noinline int fill_detail(const struct drop *drop, struct rpf_detail *detail)
+{
+	const struct rpf_packet *packet;
+	__u64 shared;
+
+	if (!drop || !detail)
+		return 0;
+	packet = &drop->packet;
+	shared = (__u64)rpf_member(struct sk_buff, drop->skb, head) + rpf_member(struct sk_buff, drop->skb, end);
 	__builtin_memset(detail, 0, sizeof(*detail));
-	detail->flags = drop->flags | packet->flags | (skb->data_len ? RPF_NONLINEAR : 0);
-	detail->length = drop->window.total ? drop->window.total : skb->len;
+	detail->flags = drop->flags | packet->flags | (drop->nonlinear ? RPF_NONLINEAR : 0);
+	detail->length = drop->window.total ? drop->window.total : rpf_member(struct sk_buff, drop->skb, len);
 	detail->gso_size = rpf_member(struct skb_shared_info, shared, gso_size);
 	detail->gso_segs = rpf_member(struct skb_shared_info, shared, gso_segs);
 	detail->vlan_id = packet->vlan_id;
@@ -253,16 +270,18 @@ static __always_inline void fill_detail(const struct drop *drop, struct rpf_deta
 	detail->tcp_flags = packet->tcp_flags;
 	detail->icmp_type = packet->icmp_type;
 	detail->icmp_code = packet->icmp_code;
-	if (!(packet->flags & RPF_VLAN) && skb->vlan_proto) { /* the tag was taken out of the packet by the driver */
+	/* A tag that the driver took out of the packet. */
+	if (!(packet->flags & RPF_VLAN) && rpf_member(struct sk_buff, drop->skb, vlan_proto)) {
 		detail->flags |= RPF_VLAN;
-		detail->vlan_id = skb->vlan_tci & 0xfff;
+		detail->vlan_id = rpf_member(struct sk_buff, drop->skb, vlan_tci) & 0xfff;
 	}
 	if (drop->net)
-		detail->netns_cookie = drop->net->net_cookie;
+		detail->netns_cookie = rpf_member(struct net, drop->net, net_cookie);
 	if (drop->device)
-		fill_device(drop, detail);
+		fill_device(drop->device, detail);
 	if (drop->flags & RPF_CONF)
 		fill_conf(drop, detail);
+	return 0;
 }
 
 static __always_inline void fill_record(const struct drop *drop, struct rpf_drop *record, __u32 snap_bytes)
@@ -273,13 +292,31 @@ static __always_inline void fill_record(const struct drop *drop, struct rpf_drop
 	record->header.time_ns = bpf_ktime_get_ns();
 	record->first_ns = record->header.time_ns;
 	record->count = 1;
-	record->skb = (__u64)drop->skb;
+	record->skb = drop->skb;
 	record->cpu = bpf_get_smp_processor_id();
 	record->snap_bytes = snap_bytes;
 	record->task.cgroup_id = bpf_get_current_cgroup_id();
 	record->task.pid = bpf_get_current_pid_tgid() >> 32;
 	bpf_get_current_comm(record->task.comm, sizeof(record->task.comm));
 	record->flow = drop->flow;
+	fill_detail(drop, &record->detail);
+}
+
+static __always_inline struct rpf_total_value *total_of(__u32 netns, __u32 reason)
+{
+	struct rpf_total_key key = { .netns = netns, .reason = reason };
+	struct rpf_total_value *total = bpf_map_lookup_elem(&totals, &key), none = {};
+	struct rpf_counters *counter;
+	__u32 zero = 0;
+
+	if (total)
+		return total;
+	bpf_map_update_elem(&totals, &key, &none, BPF_NOEXIST);
+	total = bpf_map_lookup_elem(&totals, &key);
+	if (total)
+		return total;
+	counter = bpf_map_lookup_elem(&counters, &zero);
+	return counter ? &counter->unattributed : NULL;
 }
 
 /* The reader sleeps only when it has told so, and then one record wakes it; else it comes by itself within a tick. */
@@ -294,23 +331,24 @@ static __always_inline __u64 wake_flags(void)
 /* Where the packet bytes start: the Ethernet header where there is one, else the network header, else skb->data. */
 static __always_inline __u32 snap_start(const struct drop *drop, __u32 *flags)
 {
-	struct sk_buff *skb = drop->skb;
-	__u32 network = skb->network_header, mac = skb->mac_header;
+	__u32 network = rpf_member(struct sk_buff, drop->skb, network_header);
+	__u32 mac = rpf_member(struct sk_buff, drop->skb, mac_header), type = 0;
 
 	if (!drop->window.total)
-		return skb->data - skb->head;
-	if (drop->device && (drop->device->type == ARPHRD_ETHER || drop->device->type == ARPHRD_LOOPBACK) &&
-	    mac != NO_OFFSET && network - mac >= ETHERNET_BYTES && network - mac <= ETHERNET_BYTES + 8) {
-		*flags |= RPF_SNAP_MAC;
-		return mac;
-	}
-	return network;
+		return rpf_member(struct sk_buff, drop->skb, data) - rpf_member(struct sk_buff, drop->skb, head);
+	if (drop->device)
+		type = rpf_member(struct net_device, drop->device, type);
+	if ((type != ARPHRD_ETHER && type != ARPHRD_LOOPBACK) || mac == NO_OFFSET ||
+	    network - mac < ETHERNET_BYTES || network - mac > ETHERNET_BYTES + 8)
+		return network;
+	*flags |= RPF_SNAP_MAC;
+	return mac;
 }
 
 /* Copies linear bytes [start, start + bytes) of the packet. Never reads past the linear data. */
 static __always_inline __u32 copy_snap(const struct drop *drop, __u8 *to, __u32 start, __u32 bytes)
 {
-	__u64 at = (__u64)drop->skb->head + start;
+	__u64 at = (__u64)rpf_member(struct sk_buff, drop->skb, head) + start;
 	__u32 i, whole;
 
 	if (start > drop->linear_end)
@@ -329,15 +367,15 @@ static __always_inline __u32 copy_snap(const struct drop *drop, __u8 *to, __u32 
 	return bytes;
 }
 
-static __always_inline int send_with_snap(const struct drop *drop)
+static __always_inline bool send_with_snap(const struct drop *drop)
 {
 	__u32 zero = 0, flags = 0, start, wanted, total, bytes;
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
 
 	if (!scratch)
-		return -1;
+		return false;
 	start = snap_start(drop, &flags);
-	total = drop->linear_end + drop->skb->data_len - start;
+	total = drop->linear_end + drop->nonlinear - start;
 	wanted = settings.snaplen < total ? settings.snaplen : total;
 	if (wanted > MAX_SNAP)
 		wanted = MAX_SNAP;
@@ -345,33 +383,34 @@ static __always_inline int send_with_snap(const struct drop *drop)
 	if (bytes < wanted)
 		flags |= RPF_SNAP_NONLINEAR;
 	fill_record(drop, &scratch->drop, bytes);
-	fill_detail(drop, &scratch->drop.detail);
 	scratch->drop.detail.flags |= flags;
 	bytes = (bytes + 7) & ~7U;
 	if (bytes > MAX_SNAP)
 		bytes = MAX_SNAP;
-	return bpf_ringbuf_output(&ring, &scratch->drop, sizeof(scratch->drop) + bytes, wake_flags());
+	return !bpf_ringbuf_output(&ring, &scratch->drop, sizeof(scratch->drop) + bytes, wake_flags());
 }
 
-static __always_inline int count_lost(const struct drop *drop)
+static __always_inline bool send_record(const struct drop *drop)
 {
-	drop->total->lost++;
-	control.lost = 1;
-	return 0;
-}
+	struct rpf_drop *record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 
-static __always_inline int send_whole(const struct drop *drop)
-{
-	struct rpf_drop *record;
-
-	if (settings.snaplen)
-		return send_with_snap(drop) ? count_lost(drop) : 0;
-	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record)
-		return count_lost(drop);
+		return false;
 	fill_record(drop, record, 0);
-	fill_detail(drop, &record->detail);
 	bpf_ringbuf_submit(record, wake_flags());
+	return true;
+}
+
+__noinline int send_whole(const struct drop *drop)
+{
+	struct rpf_total_value *total;
+
+	if (!drop || (settings.snaplen ? send_with_snap(drop) : send_record(drop)))
+		return 0;
+	total = total_of(drop->flow.netns, drop->flow.reason);
+	if (total)
+		total->lost++;
+	control.lost = 1;
 	return 0;
 }
 
@@ -431,7 +470,7 @@ static __always_inline bool count_in(struct rpf_slot *slot, const struct rpf_flo
 	return false;
 }
 
-static __always_inline bool claim(struct rpf_slot *slot, const struct drop *drop, __u32 extra_flags)
+static __always_inline bool claim(struct rpf_slot *slot, const struct drop *drop, const struct rpf_flow *flow)
 {
 	__u64 word = *(volatile __u64 *)&slot->word;
 	__u64 next;
@@ -441,9 +480,8 @@ static __always_inline bool claim(struct rpf_slot *slot, const struct drop *drop
 	next = (word + RPF_SLOT_GENERATION) & RPF_SLOT_GENERATION_MASK;
 	if (__sync_val_compare_and_swap(&slot->word, word, next | RPF_SLOT_BUSY) != word)
 		return false;
-	slot->flow = drop->flow;
+	slot->flow = *flow;
 	fill_detail(drop, &slot->detail);
-	slot->detail.flags |= extra_flags;
 	slot->whole = 1; /* whoever claims a slot sends the drop that made it do so, or counts it as coarse */
 	if (!control.claimed)
 		control.claimed = 1;
@@ -459,28 +497,29 @@ static __always_inline struct rpf_slot *slot_at(__u32 index)
 }
 
 /* The flow table is full: counts the drop by what the drops of a flood have in common. */
-static __always_inline bool count_coarse(struct drop *drop)
+static __always_inline bool count_coarse(const struct drop *drop)
 {
-	struct rpf_flow *flow = &drop->flow;
+	struct rpf_flow coarse = drop->flow;
 	__u32 zero = 0, hash, i;
 	struct rpf_counters *counter = bpf_map_lookup_elem(&counters, &zero);
 
 	if (counter)
 		counter->coarse++;
-	flow->mark = 0;
-	__builtin_memset(flow->src, 0, sizeof(flow->src));
-	__builtin_memset(flow->dst, 0, sizeof(flow->dst));
-	flow->src_port = 0;
-	flow->dst_port = 0;
-	flow->protocol = 0;
-	hash = hash_flow(flow);
+	coarse.mark = 0;
+	__builtin_memset(coarse.src, 0, sizeof(coarse.src));
+	__builtin_memset(coarse.dst, 0, sizeof(coarse.dst));
+	coarse.src_port = 0;
+	coarse.dst_port = 0;
+	coarse.protocol = 0;
+	hash = hash_flow(&coarse);
 	for (i = 0; i < RPF_PROBES; i++) {
 		struct rpf_slot *slot = slot_at(settings.flow_mask + 1 + ((hash + i) & (RPF_COARSE_SLOTS - 1)));
 
 		if (!slot)
 			return false;
-		claim(slot, drop, RPF_COARSE);
-		if (count_in(slot, flow))
+		if (claim(slot, drop, &coarse))
+			slot->detail.flags |= RPF_COARSE;
+		if (count_in(slot, &coarse))
 			return true;
 	}
 	return false;
@@ -495,8 +534,8 @@ static __always_inline bool find_and_count(const struct drop *drop, __u32 hash)
 
 		if (!slot)
 			return false;
-		if (slot->whole < settings.whole_per_flow && same_flow(&slot->flow, &drop->flow) &&
-		    slot->word & RPF_SLOT_LIVE) {
+		if (slot->whole < settings.whole_per_flow && slot->word & RPF_SLOT_LIVE &&
+		    same_flow(&slot->flow, &drop->flow)) {
 			slot->whole++;
 			send_whole(drop);
 			return true;
@@ -516,7 +555,7 @@ static __always_inline bool claim_and_send(const struct drop *drop, __u32 hash)
 
 		if (!slot)
 			return false;
-		if (!claim(slot, drop, 0))
+		if (!claim(slot, drop, &drop->flow))
 			continue;
 		send_whole(drop);
 		return true;
@@ -524,31 +563,16 @@ static __always_inline bool claim_and_send(const struct drop *drop, __u32 hash)
 	return false;
 }
 
-static __noinline int count_flow(struct drop *drop)
+__noinline int count_flow(const struct drop *drop)
 {
-	__u32 hash = hash_flow(&drop->flow);
+	__u32 hash;
 
-	if (find_and_count(drop, hash) || claim_and_send(drop, hash) || count_coarse(drop))
+	if (!drop)
 		return 0;
-	fill_flow(drop); /* count_coarse() has blanked it */
-	return send_whole(drop);
-}
-
-static __always_inline struct rpf_total_value *total_of(__u32 netns, __u32 reason)
-{
-	struct rpf_total_key key = { .netns = netns, .reason = reason };
-	struct rpf_total_value *total = bpf_map_lookup_elem(&totals, &key), none = {};
-	struct rpf_counters *counter;
-	__u32 zero = 0;
-
-	if (total)
-		return total;
-	bpf_map_update_elem(&totals, &key, &none, BPF_NOEXIST);
-	total = bpf_map_lookup_elem(&totals, &key);
-	if (total)
-		return total;
-	counter = bpf_map_lookup_elem(&counters, &zero);
-	return counter ? &counter->unattributed : NULL;
+	hash = hash_flow(&drop->flow);
+	if (!find_and_count(drop, hash) && !claim_and_send(drop, hash) && !count_coarse(drop))
+		send_whole(drop);
+	return 0;
 }
 
 static __always_inline bool matches_pattern(const struct rpf_flow *flow)
@@ -590,22 +614,22 @@ static int run_expression_step(__u32 i, struct rpf_cbpf **state)
  * The packet as tcpdump would see it on an Ethernet: its network header behind an Ethernet header, which is made up from
  * the ethertype, since most skbs that die in the network layer have theirs no more.
  */
-static __always_inline bool passes_expression(const struct drop *drop)
+__noinline int passes_expression(const struct drop *drop)
 {
-	__u32 zero = 0, bytes = drop->window.linear, i;
+	__u32 zero = 0, bytes, i;
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
 	struct rpf_cbpf *state;
-	__u16 protocol = drop->skb->protocol;
 
-	if (!scratch)
-		return false;
+	if (!drop || !scratch)
+		return 0;
 	state = &scratch->cbpf;
+	bytes = drop->window.linear;
 	if (bytes > RPF_CBPF_BYTES - ETHERNET_BYTES)
 		bytes = RPF_CBPF_BYTES - ETHERNET_BYTES;
 	for (i = 0; i < ETHERNET_BYTES - 2; i++)
 		state->packet[i] = 0;
-	state->packet[12] = protocol & 0xff; /* protocol is in network order already */
-	state->packet[13] = protocol >> 8;
+	state->packet[12] = drop->protocol >> 8;
+	state->packet[13] = drop->protocol & 0xff;
 	for (i = 0; i < RPF_CBPF_BYTES - ETHERNET_BYTES && i < bytes; i++)
 		state->packet[ETHERNET_BYTES + i] = rpf_load8(drop->window.address + i);
 	state->pc = 0;
@@ -617,41 +641,60 @@ static __always_inline bool passes_expression(const struct drop *drop)
 	for (i = 0; i < RPF_CBPF_CELLS; i++)
 		state->cell[i] = 0;
 	bpf_loop(RPF_CBPF_MAX, run_expression_step, &state, 0);
-	return state->accept;
+	return state->accept != 0;
+}
+
+__noinline int parse_packet(struct drop *drop)
+{
+	if (!drop)
+		return 0;
+	if (drop->window.total) {
+		rpf_parse(&drop->window, drop->protocol, &drop->packet);
+	} else {
+		drop->packet.flags = RPF_L3_ABSENT;
+		drop->packet.ethertype = drop->protocol;
+	}
+	return 0;
 }
 
 static __always_inline int on_drop(struct sk_buff *skb, void *location, __u32 reason, struct sock *rx_sk)
 {
-	struct drop drop = { .skb = skb, .rx_sk = rx_sk };
-	__u16 protocol;
+	struct drop drop = { .skb = (__u64)skb };
+	struct net_device *device = skb->dev;
+	struct net *net = device ? device->nd_net.net : NULL;
+	struct rpf_total_value *total;
 
-	find_device(&drop);
+	if (device && !is_net(net)) {
+		drop.flags |= RPF_DEVICE_STALE;
+		device = NULL;
+	}
+	if (!device)
+		net = find_net(skb, rx_sk); /* a locally generated packet: its socket knows the namespace */
+	drop.net = (__u64)net;
+	drop.device = (__u64)device;
 	drop.flow.location = (__u64)location;
 	drop.flow.reason = reason;
-	if (drop.net)
-		drop.flow.netns = drop.net->ns.inum;
-	if (drop.device) {
-		drop.flow.ifindex = drop.device->ifindex;
-		copy_name(drop.flow.device, drop.device->name);
+	if (net)
+		drop.flow.netns = net->ns.inum;
+	if (device) {
+		drop.flags |= RPF_DEVICE;
+		drop.flow.ifindex = device->ifindex;
+		__builtin_memcpy(drop.flow.device, device->name, RPF_NAME_BYTES);
 	}
-	drop.total = total_of(drop.flow.netns, reason);
-	if (!drop.total)
+	total = total_of(drop.flow.netns, reason);
+	if (!total)
 		return 0;
-	drop.total->seen++;
+	total->seen++;
 	if (control.filters && !passes(&drop.flow))
 		return 0;
 
-	find_window(&drop);
-	protocol = rpf_swap16(skb->protocol);
-	if (drop.window.total)
-		rpf_parse(&drop.window, protocol, &drop.packet);
-	else
-		drop.packet = (struct rpf_packet){ .flags = RPF_L3_ABSENT, .ethertype = protocol };
-	fill_flow(&drop);
+	find_window(&drop, skb);
+	parse_packet(&drop);
+	fill_flow(&drop, skb, device);
 	if (control.filters & RPF_FILTER_EXPRESSION && !passes_expression(&drop))
 		return 0;
 
-	drop.total->matched++;
+	total->matched++;
 	return settings.every ? send_whole(&drop) : count_flow(&drop);
 }
 
