@@ -37,7 +37,8 @@
 
 #else
 
-extern void *bpf_rdonly_cast(void *address, __u32 btf_id) __ksym;
+/* As libbpf 1.5 declares it, so that both declarations may stand. */
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 #define rpf_cast(type, address) \
 	((type *)bpf_rdonly_cast((void *)(address), bpf_core_type_id_kernel(type)))
