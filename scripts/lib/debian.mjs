@@ -37,7 +37,8 @@ export function nodeHeaders() {
   return existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? prefix : undefined;
 }
 
-function wantedPackages(groups) {
+/** The packages of the groups, with the headers of Debian's Node where these are needed. */
+export function wantedPackages(groups) {
   const lists = readGroups();
   const needed =
     groups.includes('build') && nodeIsDebians() && !nodeHeaders() ? [...groups, 'node-headers'] : groups;
