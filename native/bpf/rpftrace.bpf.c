@@ -47,18 +47,25 @@ struct {
 } flow_table SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
-	__uint(max_entries, 4096); /* pairs of network namespace and reason */
-	__type(key, struct rpf_total_key);
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RPF_TOTALS);
+	__type(key, __u32);
 	__type(value, struct rpf_total_value);
 } totals SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, RPF_TOTALS);
+	__type(key, struct rpf_total_key);
+	__type(value, __u32);
+} total_index SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, RPF_TOTAL_CACHE);
 	__type(key, __u32);
-	__type(value, struct rpf_counters);
-} counters SEC(".maps");
+	__type(value, struct rpf_total_cache);
+} total_cache SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -302,21 +309,38 @@ static __always_inline void fill_record(const struct drop *drop, struct rpf_drop
 	fill_detail(drop, &record->detail);
 }
 
-static __always_inline struct rpf_total_value *total_of(__u32 netns, __u32 reason)
+/* A pair that is seen for the first time gets a place. */
+__noinline int place_of(__u32 netns, __u32 reason)
 {
 	struct rpf_total_key key = { .netns = netns, .reason = reason };
-	struct rpf_total_value *total = bpf_map_lookup_elem(&totals, &key), none = {};
-	struct rpf_counters *counter;
-	__u32 zero = 0;
+	__u32 *known = bpf_map_lookup_elem(&total_index, &key), place;
 
-	if (total)
-		return total;
-	bpf_map_update_elem(&totals, &key, &none, BPF_NOEXIST);
-	total = bpf_map_lookup_elem(&totals, &key);
-	if (total)
-		return total;
-	counter = bpf_map_lookup_elem(&counters, &zero);
-	return counter ? &counter->unattributed : NULL;
+	if (known)
+		return *known;
+	place = 1 + __sync_fetch_and_add(&control.next_total, 1);
+	if (place >= RPF_TOTALS)
+		return RPF_TOTAL_UNATTRIBUTED;
+	if (!bpf_map_update_elem(&total_index, &key, &place, BPF_NOEXIST))
+		return place;
+	known = bpf_map_lookup_elem(&total_index, &key); /* another CPU was faster, or the map is full */
+	return known ? *known : RPF_TOTAL_UNATTRIBUTED;
+}
+
+static __always_inline struct rpf_total_value *total_of(__u32 netns, __u32 reason)
+{
+	__u32 line = (netns ^ reason) & (RPF_TOTAL_CACHE - 1), place;
+	struct rpf_total_cache *cache = bpf_map_lookup_elem(&total_cache, &line);
+
+	if (!cache)
+		return NULL;
+	if (!cache->place || cache->key.netns != netns || cache->key.reason != reason) {
+		cache->place = 0; /* an interrupt must not find the old place under the new key */
+		cache->key.netns = netns;
+		cache->key.reason = reason;
+		cache->place = place_of(netns, reason);
+	}
+	place = cache->place;
+	return bpf_map_lookup_elem(&totals, &place);
 }
 
 /* The reader sleeps only when it has told so, and then one record wakes it; else it comes by itself within a tick. */
@@ -416,24 +440,19 @@ __noinline int send_whole(const struct drop *drop)
 
 #define FLOW_WORDS (sizeof(struct rpf_flow) / 8)
 
-/* Two lanes of multiply and fold, so that the multiplications overlap. */
+/* Multilinear hash: the products do not wait for one another, and the high half of their sum depends on every bit. */
 static __always_inline __u32 hash_flow(const struct rpf_flow *flow)
 {
 	const __u64 *word = (const __u64 *)flow;
-	__u64 even = 0x9e3779b97f4a7c15ULL, odd = 0xc2b2ae3d27d4eb4fULL;
+	__u64 odd = 0x9e3779b97f4a7c15ULL, sum = 0;
 	int i;
 
 #pragma unroll
-	for (i = 0; i < (int)FLOW_WORDS; i += 2) {
-		even = (even ^ word[i]) * 0xff51afd7ed558ccdULL;
-		if (i + 1 < (int)FLOW_WORDS)
-			odd = (odd ^ word[i + 1]) * 0xc4ceb9fe1a85ec53ULL;
-		even ^= even >> 32;
-		odd ^= odd >> 29;
+	for (i = 0; i < (int)FLOW_WORDS; i++) {
+		sum += (word[i] ^ word[i] >> 32) * odd;
+		odd = odd * 0xd1342543de82ef95ULL + 2; /* constant once unrolled; stays odd */
 	}
-	even ^= odd;
-	even *= 0x9e3779b97f4a7c15ULL;
-	return even >> 32;
+	return (sum ^ sum >> 29) >> 32;
 }
 
 static __always_inline bool same_flow(const struct rpf_flow *a, const struct rpf_flow *b)
@@ -451,7 +470,6 @@ static __always_inline bool same_flow(const struct rpf_flow *a, const struct rpf
 /* true: the drop is counted. false: the slot was freed or belongs to another flow. */
 static __always_inline bool count_in(struct rpf_slot *slot, const struct rpf_flow *flow)
 {
-	__u64 now;
 	int i;
 
 	/* The core can take the count between our read and our swap, once per interval; an interrupt can count too. */
@@ -460,10 +478,10 @@ static __always_inline bool count_in(struct rpf_slot *slot, const struct rpf_flo
 
 		if (!(word & RPF_SLOT_LIVE) || !same_flow(&slot->flow, flow))
 			return false;
-		now = bpf_ktime_get_ns();
+		/* Reading the clock would cost more than the rest of counting; jiffies are one load. */
+		slot->last_jiffies = bpf_jiffies64();
 		if (!(word & RPF_SLOT_COUNT_MASK))
-			slot->first_ns = now;
-		slot->last_ns = now;
+			slot->first_jiffies = slot->last_jiffies;
 		if (__sync_val_compare_and_swap(&slot->word, word, word + 1) == word)
 			return true;
 	}
@@ -500,11 +518,11 @@ static __always_inline struct rpf_slot *slot_at(__u32 index)
 static __always_inline bool count_coarse(const struct drop *drop)
 {
 	struct rpf_flow coarse = drop->flow;
-	__u32 zero = 0, hash, i;
-	struct rpf_counters *counter = bpf_map_lookup_elem(&counters, &zero);
+	struct rpf_total_value *total = total_of(coarse.netns, coarse.reason);
+	__u32 hash, i;
 
-	if (counter)
-		counter->coarse++;
+	if (total)
+		total->coarse++;
 	coarse.mark = 0;
 	__builtin_memset(coarse.src, 0, sizeof(coarse.src));
 	__builtin_memset(coarse.dst, 0, sizeof(coarse.dst));
@@ -717,7 +735,19 @@ int BPF_PROG(rpf_kfree_skb_4, struct sk_buff *skb, void *location, __u32 reason,
 	return on_drop(skb, location, reason, rx_sk);
 }
 
-/* Not attached: the core runs it with an address as its argument and reads the answer from symbol. */
+/* The programs below are not attached: the core runs them. */
+
+struct rpf_clock clock SEC(".data.clock");
+
+SEC("raw_tp")
+int rpf_read_clock(void *ctx)
+{
+	clock.time_ns = bpf_ktime_get_ns();
+	clock.jiffies = bpf_jiffies64();
+	return 0;
+}
+
+/* The core runs it with an address as its argument and reads the answer from symbol. */
 char symbol[RPF_SYMBOL_BYTES] SEC(".data.symbol");
 
 SEC("raw_tp")

@@ -2,6 +2,7 @@
 /* Opens, configures, attaches, detaches and closes a tracer. */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -136,12 +137,11 @@ static int set_expression(struct rpf_tracer *tracer, struct rpf_error *error)
 	return 0;
 }
 
-static int ignore_log(enum libbpf_print_level level, const char *format, va_list arguments)
+/* libbpf's and the verifier's words are for those who ask for them. */
+static int print_log(enum libbpf_print_level level, const char *format, va_list arguments)
 {
 	(void)level;
-	(void)format;
-	(void)arguments;
-	return 0;
+	return getenv("RPFTRACE_DEBUG") ? vfprintf(stderr, format, arguments) : 0;
 }
 
 /* Settings before loading: which entry, sizes of maps, constants. */
@@ -214,10 +214,11 @@ static int map_memory(struct rpf_tracer *tracer)
 	int err;
 
 	tracer->totals_fd = map_fd(tracer, "totals");
-	tracer->counters_fd = map_fd(tracer, "counters");
+	tracer->total_index_fd = map_fd(tracer, "total_index");
 	tracer->control = map_section(tracer, ".data.control", sizeof(*tracer->control), PROT_READ | PROT_WRITE);
 	tracer->symbol = map_section(tracer, ".data.symbol", RPF_SYMBOL_BYTES, PROT_READ);
-	if (!tracer->control || !tracer->symbol)
+	tracer->clock = map_section(tracer, ".data.clock", sizeof(*tracer->clock), PROT_READ);
+	if (!tracer->control || !tracer->symbol || !tracer->clock)
 		return -errno;
 	err = rpf_ring_open(&tracer->ring, map_fd(tracer, "ring"), tracer->config.ring_bytes);
 	if (err || tracer->config.every)
@@ -231,13 +232,21 @@ static int map_memory(struct rpf_tracer *tracer)
 	return rpf_flows_init(&tracer->flows, mapped, slots, slots_per_cpu);
 }
 
+static int program_fd(const struct rpf_tracer *tracer, const char *name)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(tracer->object, name);
+
+	return program ? bpf_program__fd(program) : -ENOENT;
+}
+
 static int find_programs(struct rpf_tracer *tracer)
 {
-	struct bpf_program *symbol = bpf_object__find_program_by_name(tracer->object, "rpf_name_symbol");
-
 	tracer->program_fd = bpf_program__fd(tracer->program);
-	tracer->symbol_fd = symbol ? bpf_program__fd(symbol) : -1;
-	return tracer->program_fd < 0 ? tracer->program_fd : 0;
+	tracer->symbol_fd = program_fd(tracer, "rpf_name_symbol");
+	tracer->clock_fd = program_fd(tracer, "rpf_read_clock");
+	if (tracer->program_fd < 0)
+		return tracer->program_fd;
+	return tracer->clock_fd < 0 ? tracer->clock_fd : 0;
 }
 
 int rpf_open(const struct rpf_config *config, struct rpf_tracer **opened, struct rpf_error *error)
@@ -247,7 +256,7 @@ int rpf_open(const struct rpf_config *config, struct rpf_tracer **opened, struct
 
 	if (!tracer)
 		return rpf_fail(error, -ENOMEM, "E_NO_MEMORY", "out of memory");
-	libbpf_set_print(ignore_log);
+	libbpf_set_print(print_log);
 	tracer->config = *config;
 	tracer->cpus = libbpf_num_possible_cpus();
 	tracer->wake_fd = -1;
@@ -344,6 +353,8 @@ void rpf_close(struct rpf_tracer *tracer)
 		munmap(tracer->control, sizeof(*tracer->control));
 	if (tracer->symbol)
 		munmap((void *)tracer->symbol, RPF_SYMBOL_BYTES);
+	if (tracer->clock)
+		munmap((void *)tracer->clock, sizeof(*tracer->clock));
 	bpf_object__close(tracer->object);
 	if (tracer->wake_fd >= 0)
 		close(tracer->wake_fd);

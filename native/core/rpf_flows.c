@@ -3,14 +3,19 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "rpf_internal.h"
 
 int rpf_flows_init(struct rpf_flows *flows, struct rpf_slot *slots, uint32_t slot_count, uint32_t slots_per_cpu)
 {
+	struct timespec tick = { 0 };
+
 	*flows = (struct rpf_flows){
 		.slots = slots, .slot_count = slot_count, .slots_per_cpu = slots_per_cpu, .next = slot_count
 	};
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick); /* TICK_NSEC, kernel/time/posix-timers.c */
+	flows->tick_ns = tick.tv_nsec;
 	flows->idle = calloc(slot_count, 1);
 	return flows->idle ? 0 : -ENOMEM;
 }
@@ -21,10 +26,19 @@ void rpf_flows_free(struct rpf_flows *flows)
 	flows->idle = NULL;
 }
 
-void rpf_flows_begin(struct rpf_flows *flows)
+void rpf_flows_begin(struct rpf_flows *flows, const struct rpf_clock *clock)
 {
+	flows->clock = *clock;
 	flows->next = 0;
 	flows->live = 0;
+}
+
+/* Exact to a tick. A count may be younger than the drain's clock. */
+static uint64_t time_of(const struct rpf_flows *flows, uint64_t jiffies)
+{
+	if (jiffies >= flows->clock.jiffies)
+		return flows->clock.time_ns;
+	return flows->clock.time_ns - (flows->clock.jiffies - jiffies) * flows->tick_ns;
 }
 
 static void write_aggregate(const struct rpf_flows *flows, uint32_t index, uint64_t count, struct rpf_drop *record)
@@ -34,8 +48,8 @@ static void write_aggregate(const struct rpf_flows *flows, uint32_t index, uint6
 	memset(record, 0, sizeof(*record));
 	record->header.size = sizeof(*record);
 	record->header.kind = RPF_RECORD_DROP;
-	record->header.time_ns = slot->last_ns;
-	record->first_ns = slot->first_ns;
+	record->header.time_ns = time_of(flows, slot->last_jiffies);
+	record->first_ns = time_of(flows, slot->first_jiffies);
 	record->count = count;
 	record->cpu = index / flows->slots_per_cpu;
 	record->flow = slot->flow;

@@ -64,13 +64,15 @@ struct rpf_flows {
 	uint32_t slots_per_cpu;
 	uint32_t slot_count;
 	uint32_t next;	/* where the drain goes on; slot_count = no drain under way */
+	struct rpf_clock clock; /* when the drain began */
+	uint64_t tick_ns;
 	uint32_t live;	/* flows seen by the drain so far */
 	uint32_t live_before; /* flows seen by the last whole drain */
 };
 
 int rpf_flows_init(struct rpf_flows *flows, struct rpf_slot *slots, uint32_t slot_count, uint32_t slots_per_cpu);
 void rpf_flows_free(struct rpf_flows *flows);
-void rpf_flows_begin(struct rpf_flows *flows);
+void rpf_flows_begin(struct rpf_flows *flows, const struct rpf_clock *clock);
 /* Writes an aggregate for each flow with a count, frees the idle ones. false: the batch is full, call again. */
 bool rpf_flows_drain(struct rpf_flows *flows, struct rpf_writer *writer);
 
@@ -92,7 +94,8 @@ bool rpf_links_drain(struct rpf_links *links, struct rpf_writer *writer);
 
 /* ---- rpf_totals.c ---- */
 
-int rpf_read_totals(const struct rpf_tracer *tracer, struct rpf_total *totals, size_t max);
+/* As rpf_totals(); adds up coarse counts too unless coarse is NULL. At most RPF_TOTALS + 1 totals. */
+int rpf_read_totals(const struct rpf_tracer *tracer, struct rpf_total *totals, size_t max, uint64_t *coarse);
 /* Writes a lost record for each total whose loss grew. false: the batch is full, call again. */
 bool rpf_lost_drain(struct rpf_tracer *tracer, struct rpf_writer *writer);
 
@@ -117,11 +120,13 @@ struct rpf_tracer {
 	struct bpf_link *link;	     /* NULL: not attached */
 	int program_fd;
 	int symbol_fd; /* program that names an address */
+	int clock_fd;  /* program that reads the clocks */
 	int totals_fd;
-	int counters_fd;
+	int total_index_fd;
 	uint32_t cpus;
 	struct rpf_control *control; /* mapped: shared with the programs */
 	const char *symbol;	     /* mapped: where the symbol program writes */
+	const struct rpf_clock *clock; /* mapped: where the clock program writes */
 	struct rpf_ring ring;
 	struct rpf_flows flows;
 	size_t flow_bytes; /* of the mapped flow table */

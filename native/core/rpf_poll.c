@@ -4,6 +4,7 @@
  * (a wake-up costs the dropping CPU more than the whole record). After a while without any it declares itself idle and
  * sleeps until the probe wakes it.
  */
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -13,10 +14,21 @@
 #define TICK_MS 1
 #define TICKS_UNTIL_IDLE 20
 
+/* jiffies are the kernel's alone, so a program of ours reads them. */
+static void read_clock(const struct rpf_tracer *tracer, struct rpf_clock *clock)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options);
+
+	*clock = (struct rpf_clock){ .time_ns = rpf_now_ns() };
+	if (!bpf_prog_test_run_opts(tracer->clock_fd, &options))
+		*clock = *tracer->clock;
+}
+
 /* After detaching, nothing moves any more: one whole drain of the flow table finds every count. */
 static void begin_interval(struct rpf_tracer *tracer)
 {
 	uint64_t now = rpf_now_ns();
+	struct rpf_clock clock;
 
 	if (tracer->detached) {
 		if (tracer->final_drain)
@@ -32,7 +44,8 @@ static void begin_interval(struct rpf_tracer *tracer)
 	if (tracer->flows.next < tracer->flows.slot_count && !tracer->detached)
 		return; /* the last one is still being handed out */
 	tracer->control->claimed = 0; /* before reading: a claim from now on sets it again */
-	rpf_flows_begin(&tracer->flows);
+	read_clock(tracer, &clock);
+	rpf_flows_begin(&tracer->flows, &clock);
 }
 
 /* Everything that there is, as far as it fits, in the order in which it must not be lost. */

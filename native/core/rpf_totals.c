@@ -7,59 +7,48 @@
 
 #include "rpf_internal.h"
 
-static void add_cpus(const struct rpf_total_value *values, uint32_t cpus, struct rpf_total *total)
+/* values: room for one entry per CPU. Returns coarse counts through coarse, which may be NULL. */
+static int read_total(const struct rpf_tracer *tracer, uint32_t place, struct rpf_total_value *values,
+		      struct rpf_total *total, uint64_t *coarse)
 {
 	uint32_t cpu;
 
-	for (cpu = 0; cpu < cpus; cpu++) {
+	if (bpf_map_lookup_elem(tracer->totals_fd, &place, values))
+		return -errno;
+	for (cpu = 0; cpu < tracer->cpus; cpu++) {
 		total->seen += values[cpu].seen;
 		total->matched += values[cpu].matched;
 		total->lost += values[cpu].lost;
+		if (coarse)
+			*coarse += values[cpu].coarse;
 	}
+	return 0;
 }
 
-static int read_counters(const struct rpf_tracer *tracer, struct rpf_total *unattributed, uint64_t *coarse)
-{
-	struct rpf_counters *values = calloc(tracer->cpus, sizeof(*values));
-	uint32_t zero = 0, cpu;
-	int err = 0;
-
-	if (!values)
-		return -ENOMEM;
-	if (bpf_map_lookup_elem(tracer->counters_fd, &zero, values))
-		err = -errno;
-	for (cpu = 0; !err && cpu < tracer->cpus; cpu++) {
-		add_cpus(&values[cpu].unattributed, 1, unattributed);
-		*coarse += values[cpu].coarse;
-	}
-	free(values);
-	return err;
-}
-
-int rpf_read_totals(const struct rpf_tracer *tracer, struct rpf_total *totals, size_t max)
+int rpf_read_totals(const struct rpf_tracer *tracer, struct rpf_total *totals, size_t max, uint64_t *coarse)
 {
 	struct rpf_total_value *values = calloc(tracer->cpus, sizeof(*values));
 	struct rpf_total unattributed = { 0 };
 	struct rpf_total_key key, *previous = NULL;
-	uint64_t coarse = 0;
 	size_t count = 0;
+	uint32_t place;
 	int err;
 
 	if (!values)
 		return -ENOMEM;
-	while (!bpf_map_get_next_key(tracer->totals_fd, previous, &key)) {
+	err = read_total(tracer, RPF_TOTAL_UNATTRIBUTED, values, &unattributed, coarse);
+	while (!err && !bpf_map_get_next_key(tracer->total_index_fd, previous, &key)) {
 		struct rpf_total total = { .netns = key.netns, .reason = key.reason };
 
 		previous = &key;
-		if (bpf_map_lookup_elem(tracer->totals_fd, &key, values))
+		if (bpf_map_lookup_elem(tracer->total_index_fd, &key, &place))
 			continue;
-		add_cpus(values, tracer->cpus, &total);
+		err = read_total(tracer, place, values, &total, coarse);
 		if (count < max)
 			totals[count] = total;
 		count++;
 	}
 	free(values);
-	err = read_counters(tracer, &unattributed, &coarse);
 	if (err)
 		return err;
 	if (unattributed.seen) {
@@ -72,7 +61,7 @@ int rpf_read_totals(const struct rpf_tracer *tracer, struct rpf_total *totals, s
 
 int rpf_totals(struct rpf_tracer *tracer, struct rpf_total *totals, size_t max)
 {
-	return rpf_read_totals(tracer, totals, max);
+	return rpf_read_totals(tracer, totals, max, NULL);
 }
 
 static int read_program(const struct rpf_tracer *tracer, struct rpf_stats *stats)
@@ -90,27 +79,20 @@ static int read_program(const struct rpf_tracer *tracer, struct rpf_stats *stats
 
 int rpf_stats(struct rpf_tracer *tracer, struct rpf_stats *stats)
 {
-	int count = rpf_read_totals(tracer, NULL, 0), i, err;
-	struct rpf_total unattributed = { 0 }, *totals;
+	struct rpf_total *totals = calloc(RPF_TOTALS + 1, sizeof(*totals));
+	int count, i, err;
 
-	if (count < 0)
-		return count;
-	memset(stats, 0, sizeof(*stats));
-	totals = calloc(count + 16, sizeof(*totals)); /* 16: pairs that appear meanwhile */
 	if (!totals)
 		return -ENOMEM;
-	i = rpf_read_totals(tracer, totals, count + 16);
-	if (i > count + 16)
-		i = count + 16;
-	while (i-- > 0) {
+	memset(stats, 0, sizeof(*stats));
+	count = rpf_read_totals(tracer, totals, RPF_TOTALS + 1, &stats->coarse);
+	for (i = 0; i < count; i++) {
 		stats->seen += totals[i].seen;
 		stats->matched += totals[i].matched;
 		stats->lost += totals[i].lost;
 	}
 	free(totals);
-	err = read_counters(tracer, &unattributed, &stats->coarse);
-	if (!err)
-		err = read_program(tracer, stats);
+	err = count < 0 ? count : read_program(tracer, stats);
 	stats->delivered = tracer->delivered;
 	stats->records = tracer->records;
 	stats->flows = tracer->live_flows;
@@ -170,18 +152,14 @@ static bool write_recursion(struct rpf_tracer *tracer, struct rpf_writer *writer
 
 static int load_totals(struct rpf_tracer *tracer)
 {
-	int count = rpf_read_totals(tracer, NULL, 0);
+	int count;
 
-	if (count < 0)
-		return count;
-	tracer->totals = calloc(count + 1, sizeof(*tracer->totals));
+	tracer->totals = calloc(RPF_TOTALS + 1, sizeof(*tracer->totals));
 	if (!tracer->totals)
 		return -ENOMEM;
+	count = rpf_read_totals(tracer, tracer->totals, RPF_TOTALS + 1, NULL);
 	tracer->totals_next = 0;
-	tracer->totals_count = count;
-	count = rpf_read_totals(tracer, tracer->totals, count);
-	if (count >= 0 && (size_t)count < tracer->totals_count)
-		tracer->totals_count = count;
+	tracer->totals_count = count < 0 ? 0 : count;
 	return 0;
 }
 

@@ -30,8 +30,8 @@
 
 struct rpf_slot {
 	__u64 word;
-	__u64 first_ns; /* first drop since the count was last taken */
-	__u64 last_ns;
+	__u64 first_jiffies; /* first drop since the count was last taken */
+	__u64 last_jiffies;
 	__u32 whole; /* drops of the flow that went out whole */
 	__u32 _reserved; /* keeps flow 8-aligned */
 	struct rpf_flow flow;
@@ -44,16 +44,25 @@ struct rpf_total_key {
 	__u32 reason;
 };
 
+/*
+ * The totals: one entry per CPU for each pair of network namespace and reason. total_index gives a pair its place in
+ * totals; a small cache per CPU in front of it spares the hot path the hash map. Place 0 takes what found no other.
+ */
+#define RPF_TOTALS 4096
+#define RPF_TOTAL_UNATTRIBUTED 0
+#define RPF_TOTAL_CACHE 64 /* power of two */
+
 struct rpf_total_value {
 	__u64 seen;
 	__u64 matched;
 	__u64 lost;
+	__u64 coarse;
 };
 
-struct rpf_counters {
-	struct rpf_total_value unattributed; /* drops whose (netns, reason) found no place in the totals map */
-	__u64 coarse;
-	__u64 _reserved[4]; /* makes the size a cache line */
+struct rpf_total_cache {
+	struct rpf_total_key key;
+	__u32 place; /* 0: empty */
+	__u32 _reserved; /* keeps the size a power of two */
 };
 
 #define RPF_SYMBOL_BYTES 128 /* KSYM_NAME_LEN is 512 since v6.1, but C symbols stay far below this */
@@ -80,8 +89,14 @@ struct rpf_control {
 	__u32 lost;    /* 1: a record was lost since the core last set it to 0 */
 	__u32 filters; /* enum rpf_filters */
 	__u32 pattern_count;
-	__u32 _reserved; /* keeps patterns 8-aligned */
+	__u32 next_total; /* the next free place in totals */
 	struct rpf_pattern patterns[RPF_PATTERNS];
+};
+
+/* Both clocks at one moment, so that the core can turn jiffies into time. */
+struct rpf_clock {
+	__u64 jiffies;
+	__u64 time_ns; /* CLOCK_MONOTONIC */
 };
 
 /* Set by the core before loading; constants to the programs. */

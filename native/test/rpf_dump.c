@@ -36,12 +36,13 @@ static void print_drop(struct rpf_tracer *tracer, const struct rpf_drop *drop)
 	rpf_symbol(tracer, drop->flow.location, symbol, sizeof(symbol));
 	printf("drop count=%llu reason=%u %s netns=%u dev=%s(%u) kind=%s peer=%s(%u,%u) %s:%u -> %s:%u proto=%u "
 	       "type=%04x len=%u ttl=%u mark=%u gso=%u flags=%x knobs=%x rp=%d/%d task=%u %s snap=%u\n",
-	       (unsigned long long)drop->count, drop->flow.reason, symbol, drop->flow.netns, drop->flow.device, drop->flow.ifindex,
-	       drop->detail.device_kind, drop->detail.peer_device, drop->detail.peer_ifindex, drop->detail.peer_netns, src,
-	       drop->flow.src_port, dst, drop->flow.dst_port, drop->flow.protocol, drop->flow.ethertype,
-	       drop->detail.length, drop->detail.ttl, drop->flow.mark, drop->detail.gso_segs, drop->detail.flags,
-	       drop->detail.knobs, drop->flow.rp_filter_all, drop->flow.rp_filter_device, drop->task.pid, drop->task.comm,
-	       drop->snap_bytes);
+	       (unsigned long long)drop->count, drop->flow.reason, symbol, drop->flow.netns,
+	       drop->flow.device, drop->flow.ifindex, drop->detail.device_kind, drop->detail.peer_device,
+	       drop->detail.peer_ifindex, drop->detail.peer_netns, src, drop->flow.src_port, dst,
+	       drop->flow.dst_port, drop->flow.protocol, drop->flow.ethertype, drop->detail.length,
+	       drop->detail.ttl, drop->flow.mark, drop->detail.gso_segs, drop->detail.flags,
+	       drop->detail.knobs, drop->flow.rp_filter_all, drop->flow.rp_filter_device, drop->task.pid,
+	       drop->task.comm, drop->snap_bytes);
 }
 
 static void print_record(struct rpf_tracer *tracer, const struct rpf_header *header)
@@ -54,8 +55,8 @@ static void print_record(struct rpf_tracer *tracer, const struct rpf_header *hea
 		print_drop(tracer, (const void *)header);
 		break;
 	case RPF_RECORD_LOST:
-		printf("lost count=%llu where=%u reason=%u netns=%u\n", (unsigned long long)lost->count, lost->where, lost->reason,
-		       lost->netns);
+		printf("lost count=%llu where=%u reason=%u netns=%u\n", (unsigned long long)lost->count,
+		       lost->where, lost->reason, lost->netns);
 		break;
 	case RPF_RECORD_LINK:
 		printf("link %s(%u) kind=%s gone=%u\n", link->name, link->ifindex, link->kind, link->gone);
@@ -79,9 +80,9 @@ static void print_stats(struct rpf_tracer *tracer)
 	if (rpf_stats(tracer, &stats))
 		return;
 	printf("seen=%ju matched=%ju lost=%ju recursion=%ju delivered=%ju records=%ju coarse=%ju ns_per_run=%.1f\n",
-	       (uintmax_t)stats.seen, (uintmax_t)stats.matched, (uintmax_t)stats.lost, (uintmax_t)stats.recursion,
-	       (uintmax_t)stats.delivered, (uintmax_t)stats.records, (uintmax_t)stats.coarse,
-	       stats.run_count ? (double)stats.run_ns / stats.run_count : 0);
+	       (uintmax_t)stats.seen, (uintmax_t)stats.matched, (uintmax_t)stats.lost,
+	       (uintmax_t)stats.recursion, (uintmax_t)stats.delivered, (uintmax_t)stats.records,
+	       (uintmax_t)stats.coarse, stats.run_count ? (double)stats.run_ns / stats.run_count : 0);
 }
 
 int main(int argc, char **argv)
