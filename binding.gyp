@@ -1,5 +1,6 @@
-# node-gyp builds what ships: build/Release/rpftrace.node. native/CMakeLists.txt builds the native tests; both read the
-# core's sources from native/sources.txt and embed the BPF objects that scripts/build-bpf.mjs compiles.
+# node-gyp builds what ships: build/Release/rpftrace.node, and rpftrace-send for the lab. native/CMakeLists.txt builds the
+# native tests; both read the core's sources from native/sources.txt and embed the BPF objects that scripts/build-bpf.mjs
+# compiles.
 {
   'variables': { 'bpf_dir': '<(SHARED_INTERMEDIATE_DIR)/bpf' },
   'targets': [
@@ -41,6 +42,13 @@
       'cflags_c': ['-std=c11', '-Werror=implicit-function-declaration'],
       'cflags_cc': ['-std=c++17'],
       'libraries': ['-lbpf', '-lelf', '-lz', '-lmnl', '-lpcap'],
+    },
+    {
+      'target_name': 'rpftrace-send',
+      'type': 'executable',
+      'sources': ['native/lab/send.c', 'native/lab/frame.c'],
+      'cflags': ['-Wall', '-Wextra', '-Wtype-limits'],
+      'cflags_c': ['-std=gnu11'],
     },
   ],
 }
