@@ -14,9 +14,10 @@
 #define rpf_inline static inline __attribute__((always_inline))
 #endif
 
-#define RPF_CBPF_MAX 512	 /* instructions; libpcap's answer to "host a or host b" grows by some 6 per name */
-#define RPF_CBPF_BYTES 256 /* of a packet that a filter can see: Ethernet and every header we parse, with options */
-#define RPF_CBPF_CELLS 16	 /* BPF_MEMWORDS, include/uapi/linux/filter.h */
+#define RPF_CBPF_MAX 512 /* instructions; libpcap's answer to "host a or host b" grows by some 6 per name */
+#define RPF_CBPF_BYTES \
+	256 /* of a packet that a filter can see: Ethernet and every header we parse, with options */
+#define RPF_CBPF_CELLS 16 /* BPF_MEMWORDS, include/uapi/linux/filter.h */
 
 struct rpf_cbpf_insn { /* struct sock_filter, include/uapi/linux/filter.h */
 	__u16 code;
@@ -62,7 +63,7 @@ rpf_inline int rpf_cbpf_step(struct rpf_cbpf *state, const struct rpf_cbpf_insn 
 
 	state->pc++;
 	switch (insn->code & 0x07) {
-	case 0x00: /* BPF_LD */
+	case 0x00:							    /* BPF_LD */
 		if (mode == 0x20 && !rpf_cbpf_load(state, size, k, &value)) /* BPF_ABS */
 			return 1;
 		if (mode == 0x40) { /* BPF_IND */
@@ -77,7 +78,7 @@ rpf_inline int rpf_cbpf_step(struct rpf_cbpf *state, const struct rpf_cbpf_insn 
 			value = state->wire;
 		state->a = value;
 		return 0;
-	case 0x01: /* BPF_LDX */
+	case 0x01:		    /* BPF_LDX */
 		if (mode == 0xa0) { /* BPF_MSH */
 			if (!rpf_cbpf_load(state, 0x10, k, &value))
 				return 1;

@@ -23,11 +23,11 @@
 
 #ifdef RPF_PROBE_READ
 
-#define rpf_load(type, address)                                                \
-	({                                                                     \
-		type _value = 0;                                               \
+#define rpf_load(type, address) \
+	({ \
+		type _value = 0; \
 		bpf_probe_read_kernel(&_value, sizeof(_value), (void *)(address)); \
-		_value;                                                        \
+		_value; \
 	})
 #define rpf_load8(address) rpf_load(__u8, address)
 #define rpf_load16(address) rpf_load(__u16, address)
@@ -40,8 +40,7 @@
 /* As libbpf 1.5 declares it, so that both declarations may stand. */
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
-#define rpf_cast(type, address) \
-	((type *)bpf_rdonly_cast((void *)(address), bpf_core_type_id_kernel(type)))
+#define rpf_cast(type, address) ((type *)bpf_rdonly_cast((void *)(address), bpf_core_type_id_kernel(type)))
 #define rpf_load8(address) (rpf_cast(struct in6_addr, address)->in6_u.u6_addr8[0])
 #define rpf_load16(address) (rpf_cast(struct in6_addr, address)->in6_u.u6_addr16[0])
 #define rpf_load32(address) (rpf_cast(struct in6_addr, address)->in6_u.u6_addr32[0])

@@ -21,9 +21,9 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define NETDEV_ALIGN 32		    /* include/linux/netdevice.h */
-#define NO_OFFSET 0xffff	    /* an unset skb->mac_header or network_header, include/linux/skbuff.h */
-#define ARPHRD_ETHER 1		    /* include/uapi/linux/if_arp.h */
+#define NETDEV_ALIGN 32	 /* include/linux/netdevice.h */
+#define NO_OFFSET 0xffff /* an unset skb->mac_header or network_header, include/linux/skbuff.h */
+#define ARPHRD_ETHER 1	 /* include/uapi/linux/if_arp.h */
 #define ARPHRD_LOOPBACK 772
 #define ETHERNET_BYTES 14
 #define KIND_VETH 0x0000000068746576ULL /* "veth" */
@@ -111,6 +111,8 @@ struct drop {
 	__u32 linear_end; /* offset of the end of the linear data from skb->head */
 	__u32 nonlinear;  /* bytes of the packet after it */
 	__u32 protocol;	  /* skb->protocol in host order */
+	__u32 hash;	  /* of flow */
+	__u32 _reserved;  /* no hole that the verifier could call uninitialised */
 	struct rpf_window window;
 	struct rpf_packet packet;
 	struct rpf_flow flow;
@@ -227,7 +229,8 @@ static __always_inline void fill_kind(__u64 device, struct rpf_detail *detail)
 /* netdev_priv(), include/linux/netdevice.h: the private part follows the device, aligned to NETDEV_ALIGN. */
 static __always_inline __u64 veth_peer(__u64 device)
 {
-	__u64 private = device + ((bpf_core_type_size(struct net_device) + NETDEV_ALIGN - 1) & ~(NETDEV_ALIGN - 1ULL));
+	__u64 private = device +
+			((bpf_core_type_size(struct net_device) + NETDEV_ALIGN - 1) & ~(NETDEV_ALIGN - 1ULL));
 
 	return (__u64)rpf_member(struct fib_nh_common, private, nhc_dev);
 }
@@ -543,12 +546,12 @@ static __always_inline bool count_coarse(const struct drop *drop)
 	return false;
 }
 
-static __always_inline bool find_and_count(const struct drop *drop, __u32 hash)
+static __always_inline bool find_and_count(const struct drop *drop)
 {
 	__u32 i;
 
 	for (i = 0; i < RPF_PROBES; i++) {
-		struct rpf_slot *slot = slot_at((hash + i) & settings.flow_mask);
+		struct rpf_slot *slot = slot_at((drop->hash + i) & settings.flow_mask);
 
 		if (!slot)
 			return false;
@@ -564,12 +567,12 @@ static __always_inline bool find_and_count(const struct drop *drop, __u32 hash)
 	return false;
 }
 
-static __always_inline bool claim_and_send(const struct drop *drop, __u32 hash)
+static __always_inline bool claim_and_send(const struct drop *drop)
 {
 	__u32 i;
 
 	for (i = 0; i < RPF_PROBES; i++) {
-		struct rpf_slot *slot = slot_at((hash + i) & settings.flow_mask);
+		struct rpf_slot *slot = slot_at((drop->hash + i) & settings.flow_mask);
 
 		if (!slot)
 			return false;
@@ -583,14 +586,17 @@ static __always_inline bool claim_and_send(const struct drop *drop, __u32 hash)
 
 __noinline int count_flow(const struct drop *drop)
 {
-	__u32 hash;
-
-	if (!drop)
-		return 0;
-	hash = hash_flow(&drop->flow);
-	if (!find_and_count(drop, hash) && !claim_and_send(drop, hash) && !count_coarse(drop))
+	if (drop && !find_and_count(drop) && !claim_and_send(drop) && !count_coarse(drop))
 		send_whole(drop);
 	return 0;
+}
+
+/* The drop of a flow that is where it should be, as nearly all drops of a flood are. */
+static __always_inline bool count_fast(const struct drop *drop)
+{
+	struct rpf_slot *slot = slot_at(drop->hash & settings.flow_mask);
+
+	return slot && slot->whole >= settings.whole_per_flow && count_in(slot, &drop->flow);
 }
 
 static __always_inline bool matches_pattern(const struct rpf_flow *flow)
@@ -713,7 +719,10 @@ static __always_inline int on_drop(struct sk_buff *skb, void *location, __u32 re
 		return 0;
 
 	total->matched++;
-	return settings.every ? send_whole(&drop) : count_flow(&drop);
+	if (settings.every)
+		return send_whole(&drop);
+	drop.hash = hash_flow(&drop.flow);
+	return count_fast(&drop) ? 0 : count_flow(&drop);
 }
 
 /* The tracepoint's arguments, include/trace/events/skb.h: v5.10; reason since v5.17; rx_sk since v6.11. */

@@ -16,7 +16,8 @@
 #define MIN_RING_BYTES (1 << 16)
 #define DEFAULT_FLOW_SLOTS 4096
 #define MIN_FLOW_SLOTS 64
-#define FLOW_TABLE_BYTES (16 << 20) /* of all CPUs together, so that a node of 256 CPUs pays no more than this */
+#define FLOW_TABLE_BYTES \
+	(16 << 20) /* of all CPUs together, so that a node of 256 CPUs pays no more than this */
 #define DEFAULT_INTERVAL_MS 1000
 
 static bool is_power_of_two(uint32_t value)
@@ -50,11 +51,13 @@ static int check_config(struct rpf_config *config, uint32_t cpus, struct rpf_err
 		return rpf_fail(error, -EINVAL, "E_USAGE", "flow_slots %u is not a power of two of at least %u",
 				config->flow_slots, MIN_FLOW_SLOTS);
 	if (config->snaplen > RPF_MAX_SNAP)
-		return rpf_fail(error, -EINVAL, "E_USAGE", "snaplen %u is more than %u", config->snaplen, RPF_MAX_SNAP);
+		return rpf_fail(error, -EINVAL, "E_USAGE", "snaplen %u is more than %u", config->snaplen,
+				RPF_MAX_SNAP);
 	if (config->netns_count > RPF_MAX_NETNS || config->reason_count > RPF_MAX_REASONS ||
 	    config->device_count > RPF_MAX_DEVICES)
-		return rpf_fail(error, -EINVAL, "E_USAGE", "too many filters: at most %d netns, %d reasons, %d devices",
-				RPF_MAX_NETNS, RPF_MAX_REASONS, RPF_MAX_DEVICES);
+		return rpf_fail(error, -EINVAL, "E_USAGE",
+				"too many filters: at most %d netns, %d reasons, %d devices", RPF_MAX_NETNS,
+				RPF_MAX_REASONS, RPF_MAX_DEVICES);
 	return 0;
 }
 
@@ -164,7 +167,8 @@ static int prepare(struct rpf_tracer *tracer)
 			tracer->program = program;
 	}
 	map = bpf_object__find_map_by_name(tracer->object, ".rodata.settings");
-	settings = map ? (struct rpf_settings *)bpf_map__initial_value(map, &bytes) : NULL; /* const before libbpf 1.2 */
+	settings = map ? (struct rpf_settings *)bpf_map__initial_value(map, &bytes)
+		       : NULL; /* const before libbpf 1.2 */
 	if (!settings || bytes < sizeof(*settings))
 		return -ENOENT;
 	*settings = (struct rpf_settings){
@@ -187,7 +191,8 @@ static int load(struct rpf_tracer *tracer, struct rpf_error *error)
 	int err;
 
 	tracer->object = bpf_object__open_mem(cast ? rpf_bpf_cast_object : rpf_bpf_probe_object,
-					      cast ? rpf_bpf_cast_object_size : rpf_bpf_probe_object_size, &options);
+					      cast ? rpf_bpf_cast_object_size : rpf_bpf_probe_object_size,
+					      &options);
 	if (!tracer->object)
 		return rpf_fail(error, -errno, "E_BPF_FAILED", "cannot open the BPF object: %s", strerror(errno));
 	err = prepare(tracer);
@@ -209,7 +214,8 @@ static void *map_section(const struct rpf_tracer *tracer, const char *name, size
 
 static int map_memory(struct rpf_tracer *tracer)
 {
-	uint32_t slots_per_cpu = tracer->config.flow_slots + RPF_COARSE_SLOTS, slots = slots_per_cpu * tracer->cpus;
+	uint32_t slots_per_cpu = tracer->config.flow_slots + RPF_COARSE_SLOTS,
+		 slots = slots_per_cpu * tracer->cpus;
 	void *mapped;
 	int err;
 
@@ -224,7 +230,8 @@ static int map_memory(struct rpf_tracer *tracer)
 	if (err || tracer->config.every)
 		return err;
 	tracer->flow_bytes = (size_t)slots * sizeof(struct rpf_slot);
-	mapped = mmap(NULL, tracer->flow_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd(tracer, "flow_table"), 0);
+	mapped = mmap(NULL, tracer->flow_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+		      map_fd(tracer, "flow_table"), 0);
 	if (mapped == MAP_FAILED) {
 		tracer->flow_bytes = 0;
 		return -errno;
@@ -299,7 +306,8 @@ int rpf_configure(struct rpf_tracer *tracer, const struct rpf_config *config, st
 	if (err)
 		return err;
 	if (config->expression)
-		return rpf_fail(error, -EINVAL, "E_USAGE", "the filter expression cannot be replaced while tracing");
+		return rpf_fail(error, -EINVAL, "E_USAGE",
+				"the filter expression cannot be replaced while tracing");
 	return set_filters(tracer, &checked, error);
 }
 
@@ -318,7 +326,8 @@ int rpf_attach(struct rpf_tracer *tracer, struct rpf_error *error)
 	if (tracer->link)
 		return 0;
 	err = -errno;
-	return rpf_explain_refusal(err, "attaching to tracepoint kfree_skb", !tracer->features.rdonly_cast, error);
+	return rpf_explain_refusal(err, "attaching to tracepoint kfree_skb", !tracer->features.rdonly_cast,
+				   error);
 }
 
 int rpf_detach(struct rpf_tracer *tracer)

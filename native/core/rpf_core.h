@@ -25,24 +25,24 @@ struct rpf_tracer;
 
 /* Why an operation failed, for people. code is one of the E_... names that src/errors.ts knows. */
 struct rpf_error {
-	int err;	  /* negative errno */
-	char code[32];	  /* "E_NO_BTF", "E_MISSING_CAPABILITY", ... */
+	int err;	   /* negative errno */
+	char code[32];	   /* "E_NO_BTF", "E_MISSING_CAPABILITY", ... */
 	char message[512]; /* what and which; no remedy in it */
 };
 
 struct rpf_device_pattern {
-	char name[16]; /* not necessarily terminated */
+	char name[16];	 /* not necessarily terminated */
 	uint32_t length; /* bytes to compare; 16 compares the whole name, its terminator included */
 };
 
 /* Zero-initialise it, then set what differs from the defaults. */
 struct rpf_config {
-	int every;		  /* 1: every drop as a record of its own, no flow table */
-	uint32_t snaplen;	  /* packet bytes with each record; 0 = none; at most RPF_MAX_SNAP */
-	uint32_t ring_bytes;	  /* power of two, at least 64 KiB; 0 = default */
-	uint32_t flow_slots;	  /* flow table entries per CPU, power of two; 0 = default */
-	uint32_t interval_ms;	  /* how often the counts of flows come out; 0 = default (1000) */
-	uint32_t whole_per_flow;  /* drops of a flow that go out whole before it is counted; 0 = default (1) */
+	int every;		 /* 1: every drop as a record of its own, no flow table */
+	uint32_t snaplen;	 /* packet bytes with each record; 0 = none; at most RPF_MAX_SNAP */
+	uint32_t ring_bytes;	 /* power of two, at least 64 KiB; 0 = default */
+	uint32_t flow_slots;	 /* flow table entries per CPU, power of two; 0 = default */
+	uint32_t interval_ms;	 /* how often the counts of flows come out; 0 = default (1000) */
+	uint32_t whole_per_flow; /* drops of a flow that go out whole before it is counted; 0 = default (1) */
 	uint32_t netns[RPF_MAX_NETNS]; /* only these network namespaces (inode numbers); none = all */
 	uint32_t netns_count;
 	uint32_t reasons[RPF_MAX_REASONS]; /* only these reasons; none = all */
@@ -64,16 +64,16 @@ struct rpf_total {
 struct rpf_stats {
 	uint64_t seen;
 	uint64_t matched;
-	uint64_t lost;		/* ring buffer full */
-	uint64_t recursion;	/* hook calls that the kernel skipped because the program already ran on that CPU */
-	uint64_t delivered;	/* drops handed out through rpf_poll(), aggregates counted in full */
-	uint64_t records;	/* drop records handed out */
-	uint64_t flows;		/* flow table entries in use at the last drain */
-	uint64_t coarse;	/* drops counted under a coarse key because the flow table was full */
-	uint64_t run_ns;	/* BPF run time and runs; both 0 unless kernel.bpf_stats_enabled=1 */
+	uint64_t lost;	    /* ring buffer full */
+	uint64_t recursion; /* hook calls that the kernel skipped because the program already ran on that CPU */
+	uint64_t delivered; /* drops handed out through rpf_poll(), aggregates counted in full */
+	uint64_t records;   /* drop records handed out */
+	uint64_t flows;	    /* flow table entries in use at the last drain */
+	uint64_t coarse;    /* drops counted under a coarse key because the flow table was full */
+	uint64_t run_ns;    /* BPF run time and runs; both 0 unless kernel.bpf_stats_enabled=1 */
 	uint64_t run_count;
 	uint32_t kfree_skb_arguments; /* arity of the tracepoint on this kernel: 2, 3 or 4 */
-	uint32_t probe_read;	/* 1: reads through bpf_probe_read_kernel, 0: typed pointers and bpf_rdonly_cast */
+	uint32_t probe_read; /* 1: reads through bpf_probe_read_kernel, 0: typed pointers and bpf_rdonly_cast */
 };
 
 /* Probes the kernel, loads the programs and fills the filters. Nothing is attached yet. */
@@ -114,12 +114,12 @@ void rpf_close(struct rpf_tracer *tracer);
 /* ---- network namespaces (rpf_netns.c): no tracer needed ---- */
 
 struct rpf_netns_counter {
-	uint32_t netns;		/* inode number */
-	uint32_t pid;		/* a process inside; 0 when it was found as a bind mount */
-	int32_t err;		/* negative errno when the counter could not be read */
+	uint32_t netns; /* inode number */
+	uint32_t pid;	/* a process inside; 0 when it was found as a bind mount */
+	int32_t err;	/* negative errno when the counter could not be read */
 	uint32_t _reserved;
 	uint64_t reverse_path_filter; /* TcpExt IPReversePathFilter */
-	char path[256];		/* where it was found, e.g. /run/netns/pod */
+	char path[256];		      /* where it was found, e.g. /run/netns/pod */
 };
 
 /*

@@ -42,8 +42,26 @@ static bool compiles(const char *expression)
 static bool can_go_on(const char *beginning)
 {
 	static const char *const continuations[] = {
-		"", " 1", " 1.1.1.1", " ::1", " 1.0.0.0/8", " 1-2", " 0:0:0:0:0:0", " tcp", " host 1.1.1.1", " port 1",
-		" net 1.0.0.0/8", " proto 6", " ip", " [0] = 1", "] = 1", " = 1", " + 1 = 1", " < 1", " and tcp", " mask 255.0.0.0",
+		"",
+		" 1",
+		" 1.1.1.1",
+		" ::1",
+		" 1.0.0.0/8",
+		" 1-2",
+		" 0:0:0:0:0:0",
+		" tcp",
+		" host 1.1.1.1",
+		" port 1",
+		" net 1.0.0.0/8",
+		" proto 6",
+		" ip",
+		" [0] = 1",
+		"] = 1",
+		" = 1",
+		" + 1 = 1",
+		" < 1",
+		" and tcp",
+		" mask 255.0.0.0",
 	};
 	char *attempt = malloc(strlen(beginning) + 64);
 	unsigned int i, closing;
@@ -106,7 +124,8 @@ int rpf_filter_check(const char *expression, char *message, size_t bytes, size_t
 	int err = compile(expression, &program, message, bytes);
 
 	if (!err && program.bf_len > RPF_CBPF_MAX) {
-		snprintf(message, bytes, "expression needs %u instructions, at most %u fit", program.bf_len, RPF_CBPF_MAX);
+		snprintf(message, bytes, "expression needs %u instructions, at most %u fit", program.bf_len,
+			 RPF_CBPF_MAX);
 		*position = 0;
 		pcap_freecode(&program);
 		return -EINVAL;
@@ -127,7 +146,8 @@ int rpf_filter_compile(const char *expression, struct rpf_cbpf_insn *insns, stru
 	size_t position;
 
 	if (rpf_filter_check(expression, message, sizeof(message), &position))
-		return rpf_fail(error, -EINVAL, "E_FILTER", "filter expression, at byte %zu: %s", position, message);
+		return rpf_fail(error, -EINVAL, "E_FILTER", "filter expression, at byte %zu: %s", position,
+				message);
 	if (compile(expression, &program, message, sizeof(message)))
 		return rpf_fail(error, -EINVAL, "E_FILTER", "filter expression: %s", message);
 	length = program.bf_len;

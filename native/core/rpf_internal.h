@@ -63,10 +63,10 @@ struct rpf_flows {
 	uint8_t *idle; /* 1: the slot's count was 0 at the last drain */
 	uint32_t slots_per_cpu;
 	uint32_t slot_count;
-	uint32_t next;	/* where the drain goes on; slot_count = no drain under way */
+	uint32_t next;		/* where the drain goes on; slot_count = no drain under way */
 	struct rpf_clock clock; /* when the drain began */
 	uint64_t tick_ns;
-	uint32_t live;	/* flows seen by the drain so far */
+	uint32_t live;	      /* flows seen by the drain so far */
 	uint32_t live_before; /* flows seen by the last whole drain */
 };
 
@@ -124,8 +124,8 @@ struct rpf_tracer {
 	int totals_fd;
 	int total_index_fd;
 	uint32_t cpus;
-	struct rpf_control *control; /* mapped: shared with the programs */
-	const char *symbol;	     /* mapped: where the symbol program writes */
+	struct rpf_control *control;   /* mapped: shared with the programs */
+	const char *symbol;	       /* mapped: where the symbol program writes */
 	const struct rpf_clock *clock; /* mapped: where the clock program writes */
 	struct rpf_ring ring;
 	struct rpf_flows flows;

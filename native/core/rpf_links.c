@@ -10,7 +10,8 @@
 
 #include "rpf_internal.h"
 
-#define RECEIVE_BYTES (32 * 1024) /* a netlink dump comes in messages of at most 32 KiB, net/netlink/af_netlink.c */
+#define RECEIVE_BYTES \
+	(32 * 1024) /* a netlink dump comes in messages of at most 32 KiB, net/netlink/af_netlink.c */
 
 static int request_dump(struct rpf_links *links)
 {

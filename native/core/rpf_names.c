@@ -47,7 +47,8 @@ static bool ends_with(const char *text, const char *end)
 }
 
 /* Every enum that is called ..._drop_reason: skb_drop_reason is the core's, the rest belong to subsystems. */
-static int visit_btf(const struct btf *btf, uint32_t first_id, int (*visit)(void *, uint32_t, const char *), void *context)
+static int visit_btf(const struct btf *btf, uint32_t first_id, int (*visit)(void *, uint32_t, const char *),
+		     void *context)
 {
 	uint32_t id;
 	int err = 0;

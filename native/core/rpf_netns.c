@@ -107,8 +107,8 @@ out_free:
 	return err;
 }
 
-static int visit_processes(struct inums *seen, int (*visit)(void *, const struct rpf_netns_counter *), void *context,
-			   int *visited)
+static int visit_processes(struct inums *seen, int (*visit)(void *, const struct rpf_netns_counter *),
+			   void *context, int *visited)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;

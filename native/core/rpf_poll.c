@@ -42,7 +42,7 @@ static void begin_interval(struct rpf_tracer *tracer)
 	if (tracer->config.every || (!tracer->control->claimed && !tracer->flows.live_before))
 		return;
 	if (tracer->flows.next < tracer->flows.slot_count && !tracer->detached)
-		return; /* the last one is still being handed out */
+		return;		      /* the last one is still being handed out */
 	tracer->control->claimed = 0; /* before reading: a claim from now on sets it again */
 	read_clock(tracer, &clock);
 	rpf_flows_begin(&tracer->flows, &clock);

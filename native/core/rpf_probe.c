@@ -35,8 +35,8 @@ static int check_capabilities(struct rpf_error *error)
 
 	if (has_capability(CAP_SYS_ADMIN) || (bpf && perfmon))
 		return 0;
-	return rpf_fail(error, -EPERM, "E_MISSING_CAPABILITY", "missing %s%s%s",
-			bpf ? "" : "CAP_BPF", !bpf && !perfmon ? " and " : "", perfmon ? "" : "CAP_PERFMON");
+	return rpf_fail(error, -EPERM, "E_MISSING_CAPABILITY", "missing %s%s%s", bpf ? "" : "CAP_BPF",
+			!bpf && !perfmon ? " and " : "", perfmon ? "" : "CAP_PERFMON");
 }
 
 static int count_arguments(const struct btf *btf)
@@ -47,7 +47,7 @@ static int count_arguments(const struct btf *btf)
 	if (id < 0)
 		return -ENOENT;
 	type = btf__type_by_id(btf, btf__type_by_id(btf, id)->type); /* typedef -> pointer */
-	type = btf__type_by_id(btf, type->type);			/* pointer -> prototype */
+	type = btf__type_by_id(btf, type->type);		     /* pointer -> prototype */
 	if (!btf_is_func_proto(type))
 		return -ENOENT;
 	return btf_vlen(type) - 1; /* the first is the tracepoint's own void * */
@@ -69,7 +69,8 @@ int rpf_probe_features(struct rpf_features *features, struct rpf_error *error)
 	features->rdonly_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	btf__free(btf);
 	if (arguments < 2)
-		return rpf_fail(error, -ENOENT, "E_KERNEL_TOO_OLD", "this kernel has no BTF for tracepoint kfree_skb");
+		return rpf_fail(error, -ENOENT, "E_KERNEL_TOO_OLD",
+				"this kernel has no BTF for tracepoint kfree_skb");
 	/* A kernel that appends arguments keeps the first ones where they are. */
 	features->kfree_skb_arguments = arguments > 4 ? 4 : arguments;
 	return 0;
@@ -92,7 +93,8 @@ int rpf_explain_refusal(int err, const char *what, bool probe_read, struct rpf_e
 {
 	if (err == -EPERM && probe_read && lockdown_is_confidentiality())
 		return rpf_fail(error, err, "E_LOCKDOWN",
-				"%s: the kernel is locked down (confidentiality) and has no bpf_rdonly_cast", what);
+				"%s: the kernel is locked down (confidentiality) and has no bpf_rdonly_cast",
+				what);
 	if (err == -EPERM || err == -EACCES)
 		return rpf_fail(error, err, "E_BPF_REFUSED", "%s: %s", what, strerror(-err));
 	if (err == -EINVAL || err == -ENOTSUP || err == -ESRCH || err == -ENOENT)

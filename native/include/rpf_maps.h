@@ -32,7 +32,7 @@ struct rpf_slot {
 	__u64 word;
 	__u64 first_jiffies; /* first drop since the count was last taken */
 	__u64 last_jiffies;
-	__u32 whole; /* drops of the flow that went out whole */
+	__u32 whole;	 /* drops of the flow that went out whole */
 	__u32 _reserved; /* keeps flow 8-aligned */
 	struct rpf_flow flow;
 	struct rpf_detail detail;
@@ -61,7 +61,7 @@ struct rpf_total_value {
 
 struct rpf_total_cache {
 	struct rpf_total_key key;
-	__u32 place; /* 0: empty */
+	__u32 place;	 /* 0: empty */
 	__u32 _reserved; /* keeps the size a power of two */
 };
 

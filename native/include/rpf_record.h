@@ -26,8 +26,8 @@ enum rpf_record_kind {
 };
 
 struct rpf_header {
-	__u32 size; /* bytes of the whole record with all that follows it; a multiple of 8 */
-	__u32 kind; /* enum rpf_record_kind */
+	__u32 size;    /* bytes of the whole record with all that follows it; a multiple of 8 */
+	__u32 kind;    /* enum rpf_record_kind */
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 };
 
@@ -48,36 +48,36 @@ struct rpf_flow {
 	__u8 dst[RPF_ADDRESS_BYTES];
 	__u16 src_port;
 	__u16 dst_port;
-	__u16 ethertype; /* VLAN tags looked through; 0 = unknown */
-	__u8 family;	 /* 4, 6, or 0 where there is no IP header that can be read */
-	__u8 protocol;	 /* IP protocol, valid with RPF_L4_PROTOCOL */
+	__u16 ethertype;	/* VLAN tags looked through; 0 = unknown */
+	__u8 family;		/* 4, 6, or 0 where there is no IP header that can be read */
+	__u8 protocol;		/* IP protocol, valid with RPF_L4_PROTOCOL */
 	__s32 rp_filter_all;	/* net.ipv4.conf.all.rp_filter, valid with RPF_CONF */
 	__s32 rp_filter_device; /* net.ipv4.conf.<device>.rp_filter, valid with RPF_CONF */
 };
 
 enum rpf_flags {
-	RPF_DEVICE = 1 << 0,	    /* device, ifindex and the device_* members are valid */
-	RPF_DEVICE_STALE = 1 << 1,  /* skb->dev held something that is not a device (union with dev_scratch and rbnode) */
-	RPF_PEER = 1 << 2,	    /* peer_* are valid */
-	RPF_CONF = 1 << 3,	    /* rp_filter_* and knobs are valid (the device has an in_device) */
+	RPF_DEVICE = 1 << 0, /* device, ifindex and the device_* members are valid */
+	RPF_DEVICE_STALE = 1 << 1, /* skb->dev held something that is not a device (union with dev_scratch and rbnode) */
+	RPF_PEER = 1 << 2,	      /* peer_* are valid */
+	RPF_CONF = 1 << 3,	      /* rp_filter_* and knobs are valid (the device has an in_device) */
 	RPF_DEVICE_HAS_IPV4 = 1 << 4, /* in_device->ifa_list is not empty */
-	RPF_L3 = 1 << 5,	    /* an IP header was read: family, src, dst, ttl */
-	RPF_L3_ABSENT = 1 << 6,	    /* the skb has no network header, or its protocol is not IP */
-	RPF_L3_SHORT = 1 << 7,	    /* the packet ends before its IP header does */
-	RPF_L3_NONLINEAR = 1 << 8,  /* the IP header lies outside of the linear data */
-	RPF_L4_PROTOCOL = 1 << 9,   /* protocol is valid */
-	RPF_L4 = 1 << 10,	    /* ports, or icmp_type and icmp_code, are valid */
-	RPF_L4_SHORT = 1 << 11,	    /* the packet ends before its transport header does */
-	RPF_L4_NONLINEAR = 1 << 12, /* the transport header lies outside of the linear data */
-	RPF_FRAGMENT = 1 << 13,	    /* an IP fragment; all but the first have no transport header */
-	RPF_VLAN = 1 << 14,	    /* vlan_id is valid */
-	RPF_TCP_FLAGS = 1 << 15,    /* tcp_flags is valid */
-	RPF_COARSE = 1 << 16,	    /* the flow table was full: counted by reason, location, netns and device only */
-	RPF_NONLINEAR = 1 << 17,    /* a part of the packet lies outside of the linear data */
-	RPF_SNAP_MAC = 1 << 18,	    /* the packet bytes start with the Ethernet header, else with the network header */
+	RPF_L3 = 1 << 5,	      /* an IP header was read: family, src, dst, ttl */
+	RPF_L3_ABSENT = 1 << 6,	      /* the skb has no network header, or its protocol is not IP */
+	RPF_L3_SHORT = 1 << 7,	      /* the packet ends before its IP header does */
+	RPF_L3_NONLINEAR = 1 << 8,    /* the IP header lies outside of the linear data */
+	RPF_L4_PROTOCOL = 1 << 9,     /* protocol is valid */
+	RPF_L4 = 1 << 10,	      /* ports, or icmp_type and icmp_code, are valid */
+	RPF_L4_SHORT = 1 << 11,	      /* the packet ends before its transport header does */
+	RPF_L4_NONLINEAR = 1 << 12,   /* the transport header lies outside of the linear data */
+	RPF_FRAGMENT = 1 << 13,	      /* an IP fragment; all but the first have no transport header */
+	RPF_VLAN = 1 << 14,	      /* vlan_id is valid */
+	RPF_TCP_FLAGS = 1 << 15,      /* tcp_flags is valid */
+	RPF_COARSE = 1 << 16, /* the flow table was full: counted by reason, location, netns and device only */
+	RPF_NONLINEAR = 1 << 17, /* a part of the packet lies outside of the linear data */
+	RPF_SNAP_MAC = 1 << 18, /* the packet bytes start with the Ethernet header, else with the network header */
 	RPF_SNAP_NONLINEAR = 1 << 19, /* fewer packet bytes than asked for, because the rest is not linear */
-	RPF_L3_MALFORMED = 1 << 20, /* the version or header length in the IP header is impossible */
-	RPF_AGGREGATE = 1 << 21,    /* came out of the flow table: count drops like the flow's first one */
+	RPF_L3_MALFORMED = 1 << 20,   /* the version or header length in the IP header is impossible */
+	RPF_AGGREGATE = 1 << 21,      /* came out of the flow table: count drops like the flow's first one */
 };
 
 enum rpf_knobs {
@@ -105,10 +105,10 @@ struct rpf_detail {
 	__u8 tcp_flags;
 	__u8 icmp_type;
 	__u8 icmp_code;
-	__u32 device_flags; /* IFF_*, include/uapi/linux/if.h */
-	__u32 device_type;  /* ARPHRD_*, include/uapi/linux/if_arp.h */
+	__u32 device_flags;		  /* IFF_*, include/uapi/linux/if.h */
+	__u32 device_type;		  /* ARPHRD_*, include/uapi/linux/if_arp.h */
 	char device_kind[RPF_NAME_BYTES]; /* rtnl_link_ops->kind ("veth", "vxlan", ...), empty for hardware */
-	__u32 peer_ifindex; /* the other end of a veth pair */
+	__u32 peer_ifindex;		  /* the other end of a veth pair */
 	__u32 peer_netns;
 	char peer_device[RPF_NAME_BYTES];
 };
@@ -151,10 +151,10 @@ struct rpf_lost {
 struct rpf_link {
 	struct rpf_header header;
 	__u32 ifindex;
-	__u32 gone;	    /* 1 = deleted */
-	__u32 device_flags; /* IFF_* */
-	__u32 device_type;  /* ARPHRD_* */
-	__u32 link_ifindex; /* IFLA_LINK: peer or lower device; 0 = none */
+	__u32 gone;	      /* 1 = deleted */
+	__u32 device_flags;   /* IFF_* */
+	__u32 device_type;    /* ARPHRD_* */
+	__u32 link_ifindex;   /* IFLA_LINK: peer or lower device; 0 = none */
 	__u32 master_ifindex; /* IFLA_MASTER; 0 = none */
 	char name[RPF_NAME_BYTES];
 	char kind[RPF_NAME_BYTES]; /* IFLA_INFO_KIND */
