@@ -68,6 +68,21 @@ rpf_inline __u16 rpf_swap16(__u16 value)
 #endif
 }
 
+/* Byte i of a word as it lies in memory. Words cost less than bytes where each load checks its address. */
+rpf_inline __u8 rpf_byte(__u32 word, int i)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return word >> (8 * i);
+#else
+	return word >> (24 - 8 * i);
+#endif
+}
+
+rpf_inline __u16 rpf_half(__u32 word, int i)
+{
+	return (__u16)rpf_byte(word, i) << 8 | rpf_byte(word, i + 1);
+}
+
 /* 0 where bytes from offset on can be read, else the flag that says why not. */
 rpf_inline __u32 rpf_beyond(const struct rpf_window *window, __u32 offset, __u32 bytes, __u32 short_flag,
 			    __u32 nonlinear_flag)
@@ -81,7 +96,7 @@ rpf_inline void rpf_parse_transport(const struct rpf_window *window, __u32 offse
 {
 	__u64 at = window->address + offset;
 	__u8 protocol = packet->protocol;
-	__u32 beyond;
+	__u32 beyond, ports;
 
 	packet->flags |= RPF_L4_PROTOCOL;
 	if (protocol == RPF_PROTO_ICMP || protocol == RPF_PROTO_ICMPV6) {
@@ -100,8 +115,9 @@ rpf_inline void rpf_parse_transport(const struct rpf_window *window, __u32 offse
 	packet->flags |= beyond ? beyond : RPF_L4;
 	if (beyond)
 		return;
-	packet->src_port = rpf_swap16(rpf_load16(at));
-	packet->dst_port = rpf_swap16(rpf_load16(at + 2));
+	ports = rpf_load32(at);
+	packet->src_port = rpf_half(ports, 0);
+	packet->dst_port = rpf_half(ports, 2);
 	if (protocol != RPF_PROTO_TCP)
 		return;
 	beyond = rpf_beyond(window, offset, 14, RPF_L4_SHORT, RPF_L4_NONLINEAR);
@@ -114,6 +130,7 @@ rpf_inline void rpf_parse_ipv4(const struct rpf_window *window, __u32 offset, st
 {
 	__u64 at = window->address + offset;
 	__u32 beyond = rpf_beyond(window, offset, 20, RPF_L3_SHORT, RPF_L3_NONLINEAR);
+	__u32 second, third;
 	__u16 fragment;
 	__u8 first;
 
@@ -128,12 +145,14 @@ rpf_inline void rpf_parse_ipv4(const struct rpf_window *window, __u32 offset, st
 	}
 	packet->flags |= RPF_L3;
 	packet->family = 4;
-	packet->ttl = rpf_load8(at + 8);
-	packet->protocol = rpf_load8(at + 9);
+	second = rpf_load32(at + 4);
+	third = rpf_load32(at + 8);
+	packet->ttl = rpf_byte(third, 0);
+	packet->protocol = rpf_byte(third, 1);
 	packet->src[0] = rpf_load32(at + 12);
 	packet->dst[0] = rpf_load32(at + 16);
 
-	fragment = rpf_swap16(rpf_load16(at + 6));
+	fragment = rpf_half(second, 2);
 	packet->fragment_offset = (fragment & 0x1fff) << 3;
 	if (fragment & 0x3fff) /* more fragments, or an offset */
 		packet->flags |= RPF_FRAGMENT;
