@@ -33,7 +33,12 @@
 #define rpf_load16(address) rpf_load(__u16, address)
 #define rpf_load32(address) rpf_load(__u32, address)
 #define rpf_load64(address) rpf_load(__u64, address)
-#define rpf_member(type, address, member) BPF_CORE_READ((type *)(address), member)
+/* The address goes through a variable: inside of BPF_CORE_READ its own member accesses would be relocated too. */
+#define rpf_member(type, address, member)                                      \
+	({                                                                     \
+		type *_base = (type *)(address);                               \
+		BPF_CORE_READ(_base, member);                                  \
+	})
 
 #else
 

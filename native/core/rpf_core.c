@@ -270,6 +270,8 @@ int rpf_open(const struct rpf_config *config, struct rpf_tracer **opened, struct
 	err = check_config(&tracer->config, tracer->cpus, error);
 	if (!err)
 		err = rpf_probe_features(&tracer->features, error);
+	if (config->probe_read)
+		tracer->features.rdonly_cast = false;
 	if (!err)
 		err = load(tracer, error);
 	if (err)

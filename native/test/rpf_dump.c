@@ -2,9 +2,9 @@
 /*
  * The core without Node: prints records and totals, for debugging and for the tests of the core.
  *
- *   rpf_dump [-e] [-q] [-s SNAPLEN] [-d SECONDS] [EXPRESSION]
+ *   rpf_dump [-e] [-p] [-q] [-s SNAPLEN] [-d SECONDS] [EXPRESSION]
  *
- * -e every drop as a record, -q no record lines. Ends after SECONDS (default 5) or at SIGINT.
+ * -e every drop as a record, -p read by bpf_probe_read_kernel, -q no record lines. Ends after SECONDS (default 5) or at SIGINT.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -96,9 +96,11 @@ int main(int argc, char **argv)
 	long bytes;
 
 	end = time(NULL) + 5;
-	while ((option = getopt(argc, argv, "eqs:d:")) != -1) {
+	while ((option = getopt(argc, argv, "epqs:d:")) != -1) {
 		if (option == 'e')
 			config.every = 1;
+		else if (option == 'p')
+			config.probe_read = 1;
 		else if (option == 'q')
 			quiet = 1;
 		else if (option == 's')
