@@ -119,6 +119,9 @@ const CODES = {
   E_UNKNOWN_NETNS: { exit: EXIT.usage, remedies: ['list the network namespaces: lsns -t net; ip netns'] },
   E_EXPRESSION: { exit: EXIT.usage, remedies: ['see the syntax: man 7 pcap-filter'] },
   E_OUTPUT: { exit: EXIT.failed, remedies: [] },
+  E_READER_GONE: { exit: EXIT.done, remedies: [] },
+  E_LAB: { exit: EXIT.failed, remedies: [] },
+  E_UNKNOWN_CASE: { exit: EXIT.usage, remedies: ['list the cases: rpftrace lab drop --help'] },
   E_CLOSED: { exit: EXIT.failed, remedies: [] },
   E_INTERNAL: { exit: EXIT.failed, remedies: [] },
 } as const satisfies Record<string, CodeFacts>;

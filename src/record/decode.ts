@@ -25,8 +25,8 @@ export class BatchReader {
   readonly link = new LinkReader();
   /** Records that could not be read, since the start. */
   malformed = 0;
-  /** CLOCK_REALTIME minus CLOCK_MONOTONIC, ns, as the last batch had it. */
-  wallOffsetNs = 0n;
+  /** CLOCK_REALTIME minus CLOCK_MONOTONIC, ns, when this batch was made; undefined when it does not say. */
+  wallOffsetNs: bigint | undefined;
   #view: BatchView = viewOf(new ArrayBuffer(0));
   #at = 0;
   #end = 0;
@@ -40,6 +40,7 @@ export class BatchReader {
     this.drop.view = view;
     this.lost.view = view;
     this.link.view = view;
+    this.wallOffsetNs = this.#readWallOffset();
   }
 
   /** Moves on to the next drop, lost or link record and returns its kind, or END_OF_BATCH. */
@@ -53,6 +54,13 @@ export class BatchReader {
       const kind = this.#accept(at, size);
       if (kind !== 0) return kind;
     }
+  }
+
+  #readWallOffset(): bigint | undefined {
+    const { words } = this.#view;
+    if (this.#recordSize(0) < BATCH.size || words[HEADER.kind >>> 2] !== RECORD_KIND.RECORD_BATCH)
+      return undefined;
+    return readS64(words, BATCH.wall_offset_ns);
   }
 
   /** The size of the record at `at`, or 0 when there is no whole record. */
@@ -82,7 +90,6 @@ export class BatchReader {
       this.link.at = at;
       return kind;
     } else if (kind === RECORD_KIND.RECORD_BATCH && size >= BATCH.size) {
-      this.wallOffsetNs = readS64(this.#view.words, at + BATCH.wall_offset_ns);
       return 0;
     }
     this.malformed++;

@@ -1,0 +1,64 @@
+import { Command, CommanderError } from 'commander';
+import { EXIT, exitCodeOf, formatError, TracerError, toTracerError } from '../errors.js';
+import { VERSION } from '../version.js';
+import { addTraceOptions, type TraceOptions } from './trace-options.js';
+
+/** Runs the program with `argv` as node gives it and returns its exit code. Never throws. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const result = { exitCode: EXIT.done as number };
+  try {
+    const program = makeProgram(result);
+    if (mentionsLab(argv)) await addLab(program);
+    await program.parseAsync(argv);
+    return Number(process.exitCode ?? result.exitCode);
+  } catch (thrown) {
+    const error = toUsageError(thrown);
+    if (error === undefined) return EXIT.done;
+    process.stderr.write(`${formatError(error)}\n`);
+    return exitCodeOf(error);
+  }
+}
+
+function makeProgram(result: { exitCode: number }): Command {
+  const program = new Command('rpftrace')
+    .description('Tells which packets the kernel drops, on which device, and why.')
+    .version(VERSION, '--version')
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined })
+    .helpCommand('help [command]', 'help for a command');
+  addTraceOptions(program.command('trace', { isDefault: true }))
+    .description('stream drops (default command)')
+    .argument('[expression...]', "pcap-filter(7) expression, as for tcpdump: 'tcp and dst port 443'")
+    .action(async (words: string[], options: TraceOptions) => {
+      const { trace } = await import('./trace.js');
+      result.exitCode = await trace(words, options);
+    });
+  program
+    .command('schema')
+    .description('print the JSON Schema of the events')
+    .action(async () => {
+      const { jsonSchema } = await import('../events.js');
+      process.stdout.write(`${JSON.stringify(jsonSchema(), null, 2)}\n`);
+    });
+  return program;
+}
+
+/** The lab is loaded only where it is used or listed: start-up time is a feature. */
+function mentionsLab(argv: readonly string[]): boolean {
+  return ['lab', 'help', '--help', '-h'].some((word) => argv.includes(word));
+}
+
+async function addLab(program: Command): Promise<void> {
+  const lab = './lab.js';
+  const { registerLab } = (await import(lab).catch(() => ({}))) as {
+    registerLab?: (program: Command) => void;
+  };
+  registerLab?.(program);
+}
+
+/** Undefined for what is no error: help and version were printed. */
+function toUsageError(thrown: unknown): TracerError | undefined {
+  if (!(thrown instanceof CommanderError)) return toTracerError(thrown);
+  if (thrown.exitCode === 0 || thrown.code === 'commander.help') return undefined;
+  return new TracerError('E_USAGE', thrown.message.replace(/^error: /, ''));
+}

@@ -1,0 +1,99 @@
+import type { Device, Packet, StopEvent } from '../events.js';
+import { printable } from '../printable.js';
+import type { DropFacts, Flow } from '../sink/sink.js';
+import { Tally } from './tally.js';
+
+/** Collects who lost how much while a trace runs, and tells it at the end. */
+export class Summary {
+  readonly #reasons = new Tally();
+  readonly #devices = new Tally();
+  readonly #flows = new Tally();
+
+  add(flows: readonly Flow[]): void {
+    for (const { facts, drops } of flows) {
+      if (drops === 0) continue;
+      this.#reasons.add(facts.reason ?? 'no reason given', drops);
+      this.#devices.add(deviceText(facts.device), drops);
+      this.#flows.add(flowText(facts.packet, facts), drops);
+    }
+  }
+
+  /** Lines for people, to stderr. Has a trailing newline. */
+  format(stop: StopEvent): string {
+    const lines = [
+      headline(stop),
+      ...section('reason', this.#reasons),
+      ...section('device', this.#devices),
+      ...section('flow', this.#flows),
+      ...accountLines(stop),
+    ];
+    return `${lines.join('\n')}\n`;
+  }
+}
+
+function headline({ totals, elapsed_ms: elapsedMs }: StopEvent): string {
+  const seconds = elapsedMs / 1000;
+  const rate = seconds >= 1 ? ` (${number(Math.round(totals.emitted / seconds))}/s)` : '';
+  const filtered = totals.matched < totals.seen ? ` of ${number(totals.seen)} that the kernel made` : '';
+  return `rpftrace: ${number(totals.emitted)} drops${filtered} in ${seconds.toFixed(1)} s${rate}, ${number(totals.lost)} lost`;
+}
+
+function section(title: string, tally: Tally): string[] {
+  const { names, others } = tally.top(TOP);
+  if (names.length === 0) return [];
+  const rows = others > 0 ? [...names, ['others', others] as const] : names;
+  const width = Math.max(...rows.map(([, count]) => number(count).length));
+  return [
+    `  by ${title}:`,
+    ...rows.map(([name, count]) => `    ${number(count).padStart(width)}  ${printable(name)}`),
+  ];
+}
+
+/** Only what is not as it should be, and the good news in one line. */
+function accountLines({ totals, conservation, reconciled, netns, ...stop }: StopEvent): string[] {
+  const lines: string[] = [];
+  if (totals.recursion > 0)
+    lines.push(`  ${number(totals.recursion)} drops inside of the tracer itself went unseen`);
+  if (totals.malformed > 0) lines.push(`  ${number(totals.malformed)} records could not be read`);
+  if (totals.discarded > 0)
+    lines.push(`  ${number(totals.discarded)} more drops came after the last one asked for`);
+  if (!conservation.holds)
+    lines.push(`  ${number(conservation.difference)} drops were captured and not written`);
+  for (const entry of netns) {
+    if (entry.reconciled) continue;
+    const kernel = entry.kernel === undefined ? '' : `, the kernel counted ${number(entry.kernel)}`;
+    lines.push(
+      `  netns ${entry.netns}: ${number(entry.traced)} IP_RPFILTER drops traced${kernel}: ${entry.why}`,
+    );
+  }
+  if (reconciled && netns.length > 0)
+    lines.push('  every reverse-path drop agrees with the kernel’s own counter');
+  if (stop.reconciled_unknown)
+    lines.push(`  not held against the kernel’s counter: ${stop.reconciled_unknown}`);
+  return lines;
+}
+
+function deviceText({ name, role, netns }: Device): string {
+  const where = netns === undefined ? '' : `, netns ${netns}`;
+  return name === undefined ? `no device${where}` : `${name} (${role}${where})`;
+}
+
+function flowText(packet: Packet | undefined, { device }: DropFacts): string {
+  if (packet?.src === undefined)
+    return packet?.ethertype ? `ethertype ${packet.ethertype}` : 'not told apart';
+  const from = endpoint(packet.src, packet.src_port);
+  const to = endpoint(packet.dst as string, packet.dst_port);
+  const name = device.name === undefined ? '' : ` on ${device.name}`;
+  return `${packet.protocol ?? 'ip'} ${from} -> ${to}${name}`;
+}
+
+function endpoint(address: string, port: number | undefined): string {
+  if (port === undefined) return address;
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+const TOP = 5;

@@ -1,0 +1,66 @@
+import { type Command, Option } from 'commander';
+import { parseDuration, parseInteger, parseSize } from './units.js';
+
+/** The options of `rpftrace trace` as commander hands them over. */
+export interface TraceOptions {
+  readonly rpfOnly?: true;
+  readonly reason: string[];
+  readonly device: string[];
+  readonly netns: string[];
+  readonly output?: 'table' | 'ndjson';
+  readonly every?: true;
+  readonly snaplen?: number;
+  readonly interval?: number;
+  readonly duration?: number;
+  readonly count?: number;
+  readonly out?: string;
+  readonly rotateSize?: number;
+  readonly rotateKeep?: number;
+  readonly readyFile?: string;
+  readonly node?: string;
+}
+
+export function addTraceOptions(command: Command): Command {
+  return command
+    .option(
+      '--rpf-only',
+      'only drops of a refused source: IP_RPFILTER, IP_LOCAL_SOURCE, IP_INVALID_SOURCE, IP_LOCALNET',
+    )
+    .addOption(
+      repeatable('--reason <name>', 'only this drop reason (repeatable); help lists those of this kernel'),
+    )
+    .addOption(repeatable('--device <name>', 'only this device; a trailing * matches any rest (repeatable)'))
+    .addOption(
+      repeatable('--netns <netns>', 'only this network namespace: name, path or inode number (repeatable)'),
+    )
+    .addOption(
+      new Option('-o, --output <format>', 'table on a terminal, else ndjson').choices(['table', 'ndjson']),
+    )
+    .option('--every', 'an event for each drop, instead of counting the drops of a flow together')
+    .option('--snaplen <bytes>', 'packet bytes with each drop, up to 2048', parseInteger(0, MAX_SNAPLEN))
+    .option(
+      '--interval <ms>',
+      'how often the counts of flows come out (default: 1000)',
+      parseInteger(10, 3_600_000),
+    )
+    .option('--duration <time>', 'end after this time: 500ms, 10s, 2m, 1h', parseDuration)
+    .option('--count <n>', 'end after this many drop events', parseInteger(1))
+    .option('--out <file>', 'write to this file, from its start')
+    .option('--rotate-size <size>', 'begin a new file after this many bytes: 64k, 100M, 1G', parseSize)
+    .option(
+      '--rotate-keep <n>',
+      'old files to keep: FILE.1 is the newest (default: 5)',
+      parseInteger(1, 9999),
+    )
+    .option('--ready-file <file>', 'a file that exists as long as rpftrace is attached')
+    .option('--node <name>', 'name of this machine in the events (default: NODE_NAME or the host name)');
+}
+
+function repeatable(flags: string, description: string): Option {
+  return new Option(flags, description)
+    .default([], 'all')
+    .argParser((value: string, values: string[]) => [...values, value]);
+}
+
+/** native/core/rpf_core.h */
+const MAX_SNAPLEN = 2048;

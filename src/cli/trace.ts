@@ -1,0 +1,162 @@
+import { hostname } from 'node:os';
+import { isatty } from 'node:tty';
+import { loadAddon } from '../addon.js';
+import { EXIT, exitCodeOf, formatError, TracerError } from '../errors.js';
+import type { StartEvent, StopEvent } from '../events.js';
+import { type Filters, resolveFilters } from '../filters/filters.js';
+import { ReasonNames } from '../names/reasons.js';
+import type { NativeAddon } from '../native.js';
+import type { Clock } from '../record/clock.js';
+import { Session } from '../session.js';
+import { NdjsonSink } from '../sink/ndjson.js';
+import { Output } from '../sink/output.js';
+import type { Sink } from '../sink/sink.js';
+import { captureConfig } from '../tracer.js';
+import { Ending } from './ending.js';
+import { ReadyFile } from './ready-file.js';
+import { dieBy } from './signals.js';
+import { Summary } from './summary.js';
+import type { TraceOptions } from './trace-options.js';
+
+/** Runs `rpftrace trace` and returns its exit code. Throws a TracerError when the trace cannot begin. */
+export async function trace(words: readonly string[], options: TraceOptions): Promise<number> {
+  checkCombinations(options);
+  const addon = loadAddon();
+  if (options.reason.includes('help')) return listReasons(addon);
+  const filters = resolveFilters(addon, {
+    reasons: options.reason,
+    rpfOnly: options.rpfOnly,
+    devices: options.device,
+    netns: options.netns,
+    expression: words.join(' '),
+  });
+  const readyFile = new ReadyFile(options.readyFile);
+  const output = new Output({
+    file: options.out,
+    rotateSize: options.rotateSize,
+    rotateKeep: options.rotateKeep,
+  });
+  const sinkFactory = await chooseSink(output, options);
+  const ending = new Ending();
+  output.onError = (error) => ending.fail(error);
+  try {
+    return await run({ addon, filters, options, sinkFactory, ending, readyFile });
+  } finally {
+    ending.dispose();
+    readyFile.remove();
+  }
+}
+
+type SinkFactory = (clock: Clock) => Sink;
+
+interface Parts {
+  readonly addon: NativeAddon;
+  readonly filters: Filters;
+  readonly options: TraceOptions;
+  readonly sinkFactory: SinkFactory;
+  readonly ending: Ending;
+  readonly readyFile: ReadyFile;
+}
+
+async function run({ addon, filters, options, sinkFactory, ending, readyFile }: Parts): Promise<number> {
+  const summary = new Summary();
+  const session = new Session(addon, {
+    config: { ...filters.config, ...captureConfig({ ...options, intervalMs: options.interval }) },
+    filters: filters.described,
+    reasons: filters.reasonNames,
+    node: nodeName(options),
+    makeSink: sinkFactory,
+    limit: options.count,
+    onLimit: () => ending.end({ why: 'count' }),
+    onError: (error) => ending.fail(error),
+    onForget: (flows) => summary.add(flows),
+  });
+  try {
+    const start = session.start();
+    readyFile.write();
+    tellDegraded(start);
+  } catch (error) {
+    await session.abandon({ why: 'error' });
+    throw error;
+  }
+  ending.endAfter(options.duration);
+  const { stop, exitCode, signal } = await finish(session, ending);
+  process.stderr.write(summary.format(stop));
+  readyFile.remove();
+  if (signal) dieBy(signal);
+  return exitCode;
+}
+
+interface Finish {
+  readonly stop: StopEvent;
+  readonly exitCode: number;
+  /** Set when the output is stuck: the process can only end by a signal. */
+  readonly signal?: NodeJS.Signals;
+}
+
+/** Waits for the end, then for everything that is still to be written, as long as somebody takes it. */
+async function finish(session: Session, ending: Ending): Promise<Finish> {
+  const cause = await ending.cause;
+  const outcome = await Promise.race([
+    session.stop(cause).catch(() => ending.failure),
+    ending.failure,
+    ending.impatience,
+  ]);
+  if (outcome instanceof TracerError) {
+    const stop = await session.abandon({ why: 'error', error: outcome.message });
+    if (outcome.code !== 'E_READER_GONE') process.stderr.write(`${formatError(outcome)}\n`);
+    return { stop, exitCode: exitCodeOf(outcome) };
+  }
+  if (typeof outcome !== 'string') return { stop: outcome, exitCode: EXIT.done };
+  const stop = await session.abandon({ why: 'signal', signal: outcome });
+  process.stderr.write('rpftrace: the reader of the output does not read; what it did not take is lost\n');
+  return { stop, exitCode: EXIT.failed, signal: outcome };
+}
+
+function checkCombinations({ out, rotateSize, rotateKeep }: TraceOptions): void {
+  if (rotateSize !== undefined && out === undefined) {
+    throw new TracerError('E_USAGE', '--rotate-size needs --out FILE: standard output cannot be rotated');
+  }
+  if (rotateKeep !== undefined && rotateSize === undefined) {
+    throw new TracerError('E_USAGE', '--rotate-keep needs --rotate-size SIZE');
+  }
+}
+
+function listReasons(addon: NativeAddon): number {
+  process.stderr.write(`${ReasonNames.read(addon).all.sort().join('\n')}\n`);
+  return EXIT.done;
+}
+
+function nodeName({ node }: TraceOptions): string {
+  return node || process.env.NODE_NAME || hostname();
+}
+
+async function chooseSink(output: Output, options: TraceOptions): Promise<SinkFactory> {
+  const node = nodeName(options);
+  const isTerminal = options.out === undefined && isatty(STDOUT);
+  if ((options.output ?? (isTerminal ? 'table' : 'ndjson')) === 'ndjson') {
+    return (clock) => new NdjsonSink(output, clock, node);
+  }
+  const { TableSink } = await import('../sink/table.js');
+  return (clock) =>
+    new TableSink(output, clock, node, { color: wantsColor(isTerminal), size: () => size(isTerminal) });
+}
+
+/** https://no-color.org and https://force-color.org: any value counts, and the wish for colour wins. */
+function wantsColor(isTerminal: boolean): boolean {
+  const { FORCE_COLOR, NO_COLOR, TERM } = process.env;
+  if (FORCE_COLOR) return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false';
+  return isTerminal && !NO_COLOR && TERM !== 'dumb';
+}
+
+function size(isTerminal: boolean): { columns: number; rows: number } | undefined {
+  if (isTerminal) return { columns: process.stdout.columns, rows: process.stdout.rows };
+  const columns = Number(process.env.COLUMNS);
+  return columns > 0 ? { columns, rows: Number.POSITIVE_INFINITY } : undefined;
+}
+
+function tellDegraded({ degraded }: StartEvent): void {
+  for (const { feature, why } of degraded) process.stderr.write(`rpftrace: without ${feature}: ${why}\n`);
+}
+
+const STDOUT = 1;

@@ -1,0 +1,208 @@
+/*
+ * The road of a drop through the program, stage by stage. Each stage is a folder and imports only what stands before it:
+ *
+ *   capture/    ring buffer -> batches of records          nothing is lost here: a batch that is out holds the ring
+ *   record/     bytes -> typed records, packets, times     what cannot be read is counted as malformed
+ *   names/      numbers -> reasons and symbols of this kernel
+ *   attribute/  record -> device and its role
+ *   explain/    record -> reverse-path mode
+ *   sink/       event -> NDJSON, table, the program's own queue
+ *
+ * What follows from a flow alone is worked out once and remembered with it; of each further drop only time, count and
+ * address are looked at.
+ */
+import { attributeDevice } from './attribute/device.js';
+import { LinkMap } from './attribute/links.js';
+import { type Batch, Capture } from './capture/capture.js';
+import type { TracerError } from './errors.js';
+import type { LostEvent } from './events.js';
+import { explainMode } from './explain/mode.js';
+import { Locations } from './names/locations.js';
+import { ReasonNames } from './names/reasons.js';
+import type { NativeAddon, NativeConfig } from './native.js';
+import { Clock } from './record/clock.js';
+import { BatchReader, type BatchView, type DropReader, END_OF_BATCH, viewOf } from './record/decode.js';
+import { FLAGS, LOST_WHERE, RECORD_KIND } from './record/layout.gen.js';
+import { describePacket } from './record/packet.js';
+import { FLOW_PART, PartCache } from './record/part-cache.js';
+import type { DropFacts, Flow, Sink } from './sink/sink.js';
+
+export interface PipelineOptions {
+  readonly config: NativeConfig;
+  readonly node: string;
+  readonly ownNetns: number | undefined;
+  readonly makeSink: (clock: Clock) => Sink;
+  /** Known already when drops are filtered by reason. */
+  readonly reasons?: ReasonNames | undefined;
+  /** Drop events to emit; those that come later are counted as discarded. */
+  readonly limit?: number | undefined;
+  /** The limit is reached. */
+  readonly onLimit?: () => void;
+  /** Capturing had to stop. */
+  readonly onError?: (error: TracerError) => void;
+  /** Flows that are about to be forgotten, with their drops. */
+  readonly onForget?: (flows: readonly Flow[]) => void;
+}
+
+/** From the kernel to one sink. */
+export class Pipeline {
+  readonly capture: Capture;
+  readonly clock = new Clock();
+  readonly sink: Sink;
+  readonly counts = { events: 0, emitted: 0, discarded: 0 };
+  readonly #addon: NativeAddon;
+  readonly #options: PipelineOptions;
+  readonly #views: BatchView[];
+  readonly #reader = new BatchReader();
+  readonly #links = new LinkMap();
+  readonly #locations: Locations;
+  readonly #flows: PartCache<Flow>;
+  #reasons: ReasonNames | undefined;
+  /** Batches that are out, the one being read first: as many as the addon has slots. */
+  readonly #batches: Batch[] = [];
+  #isReading = false;
+
+  constructor(addon: NativeAddon, options: PipelineOptions) {
+    this.#addon = addon;
+    this.#options = options;
+    this.#reasons = options.reasons;
+    this.capture = new Capture(addon, options.config);
+    this.#views = this.capture.buffers.map(viewOf);
+    this.#locations = new Locations((address) => this.capture.symbol(address));
+    this.#flows = new PartCache({
+      part: FLOW_PART,
+      max: MAX_FLOWS,
+      create: (drop, id) => ({ id, facts: this.#describe(drop), drops: 0 }),
+      onClear: (flows) => this.#forget(flows),
+    });
+    this.sink = options.makeSink(this.clock);
+    this.sink.onReady = () => this.#pump();
+  }
+
+  /** Records that could not be read. */
+  get malformed(): number {
+    return this.#reader.malformed;
+  }
+
+  get reasons(): ReasonNames {
+    this.#reasons ??= ReasonNames.read(this.#addon);
+    return this.#reasons;
+  }
+
+  start(): void {
+    this.capture.attach({
+      onBatch: (batch) => {
+        this.#batches.push(batch);
+        this.#pump();
+      },
+      onError: (error) => this.#options.onError?.(error),
+    });
+  }
+
+  /** Gives out the drops of the flows that are still remembered. */
+  settle(): void {
+    this.#flows.clear();
+  }
+
+  /** Moves records to the sink as long as it takes them. Called when a batch comes and when the sink is ready again. */
+  #pump(): void {
+    while (this.#openBatch()) {
+      if (!this.#drainBatch()) break;
+      this.capture.release(this.#batches.shift() as Batch);
+      this.#isReading = false;
+    }
+    this.sink.flush();
+  }
+
+  #openBatch(): boolean {
+    const batch = this.#batches[0];
+    if (batch === undefined) return false;
+    if (this.#isReading) return true;
+    this.#isReading = true;
+    this.#reader.open(this.#views[batch.slot] as BatchView, batch.bytes);
+    if (this.#reader.wallOffsetNs !== undefined) this.clock.learn(this.#reader.wallOffsetNs);
+    return true;
+  }
+
+  /** Returns whether the batch is at its end; else the sink is full. */
+  #drainBatch(): boolean {
+    const reader = this.#reader;
+    while (this.sink.ready) {
+      const kind = reader.next();
+      if (kind === RECORD_KIND.RECORD_DROP) this.#takeDrop(reader.drop);
+      else if (kind === END_OF_BATCH) return true;
+      else this.#takeOther(kind);
+    }
+    return false;
+  }
+
+  #takeDrop(drop: DropReader): void {
+    const { counts } = this;
+    if (counts.events === this.#options.limit) {
+      counts.discarded += drop.count;
+      return;
+    }
+    const flow = this.#flows.find(drop);
+    flow.drops += drop.count;
+    this.sink.drop(drop, flow);
+    counts.emitted += drop.count;
+    counts.events++;
+    if (counts.events === this.#options.limit) this.#options.onLimit?.();
+  }
+
+  #takeOther(kind: number): void {
+    if (kind === RECORD_KIND.RECORD_LOST) this.sink.event(this.#lostEvent());
+    // What was worked out with the devices as they were before is worked out again.
+    else if (this.#links.learn(this.#reader.link)) this.#flows.clear();
+  }
+
+  /** The stages between the record and the sinks. */
+  #describe(drop: DropReader): DropFacts {
+    const surroundings = { ownNetns: this.#options.ownNetns, links: this.#links };
+    const packet = describePacket(drop);
+    const device = attributeDevice(drop, surroundings);
+    const mode = explainMode(drop);
+    return {
+      aggregate: aggregateOf(drop),
+      ...this.#nameReason(drop),
+      location: this.#locations.name(drop.location),
+      packet,
+      packet_unknown: packet ? undefined : 'the flow table was full: counted by reason, location and device',
+      device,
+      rpf: mode && { mode },
+    };
+  }
+
+  #nameReason(drop: DropReader): Pick<DropFacts, 'reason' | 'reason_unknown'> {
+    if (drop.reason !== 0) return { reason: this.reasons.name(drop.reason), reason_unknown: undefined };
+    return { reason: undefined, reason_unknown: 'the kernel gives none here' };
+  }
+
+  #lostEvent(): LostEvent {
+    const { lost } = this.#reader;
+    const isRing = lost.where === LOST_WHERE.LOST_RING;
+    return {
+      v: 1,
+      kind: 'lost',
+      time: this.clock.format(lost.timeLow, lost.timeHigh),
+      node: this.#options.node,
+      where: isRing ? 'ring' : 'recursion',
+      count: lost.count,
+      ...(isRing && lost.reason !== 0 && { reason: this.reasons.name(lost.reason) }),
+      ...(lost.netns !== 0 && { netns: lost.netns }),
+    };
+  }
+
+  #forget(flows: readonly Flow[]): void {
+    this.#options.onForget?.(flows);
+    this.sink.forget();
+  }
+}
+
+function aggregateOf(drop: DropReader): DropFacts['aggregate'] {
+  if (!(drop.flags & FLAGS.AGGREGATE)) return undefined;
+  return drop.flags & FLAGS.COARSE ? 'device' : 'flow';
+}
+
+/** 4,096 flows of some 2 KiB each, prepared lines included: 8 MiB. */
+const MAX_FLOWS = 4096;

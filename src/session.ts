@@ -1,0 +1,180 @@
+import { statSync } from 'node:fs';
+import { release } from 'node:os';
+import { account } from './account.js';
+import type { TracerError } from './errors.js';
+import type { StartEvent, StopEvent } from './events.js';
+import type { NativeAddon, NativeNetnsCounter, NativeStats } from './native.js';
+import { Pipeline, type PipelineOptions } from './pipeline.js';
+import type { CounterReadings } from './reconcile.js';
+import { monotonicNs } from './record/clock.js';
+import { VERSION } from './version.js';
+
+export interface SessionOptions extends Omit<PipelineOptions, 'ownNetns'> {
+  /** The filters in words, for the start event. */
+  readonly filters: StartEvent['filters'];
+}
+
+/** Why a trace ends. */
+export type StopCause = Pick<StopEvent, 'why' | 'signal' | 'error'>;
+
+/** One trace from its start event to its stop event: attaches, lets the pipeline run, detaches, settles the account. */
+export class Session {
+  readonly pipeline: Pipeline;
+  readonly #addon: NativeAddon;
+  readonly #options: SessionOptions;
+  readonly #ownNetns = readOwnNetns();
+  readonly #readings: { -readonly [moment in keyof CounterReadings]: readonly NativeNetnsCounter[] } = {
+    beforeAttach: [],
+    afterAttach: [],
+    beforeDetach: [],
+    afterDetach: [],
+  };
+  #startNs = 0n;
+  #stopNs = 0n;
+  #stopping: Promise<StopEvent> | undefined;
+  #final: StopEvent | undefined;
+
+  /** Loads the programs; nothing is attached yet. Throws a TracerError. */
+  constructor(addon: NativeAddon, options: SessionOptions) {
+    this.#addon = addon;
+    this.#options = options;
+    this.pipeline = new Pipeline(addon, { ...options, ownNetns: this.#ownNetns });
+  }
+
+  /** Attaches. The start event comes before all others. Throws a TracerError. */
+  start(): StartEvent {
+    const { capture, sink } = this.pipeline;
+    this.#readings.beforeAttach = this.#addon.netnsCounters();
+    this.#startNs = monotonicNs();
+    this.pipeline.start();
+    this.#readings.afterAttach = this.#addon.netnsCounters();
+    const event = this.#startEvent(capture.stats());
+    sink.event(event);
+    sink.flush();
+    return event;
+  }
+
+  /** Detaches at once, hands out all that was captured, then the stop event, and closes. Every call gives the same. */
+  stop(cause: StopCause): Promise<StopEvent> {
+    this.#stopping ??= this.#stop(cause);
+    return this.#stopping;
+  }
+
+  /** Detaches and closes without waiting for the sink. The account is made up, but no sink gets it. */
+  async abandon(cause: StopCause): Promise<StopEvent> {
+    const { capture } = this.pipeline;
+    if (this.#stopNs === 0n) this.#detach().catch(() => undefined);
+    this.#final ??= this.#stopEvent(cause);
+    await capture.close();
+    return this.#final;
+  }
+
+  async #stop(cause: StopCause): Promise<StopEvent> {
+    const { capture, sink } = this.pipeline;
+    try {
+      const failure = await this.#detach().then(
+        () => undefined,
+        (error: TracerError) => ({ why: 'error' as const, error: error.message }),
+      );
+      if (this.#final) return this.#final;
+      this.#final = this.#stopEvent(failure ?? cause);
+      sink.event(this.#final);
+      await sink.end();
+      return this.#final;
+    } finally {
+      await capture.close();
+    }
+  }
+
+  /** The programs are detached when this returns; its promise resolves when what they left has been taken. */
+  #detach(): Promise<void> {
+    this.#readings.beforeDetach = this.#addon.netnsCounters();
+    const drained = this.pipeline.capture.detach();
+    this.#stopNs = monotonicNs();
+    this.#readings.afterDetach = this.#addon.netnsCounters();
+    return drained;
+  }
+
+  #startEvent(stats: NativeStats): StartEvent {
+    const { config, node, filters } = this.#options;
+    return {
+      v: 1,
+      kind: 'start',
+      time: this.pipeline.clock.formatNs(this.#startNs),
+      node,
+      version: VERSION,
+      kernel: release(),
+      pid: process.pid,
+      netns: this.#ownNetns,
+      mode: config.every ? 'every' : 'flow',
+      interval_ms: config.every ? undefined : (config.intervalMs ?? DEFAULT_INTERVAL_MS),
+      snaplen: config.snaplen,
+      hooks: [
+        {
+          name: 'tp_btf/kfree_skb',
+          arguments: stats.kfreeSkbArguments,
+          reads: stats.probeRead ? 'probe_read' : 'typed',
+        },
+      ],
+      filters,
+      degraded: this.#degraded(stats),
+    };
+  }
+
+  #degraded(stats: NativeStats): StartEvent['degraded'] {
+    const { reasons } = this.pipeline;
+    const unreadable = this.#readings.afterAttach.filter((counter) => counter.errno !== undefined).length;
+    const findings: (StartEvent['degraded'][number] | false)[] = [
+      stats.kfreeSkbArguments < 3 && {
+        feature: 'reason',
+        why: 'this kernel gives no drop reasons (5.17 and newer do)',
+      },
+      reasons.find('IP_RPFILTER') === undefined && {
+        feature: 'reconciled',
+        why: 'this kernel has no drop reason IP_RPFILTER to hold against its counter',
+      },
+      unreadable > 0 && {
+        feature: 'reconciled',
+        why: `the counters of ${unreadable} network namespaces cannot be read`,
+      },
+      stats.probeRead && {
+        feature: 'typed_reads',
+        why: 'no bpf_rdonly_cast (6.2 and newer): does not work with lockdown=confidentiality',
+      },
+    ];
+    return findings.filter((finding) => finding !== false);
+  }
+
+  #stopEvent(cause: StopCause): StopEvent {
+    const { capture, counts, malformed, reasons, clock } = this.pipeline;
+    this.pipeline.settle();
+    return {
+      v: 1,
+      kind: 'stop',
+      time: clock.formatNs(this.#stopNs),
+      node: this.#options.node,
+      ...cause,
+      elapsed_ms: Number(this.#stopNs - this.#startNs) / 1e6,
+      ...account({
+        stats: capture.stats(),
+        totals: capture.totals(),
+        reasons,
+        readings: this.#readings,
+        ...counts,
+        malformed,
+      }),
+    };
+  }
+}
+
+/** Inode number of this process's network namespace. */
+function readOwnNetns(): number | undefined {
+  try {
+    return statSync('/proc/self/ns/net').ino;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The core's own default, native/core/rpf_core.h. */
+const DEFAULT_INTERVAL_MS = 1000;

@@ -1,0 +1,77 @@
+import type { TraceEvent } from '../events.js';
+import type { Clock } from '../record/clock.js';
+import type { DropReader } from '../record/decode.js';
+import { currentTask, dropEvent, packetBytes } from './drop-event.js';
+import type { Flow, Sink } from './sink.js';
+
+/** Hands events to one reader of a program. Bounded: a reader that does not read stops the stream, not the program. */
+export class QueueSink implements Sink {
+  onReady: () => void = () => undefined;
+  readonly #clock: Clock;
+  readonly #node: string;
+  #events: TraceEvent[] = [];
+  #read = 0;
+  #onEvent: () => void = () => undefined;
+  #ended = false;
+
+  constructor(clock: Clock, node: string) {
+    this.#clock = clock;
+    this.#node = node;
+  }
+
+  get ready(): boolean {
+    return this.#events.length - this.#read < MAX_EVENTS;
+  }
+
+  drop(drop: DropReader, flow: Flow): void {
+    const event = dropEvent(drop, flow.facts, this.#clock, this.#node);
+    if (event.aggregate === undefined) event.current_task = currentTask(drop);
+    this.event(Object.assign(event, packetBytes(drop)));
+  }
+
+  /** Members that are unknown are absent, not undefined. */
+  event(event: TraceEvent): void {
+    this.#events.push(withoutUndefined(event));
+    this.#onEvent();
+  }
+
+  flush(): void {}
+
+  forget(): void {}
+
+  async end(): Promise<void> {
+    this.#ended = true;
+    this.#onEvent();
+  }
+
+  /** The next event; undefined when the stream is over. */
+  async next(): Promise<TraceEvent | undefined> {
+    while (this.#read === this.#events.length) {
+      if (this.#ended) return undefined;
+      await new Promise<void>((resolve) => {
+        this.#onEvent = resolve;
+      });
+    }
+    return this.#take();
+  }
+
+  #take(): TraceEvent | undefined {
+    const event = this.#events[this.#read++];
+    if (this.#read === this.#events.length) {
+      this.#events = [];
+      this.#read = 0;
+      this.onReady();
+    }
+    return event;
+  }
+}
+
+function withoutUndefined<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(withoutUndefined) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  const known = Object.entries(value).filter(([, member]) => member !== undefined);
+  return Object.fromEntries(known.map(([key, member]) => [key, withoutUndefined(member)])) as T;
+}
+
+/** A few batches' worth in default mode. */
+const MAX_EVENTS = 4096;
