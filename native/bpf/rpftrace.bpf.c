@@ -346,10 +346,14 @@ static __always_inline struct rpf_total_value *total_of(__u32 netns, __u32 reaso
 	return bpf_map_lookup_elem(&totals, &place);
 }
 
-/* The reader sleeps only when it has told so, and then one record wakes it; else it comes by itself within a tick. */
+/*
+ * The reader sleeps only when it has told so, and then one record wakes it; else it comes by itself within a tick. Called
+ * after the record has its place in the ring: the atomic read is a full barrier, so either we see that the reader is
+ * about to sleep, or it sees our record.
+ */
 static __always_inline __u64 wake_flags(void)
 {
-	if (!control.idle)
+	if (!__sync_fetch_and_add(&control.idle, 0))
 		return BPF_RB_NO_WAKEUP;
 	control.idle = 0;
 	return BPF_RB_FORCE_WAKEUP;
@@ -394,6 +398,18 @@ static __always_inline __u32 copy_snap(const struct drop *drop, __u8 *to, __u32 
 	return bytes;
 }
 
+/* A wake-up of its own: bpf_ringbuf_output() takes its flags before the record has its place. */
+static __always_inline void wake_reader(void)
+{
+	__u64 flags = wake_flags(), *nothing;
+
+	if (flags == BPF_RB_NO_WAKEUP)
+		return;
+	nothing = bpf_ringbuf_reserve(&ring, sizeof(*nothing), 0);
+	if (nothing)
+		bpf_ringbuf_discard(nothing, flags);
+}
+
 static __always_inline bool send_with_snap(const struct drop *drop)
 {
 	__u32 zero = 0, flags = 0, start, wanted, total, bytes;
@@ -414,7 +430,10 @@ static __always_inline bool send_with_snap(const struct drop *drop)
 	bytes = (bytes + 7) & ~7U;
 	if (bytes > MAX_SNAP)
 		bytes = MAX_SNAP;
-	return !bpf_ringbuf_output(&ring, &scratch->drop, sizeof(scratch->drop) + bytes, wake_flags());
+	if (bpf_ringbuf_output(&ring, &scratch->drop, sizeof(scratch->drop) + bytes, BPF_RB_NO_WAKEUP))
+		return false;
+	wake_reader();
+	return true;
 }
 
 static __always_inline bool send_record(const struct drop *drop)
@@ -437,7 +456,7 @@ __noinline int send_whole(const struct drop *drop)
 	total = total_of(drop->flow.netns, drop->flow.reason);
 	if (total)
 		total->lost++;
-	control.lost = 1;
+	__sync_lock_test_and_set(&control.lost, 1); /* after the count: the core resets it before it reads */
 	return 0;
 }
 
@@ -504,9 +523,8 @@ static __always_inline bool claim(struct rpf_slot *slot, const struct drop *drop
 	slot->flow = *flow;
 	fill_detail(drop, &slot->detail);
 	slot->whole = 1; /* whoever claims a slot sends the drop that made it do so, or counts it as coarse */
-	if (!control.claimed)
-		control.claimed = 1;
 	__sync_lock_test_and_set(&slot->word, next | RPF_SLOT_LIVE);
+	control.claimed = 1; /* after the slot is there: the core resets it before it looks for slots */
 	return true;
 }
 

@@ -16,14 +16,14 @@ int rpf_flows_init(struct rpf_flows *flows, struct rpf_slot *slots, uint32_t slo
 	};
 	clock_getres(CLOCK_MONOTONIC_COARSE, &tick); /* TICK_NSEC, kernel/time/posix-timers.c */
 	flows->tick_ns = tick.tv_nsec;
-	flows->idle = calloc(slot_count, 1);
-	return flows->idle ? 0 : -ENOMEM;
+	flows->age = calloc(slot_count, 1);
+	return flows->age ? 0 : -ENOMEM;
 }
 
 void rpf_flows_free(struct rpf_flows *flows)
 {
-	free(flows->idle);
-	flows->idle = NULL;
+	free(flows->age);
+	flows->age = NULL;
 }
 
 void rpf_flows_begin(struct rpf_flows *flows, const struct rpf_clock *clock)
@@ -57,6 +57,18 @@ static void write_aggregate(const struct rpf_flows *flows, uint32_t index, uint6
 	record->detail.flags |= RPF_AGGREGATE;
 }
 
+/* Takes the slot's count, and the slot itself when it has lived long enough. false: a drop was counted meanwhile. */
+static bool take(struct rpf_flows *flows, uint64_t word, struct rpf_drop *record)
+{
+	_Atomic uint64_t *shared = (_Atomic uint64_t *)&flows->slots[flows->next].word;
+	bool is_old = flows->age[flows->next] >= RPF_SLOT_INTERVALS;
+	uint64_t left = word & (is_old ? RPF_SLOT_GENERATION_MASK : ~RPF_SLOT_COUNT_MASK);
+
+	/* Copied before the swap: the word is unchanged after it, so flow and detail were too. */
+	write_aggregate(flows, flows->next, word & RPF_SLOT_COUNT_MASK, record);
+	return atomic_compare_exchange_strong(shared, &word, left);
+}
+
 bool rpf_flows_drain(struct rpf_flows *flows, struct rpf_writer *writer)
 {
 	if (flows->next == flows->slot_count)
@@ -64,26 +76,29 @@ bool rpf_flows_drain(struct rpf_flows *flows, struct rpf_writer *writer)
 	for (; flows->next < flows->slot_count; flows->next++) {
 		_Atomic uint64_t *shared = (_Atomic uint64_t *)&flows->slots[flows->next].word;
 		uint64_t word = atomic_load_explicit(shared, memory_order_acquire);
+		uint8_t *age = &flows->age[flows->next];
 		struct rpf_drop *record;
 
-		if (!(word & RPF_SLOT_LIVE))
+		if (!(word & RPF_SLOT_LIVE)) {
+			*age = 0;
 			continue;
-		flows->live++;
+		}
 		if (!(word & RPF_SLOT_COUNT_MASK)) {
-			if (flows->idle[flows->next])
-				atomic_compare_exchange_strong(shared, &word, word & RPF_SLOT_GENERATION_MASK);
-			flows->idle[flows->next] = 1;
+			flows->live++;
+			/* A slot that was claimed within this interval has not been idle for a whole one yet. */
+			if (*age && atomic_compare_exchange_strong(shared, &word, word & RPF_SLOT_GENERATION_MASK))
+				*age = 0;
+			else
+				*age = 1;
 			continue;
 		}
 		record = rpf_writer_reserve(writer, sizeof(*record));
-		if (!record) {
-			flows->live--; /* comes again with the next call */
-			return false;
-		}
-		flows->idle[flows->next] = 0;
-		/* Only we free slots, so flow and detail stay as they are while we read them. */
-		word = atomic_fetch_and(shared, ~RPF_SLOT_COUNT_MASK);
-		write_aggregate(flows, flows->next, word & RPF_SLOT_COUNT_MASK, record);
+		if (!record)
+			return false; /* the slot comes again with the next call */
+		while (!take(flows, word, record))
+			word = atomic_load_explicit(shared, memory_order_acquire);
+		*age = *age >= RPF_SLOT_INTERVALS ? 0 : *age + 1;
+		flows->live++;
 		writer->drops += record->count;
 		writer->records++;
 	}

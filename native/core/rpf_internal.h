@@ -60,7 +60,7 @@ bool rpf_ring_drain(struct rpf_ring *ring, struct rpf_writer *writer);
 
 struct rpf_flows {
 	struct rpf_slot *slots;
-	uint8_t *idle; /* 1: the slot's count was 0 at the last drain */
+	uint8_t *age; /* of each slot: drains that found it live */
 	uint32_t slots_per_cpu;
 	uint32_t slot_count;
 	uint32_t next;		/* where the drain goes on; slot_count = no drain under way */

@@ -44,6 +44,7 @@ static void begin_interval(struct rpf_tracer *tracer)
 	if (tracer->flows.next < tracer->flows.slot_count && !tracer->detached)
 		return;		      /* the last one is still being handed out */
 	tracer->control->claimed = 0; /* before reading: a claim from now on sets it again */
+	atomic_thread_fence(memory_order_seq_cst);
 	read_clock(tracer, &clock);
 	rpf_flows_begin(&tracer->flows, &clock);
 }

@@ -171,6 +171,7 @@ bool rpf_lost_drain(struct rpf_tracer *tracer, struct rpf_writer *writer)
 		if (!tracer->control->lost)
 			return true;
 		tracer->control->lost = 0; /* before reading: a loss from now on sets it again */
+		atomic_thread_fence(memory_order_seq_cst);
 		if (load_totals(tracer))
 			return true;
 	}
