@@ -1,5 +1,5 @@
 import { closeSync, fstat, openSync } from 'node:fs';
-import { SonicBoom } from 'sonic-boom';
+import sonicBoom, { type SonicBoom } from 'sonic-boom';
 import { type ErrorCode, TracerError } from '../errors.js';
 import { Arena } from './arena.js';
 import { shiftFiles } from './rotate.js';
@@ -101,7 +101,7 @@ export class Output {
   }
 
   #makeWriter(): SonicBoom {
-    const writer = new SonicBoom({ fd: this.#fd, sync: false, contentMode: 'buffer', maxWrite: MAX_MERGE });
+    const writer = new sonicBoom.SonicBoom({ fd: this.#fd, sync: false, contentMode: 'buffer', maxWrite: MAX_MERGE });
     writer.on('write', (count: number) => this.#onWritten(count));
     writer.on('drain', () => this.#onDrain());
     writer.on('error', (error: NodeJS.ErrnoException) => {
