@@ -48,8 +48,8 @@ static void write_aggregate(const struct rpf_flows *flows, uint32_t index, uint6
 	memset(record, 0, sizeof(*record));
 	record->header.size = sizeof(*record);
 	record->header.kind = RPF_RECORD_DROP;
-	record->header.time_ns = time_of(flows, slot->last_jiffies);
-	record->first_ns = time_of(flows, slot->first_jiffies);
+	record->header.time_ns = time_of(flows, __atomic_load_n(&slot->last_jiffies, __ATOMIC_RELAXED));
+	record->first_ns = time_of(flows, __atomic_load_n(&slot->first_jiffies, __ATOMIC_RELAXED));
 	record->count = count;
 	record->cpu = index / flows->slots_per_cpu;
 	record->flow = slot->flow;

@@ -140,7 +140,8 @@ static bool write_links(struct rpf_links *links, struct rpf_writer *writer)
 		const struct nlmsghdr *message = (const struct nlmsghdr *)(links->buffer + links->pending_at);
 		int left = links->pending_bytes - links->pending_at;
 
-		if (!mnl_nlmsg_ok(message, left))
+		/* mnl_nlmsg_ok() takes a length of 2 GiB and more for a negative number, which fits. */
+		if (!mnl_nlmsg_ok(message, left) || message->nlmsg_len > (uint32_t)left)
 			break;
 		if (is_link(message)) {
 			struct rpf_link *link = rpf_writer_reserve(writer, sizeof(*link));
