@@ -143,8 +143,10 @@ static int set_expression(struct rpf_tracer *tracer, struct rpf_error *error)
 /* libbpf's and the verifier's words are for those who ask for them. */
 static int print_log(enum libbpf_print_level level, const char *format, va_list arguments)
 {
+	const char *debug = getenv("RPFTRACE_DEBUG");
+
 	(void)level;
-	return getenv("RPFTRACE_DEBUG") ? vfprintf(stderr, format, arguments) : 0;
+	return debug && *debug ? vfprintf(stderr, format, arguments) : 0;
 }
 
 /* Settings before loading: which entry, sizes of maps, constants. */

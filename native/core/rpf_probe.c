@@ -91,7 +91,8 @@ static bool lockdown_is_confidentiality(void)
 
 int rpf_explain_refusal(int err, const char *what, bool probe_read, struct rpf_error *error)
 {
-	if (err == -EPERM && probe_read && lockdown_is_confidentiality())
+	/* The verifier calls a helper that lockdown forbids unknown: -EINVAL. */
+	if ((err == -EPERM || err == -EINVAL) && probe_read && lockdown_is_confidentiality())
 		return rpf_fail(error, err, "E_LOCKDOWN",
 				"%s: the kernel is locked down (confidentiality) and has no bpf_rdonly_cast",
 				what);
