@@ -112,6 +112,17 @@ int rpf_explain_refusal(int err, const char *what, bool probe_read, struct rpf_e
 
 /* ---- the tracer ---- */
 
+/* The flags of struct rpf_control are written by both sides at any time. Order, where it matters, is made by fences. */
+static inline uint32_t rpf_flag(const __u32 *flag)
+{
+	return __atomic_load_n(flag, __ATOMIC_RELAXED);
+}
+
+static inline void rpf_set_flag(__u32 *flag, uint32_t value)
+{
+	__atomic_store_n(flag, value, __ATOMIC_RELAXED);
+}
+
 struct rpf_tracer {
 	struct rpf_config config;
 	struct rpf_features features;

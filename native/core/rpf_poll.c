@@ -39,11 +39,11 @@ static void begin_interval(struct rpf_tracer *tracer)
 	}
 	tracer->next_interval_ns = now + tracer->config.interval_ms * 1000000ULL;
 	tracer->lost_pending = true;
-	if (tracer->config.every || (!tracer->control->claimed && !tracer->flows.live_before))
+	if (tracer->config.every || (!rpf_flag(&tracer->control->claimed) && !tracer->flows.live_before))
 		return;
 	if (tracer->flows.next < tracer->flows.slot_count && !tracer->detached)
-		return;		      /* the last one is still being handed out */
-	tracer->control->claimed = 0; /* before reading: a claim from now on sets it again */
+		return;				    /* the last one is still being handed out */
+	rpf_set_flag(&tracer->control->claimed, 0); /* before reading: a claim from now on sets it again */
 	atomic_thread_fence(memory_order_seq_cst);
 	read_clock(tracer, &clock);
 	rpf_flows_begin(&tracer->flows, &clock);
@@ -71,7 +71,8 @@ static int time_to_interval_ms(const struct rpf_tracer *tracer)
 /* Counts wait in the flow table, or may have been lost: the interval must not be slept through. */
 static bool has_unfinished(const struct rpf_tracer *tracer)
 {
-	return tracer->control->claimed || tracer->control->lost || tracer->flows.live_before;
+	return rpf_flag(&tracer->control->claimed) || rpf_flag(&tracer->control->lost) ||
+	       tracer->flows.live_before;
 }
 
 static void wait_idle(struct rpf_tracer *tracer, struct pollfd *fds, int timeout_ms)
@@ -80,12 +81,12 @@ static void wait_idle(struct rpf_tracer *tracer, struct pollfd *fds, int timeout
 
 	if (timeout_ms >= 0 && (limit < 0 || limit > timeout_ms))
 		limit = timeout_ms;
-	tracer->control->idle = 1;
+	rpf_set_flag(&tracer->control->idle, 1);
 	/* The probe reads idle after it has published its record; we look for a record after we have published idle. */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (rpf_ring_empty(&tracer->ring))
 		poll(fds, 3, limit);
-	tracer->control->idle = 0;
+	rpf_set_flag(&tracer->control->idle, 0);
 	tracer->empty_ticks = 0;
 }
 

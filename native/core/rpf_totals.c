@@ -168,9 +168,9 @@ bool rpf_lost_drain(struct rpf_tracer *tracer, struct rpf_writer *writer)
 	if (!write_recursion(tracer, writer))
 		return false;
 	if (!tracer->totals) {
-		if (!tracer->control->lost)
+		if (!rpf_flag(&tracer->control->lost))
 			return true;
-		tracer->control->lost = 0; /* before reading: a loss from now on sets it again */
+		rpf_set_flag(&tracer->control->lost, 0); /* before reading: a loss from now on sets it again */
 		atomic_thread_fence(memory_order_seq_cst);
 		if (load_totals(tracer))
 			return true;
