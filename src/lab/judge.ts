@@ -1,0 +1,80 @@
+import type { DropEvent } from '../events.js';
+import type { ExpectedDrop, LabCase } from './cases.js';
+import type { Provoked } from './provoke.js';
+import type { Place } from './topology.js';
+
+/** A drop event with the place of the lab that it happened in. */
+export interface LabDrop {
+  readonly place: Place;
+  readonly event: DropEvent;
+}
+
+/** Holds what came against what the case expects. Returns every difference in words; none when all is as expected. */
+export function judge(
+  labCase: LabCase,
+  count: number,
+  provoked: Provoked,
+  drops: readonly LabDrop[],
+): string[] {
+  return [
+    ...labCase.expect.flatMap((expected) => judgeDrops(expected, count, drops)),
+    ...drops.filter((drop) => !isExpected(labCase, drop)).map((drop) => `not expected: ${describeDrop(drop)}`),
+    ...judgeCounters(labCase, count, provoked),
+  ];
+}
+
+/** Whether a drop is of the kind that is expected. */
+export function matches({ place, event }: LabDrop, expected: ExpectedDrop): boolean {
+  return (
+    place === expected.in &&
+    event.device.name === expected.device &&
+    // Kernels before v5.17 give no reason.
+    (event.reason === undefined || expected.reasons.includes(event.reason)) &&
+    contains(event.packet, expected.packet) &&
+    contains(event.rpf?.mode, expected.mode ?? {})
+  );
+}
+
+export function describeExpected(expected: ExpectedDrop, count: number): string {
+  const facts = { ...expected.packet, ...expected.mode };
+  return `${count} x ${expected.reasons.join(' or ')} on ${expected.in}/${expected.device}${inWords(facts)}`;
+}
+
+export function describeDrop({ place, event }: LabDrop): string {
+  const where = `${place}/${event.device.name ?? '?'}`;
+  const facts = { ...event.packet, ...event.rpf?.mode };
+  return `${event.count} x ${event.reason ?? '?'} on ${where} at ${event.location ?? '?'}${inWords(facts)}`;
+}
+
+function judgeDrops(expected: ExpectedDrop, count: number, drops: readonly LabDrop[]): string[] {
+  const came = drops.filter((drop) => matches(drop, expected)).reduce((sum, drop) => sum + drop.event.count, 0);
+  return came === count ? [] : [`expected ${describeExpected(expected, count)}; came ${came}`];
+}
+
+function isExpected(labCase: LabCase, drop: LabDrop): boolean {
+  return labCase.expect.some((expected) => matches(drop, expected));
+}
+
+function judgeCounters(labCase: LabCase, count: number, { sent, received, rise }: Provoked): string[] {
+  const { reversePathFilter = 0, martians = 0 } = labCase;
+  return [
+    sent.refused > 0 && `${sent.refused} packets were dropped on their way out`,
+    labCase.receive && received !== count && `${count} packets were to get through; came ${received}`,
+    rise.reversePathFilter !== reversePathFilter * count &&
+      `IPReversePathFilter was to rise by ${reversePathFilter * count}; rose by ${rise.reversePathFilter}`,
+    // Others on this machine may make it rise as well.
+    rise.martians < martians * count &&
+      `in_martian_src was to rise by ${martians * count} or more; rose by ${rise.martians}`,
+  ].filter((difference) => typeof difference === 'string');
+}
+
+function contains(value: object | undefined, part: object): boolean {
+  return Object.entries(part).every(
+    ([name, wanted]) => (value as Record<string, unknown> | undefined)?.[name] === wanted,
+  );
+}
+
+function inWords(facts: object): string {
+  const words = Object.entries(facts).map(([name, value]) => `${name}=${value}`);
+  return words.length === 0 ? '' : `: ${words.join(' ')}`;
+}

@@ -1,0 +1,117 @@
+import type { LabCase } from './cases.js';
+import { describeDrop, describeExpected, judge, type LabDrop } from './judge.js';
+import { Lab } from './lab.js';
+import { type Provoked, provoke } from './provoke.js';
+import { missing } from './requirements.js';
+import { Witness } from './witness.js';
+
+export interface RunLabOptions {
+  readonly cases: readonly LabCase[];
+  /** Packets for each case. */
+  readonly count: number;
+  readonly print: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Builds the lab, traces it, provokes each case, holds what came against what was expected, and takes the lab down.
+ * Returns whether all was as expected. Throws a TracerError.
+ */
+export async function runLab(name: string, options: RunLabOptions): Promise<boolean> {
+  await using lab = await new Lab(name).up(options.signal);
+  await using witness = await Witness.open(lab);
+  const outcomes: Outcome[] = [];
+  for (const labCase of options.cases) outcomes.push(await runCase(lab, witness, labCase, options));
+  const { reconciled } = await witness.stop();
+  options.print(summary(outcomes, reconciled));
+  return !outcomes.includes('not ok') && reconciled === true;
+}
+
+type Outcome = 'ok' | 'not ok' | 'skipped';
+
+async function runCase(
+  lab: Lab,
+  witness: Witness,
+  labCase: LabCase,
+  { count, print, signal }: RunLabOptions,
+): Promise<Outcome> {
+  signal.throwIfAborted();
+  const lack = await firstMissing(lab, labCase);
+  if (lack !== undefined) {
+    print(`skipped ${labCase.name}: ${lack}`);
+    return 'skipped';
+  }
+  await witness.drops(signal); // what came of trying out the requirements is not the case's
+  const provoked = await provoke(lab, labCase, count, signal);
+  const drops = await witness.drops(signal);
+  const differences = judge(labCase, count, provoked, drops);
+  print(report(labCase, count, { provoked, drops, differences }));
+  return differences.length === 0 ? 'ok' : 'not ok';
+}
+
+/** Why a case cannot be provoked on this machine; undefined where it can. */
+export async function firstMissing(lab: Lab, { requires = [] }: LabCase): Promise<string | undefined> {
+  for (const requirement of requires) {
+    const lack = await missing(lab, requirement);
+    if (lack !== undefined) return lack;
+  }
+  return undefined;
+}
+
+interface CaseResult {
+  readonly provoked: Provoked;
+  readonly drops: readonly LabDrop[];
+  readonly differences: readonly string[];
+}
+
+function report(labCase: LabCase, count: number, { provoked, drops, differences }: CaseResult): string {
+  return [
+    `${differences.length === 0 ? 'ok' : 'not ok'} ${labCase.name}: ${labCase.about}`,
+    ...expectations(labCase, count).map((line) => `    expected  ${line}`),
+    ...outcome(labCase, provoked, drops).map((line) => `    came      ${line}`),
+    ...differences.map((line) => `    DIFFERS   ${line}`),
+  ].join('\n');
+}
+
+/** What a case expects of the kernel, in words. */
+export function expectations(labCase: LabCase, count: number): string[] {
+  const { expect, receive, reversePathFilter = 0, martians = 0 } = labCase;
+  const drops = expect.map((expected) => describeExpected(expected, count));
+  return [
+    ...(drops.length > 0 ? drops : ['no drop']),
+    ...(receive ? [`${count} packets get through to ${receive}`] : []),
+    ...counters(reversePathFilter * count, martians * count),
+  ];
+}
+
+function outcome({ receive }: LabCase, { received, rise }: Provoked, drops: readonly LabDrop[]): string[] {
+  return [
+    ...(drops.length > 0 ? merge(drops).map(describeDrop) : ['no drop']),
+    ...(receive ? [`${received} packets got through to ${receive}`] : []),
+    ...counters(rise.reversePathFilter, rise.martians),
+  ];
+}
+
+function counters(reversePathFilter: number, martians: number): string[] {
+  return [`IPReversePathFilter +${reversePathFilter}, in_martian_src +${martians}`];
+}
+
+/** Drops that read alike, as one. */
+function merge(drops: readonly LabDrop[]): LabDrop[] {
+  const merged = new Map<string, LabDrop>();
+  for (const { place, event } of drops) {
+    const words = describeDrop({ place, event: { ...event, count: 1 } });
+    const count = event.count + (merged.get(words)?.event.count ?? 0);
+    merged.set(words, { place, event: { ...event, count } });
+  }
+  return [...merged.values()];
+}
+
+function summary(outcomes: readonly Outcome[], reconciled: boolean | null): string {
+  const number = (wanted: Outcome) => outcomes.filter((outcome) => outcome === wanted).length;
+  const account = reconciled === true ? 'adds up to' : 'does NOT add up to';
+  return [
+    `${number('ok')} ok, ${number('not ok')} not ok, ${number('skipped')} skipped`,
+    `the trace ${account} the kernel's own counters`,
+  ].join('; ');
+}
