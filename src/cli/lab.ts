@@ -117,9 +117,7 @@ function nameOption(): Option {
 }
 
 function countOption(): Option {
-  return new Option('--count <n>', 'packets for each case')
-    .default(5)
-    .argParser(parseInteger(1, MAX_COUNT));
+  return new Option('--count <n>', 'packets for each case').default(5).argParser(parseInteger(1, MAX_COUNT));
 }
 
 function listCases(): string {

@@ -2,6 +2,7 @@ import type { DropEvent } from '../events.js';
 import type { ExpectedDrop, LabCase } from './cases.js';
 import type { Provoked } from './provoke.js';
 import type { Place } from './topology.js';
+import { allOfDrop, allOfExpected } from './words.js';
 
 /** A drop event with the place of the lab that it happened in. */
 export interface LabDrop {
@@ -18,7 +19,7 @@ export function judge(
 ): string[] {
   return [
     ...labCase.expect.flatMap((expected) => judgeDrops(expected, count, drops)),
-    ...drops.filter((drop) => !isExpected(labCase, drop)).map((drop) => `not expected: ${describeDrop(drop)}`),
+    ...drops.filter((drop) => !isExpected(labCase, drop)).map((drop) => `not expected: ${allOfDrop(drop)}`),
     ...judgeCounters(labCase, count, provoked),
   ];
 }
@@ -35,20 +36,11 @@ export function matches({ place, event }: LabDrop, expected: ExpectedDrop): bool
   );
 }
 
-export function describeExpected(expected: ExpectedDrop, count: number): string {
-  const facts = { ...expected.packet, ...expected.mode };
-  return `${count} x ${expected.reasons.join(' or ')} on ${expected.in}/${expected.device}${inWords(facts)}`;
-}
-
-export function describeDrop({ place, event }: LabDrop): string {
-  const where = `${place}/${event.device.name ?? '?'}`;
-  const facts = { ...event.packet, ...event.rpf?.mode };
-  return `${event.count} x ${event.reason ?? '?'} on ${where} at ${event.location ?? '?'}${inWords(facts)}`;
-}
-
 function judgeDrops(expected: ExpectedDrop, count: number, drops: readonly LabDrop[]): string[] {
-  const came = drops.filter((drop) => matches(drop, expected)).reduce((sum, drop) => sum + drop.event.count, 0);
-  return came === count ? [] : [`expected ${describeExpected(expected, count)}; came ${came}`];
+  const came = drops
+    .filter((drop) => matches(drop, expected))
+    .reduce((sum, drop) => sum + drop.event.count, 0);
+  return came === count ? [] : [`expected ${allOfExpected(expected, count)}; came ${came}`];
 }
 
 function isExpected(labCase: LabCase, drop: LabDrop): boolean {
@@ -72,9 +64,4 @@ function contains(value: object | undefined, part: object): boolean {
   return Object.entries(part).every(
     ([name, wanted]) => (value as Record<string, unknown> | undefined)?.[name] === wanted,
   );
-}
-
-function inWords(facts: object): string {
-  const words = Object.entries(facts).map(([name, value]) => `${name}=${value}`);
-  return words.length === 0 ? '' : `: ${words.join(' ')}`;
 }

@@ -1,7 +1,15 @@
 import { existsSync, statSync } from 'node:fs';
 import { TracerError } from '../errors.js';
 import { attempt, type Result, run } from './process.js';
-import { ADDRESS_LINES, linkLines, PLACES, type Place, REDIRECT_LINES, sysctls } from './topology.js';
+import {
+  ADDRESS_LINES,
+  linkLines,
+  PLACES,
+  type Place,
+  QUIET_SYSCTLS,
+  REDIRECT_LINES,
+  ROUTER_SYSCTLS,
+} from './topology.js';
 
 export const DEFAULT_NAME = 'rpftrace-lab';
 
@@ -95,9 +103,10 @@ export class Lab implements AsyncDisposable {
       [],
       signal,
     );
-    await everywhere((place) => this.inside(place, sysctlScript(sysctls(place)), signal));
+    await everywhere((place) => this.inside(place, sysctlScript(QUIET_SYSCTLS), signal));
     await batch('ip', linkLines(name), [], signal);
     await everywhere((place) => batch('ip', ADDRESS_LINES[place], ['-n', name(place)], signal));
+    await this.inside('node', sysctlScript(ROUTER_SYSCTLS), signal);
     await batch('tc', REDIRECT_LINES, node, signal);
     await everywhere((place) => this.#devicesAreUp(place, signal));
   }

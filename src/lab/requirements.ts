@@ -55,7 +55,7 @@ export async function missing(lab: Lab, requirement: Requirement): Promise<strin
 }
 
 function nft(family: string, rule: string): Probe {
-  const chain = `chain drop { type filter hook prerouting priority 0; ${rule}; }`;
+  const chain = `chain lab { type filter hook prerouting priority 0; ${rule}; }`;
   return {
     run: `nft 'table ${family} probe { ${chain}; }'
           nft delete table ${family} probe`,

@@ -1,9 +1,10 @@
 import type { LabCase } from './cases.js';
-import { describeDrop, describeExpected, judge, type LabDrop } from './judge.js';
+import { judge, type LabDrop } from './judge.js';
 import { Lab } from './lab.js';
 import { type Provoked, provoke } from './provoke.js';
 import { missing } from './requirements.js';
 import { Witness } from './witness.js';
+import { allOfDrop, dropInBrief, expectedInBrief } from './words.js';
 
 export interface RunLabOptions {
   readonly cases: readonly LabCase[];
@@ -76,7 +77,7 @@ function report(labCase: LabCase, count: number, { provoked, drops, differences 
 /** What a case expects of the kernel, in words. */
 export function expectations(labCase: LabCase, count: number): string[] {
   const { expect, receive, reversePathFilter = 0, martians = 0 } = labCase;
-  const drops = expect.map((expected) => describeExpected(expected, count));
+  const drops = expect.map((expected) => expectedInBrief(expected, count));
   return [
     ...(drops.length > 0 ? drops : ['no drop']),
     ...(receive ? [`${count} packets get through to ${receive}`] : []),
@@ -86,7 +87,7 @@ export function expectations(labCase: LabCase, count: number): string[] {
 
 function outcome({ receive }: LabCase, { received, rise }: Provoked, drops: readonly LabDrop[]): string[] {
   return [
-    ...(drops.length > 0 ? merge(drops).map(describeDrop) : ['no drop']),
+    ...(drops.length > 0 ? merge(drops).map(dropInBrief) : ['no drop']),
     ...(receive ? [`${received} packets got through to ${receive}`] : []),
     ...counters(rise.reversePathFilter, rise.martians),
   ];
@@ -100,7 +101,7 @@ function counters(reversePathFilter: number, martians: number): string[] {
 function merge(drops: readonly LabDrop[]): LabDrop[] {
   const merged = new Map<string, LabDrop>();
   for (const { place, event } of drops) {
-    const words = describeDrop({ place, event: { ...event, count: 1 } });
+    const words = allOfDrop({ place, event: { ...event, count: 1 } });
     const count = event.count + (merged.get(words)?.event.count ?? 0);
     merged.set(words, { place, event: { ...event, count } });
   }

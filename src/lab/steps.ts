@@ -47,7 +47,7 @@ export function address(address: string, device: string): Step {
 
 /** A chain of the node, with its only rule. `hook` as in nft(8). */
 export function nftRule(family: 'ip' | 'ip6' | 'inet' | 'netdev', hook: string, rule: string): Step {
-  const chain = `chain drop { type filter hook ${hook}; ${rule}; }`;
+  const chain = `chain lab { type filter hook ${hook}; ${rule}; }`;
   return {
     in: 'node',
     run: `nft 'table ${family} rpftrace_lab { ${chain}; }'`,

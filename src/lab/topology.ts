@@ -89,30 +89,31 @@ export const REDIRECT_LINES: readonly string[] = [
 ];
 
 /**
- * Written before there are devices, which take over what `default` says. A new network namespace takes its IPv4 settings
- * from the host, where any of these may be set.
+ * Sysctls of every place by their path below /proc/sys/net, written before there are devices: these take over what
+ * `default` says. A new network namespace takes its IPv4 settings from the host, where any of these may be set.
  */
-const QUIET_SYSCTLS: Readonly<Record<string, number>> = {
-  rp_filter: 0,
-  accept_local: 0,
-  src_valid_mark: 0,
-  route_localnet: 0,
-  log_martians: 0,
+export const QUIET_SYSCTLS: Readonly<Record<string, number>> = {
+  ...inAllAndDefault('ipv4', {
+    rp_filter: 0,
+    accept_local: 0,
+    src_valid_mark: 0,
+    route_localnet: 0,
+    log_martians: 0,
+  }),
+  ...inAllAndDefault('ipv6', { disable_ipv6: 0 }),
 };
 
-/** Sysctls of a place, by their path below /proc/sys/net. */
-export function sysctls(place: Place): Record<string, number> {
-  const forwarding = place === 'node' ? 1 : 0;
-  const quiet = Object.entries(QUIET_SYSCTLS).flatMap(([name, value]) =>
-    ['all', 'default'].map((scope) => [`ipv4/conf/${scope}/${name}`, value] as const),
+/** Sysctls of the node, written when its devices are silent: a router joins a group on all that are not, and says so. */
+export const ROUTER_SYSCTLS: Readonly<Record<string, number>> = {
+  'ipv4/ip_forward': 1,
+  'ipv6/conf/all/forwarding': 1,
+};
+
+function inAllAndDefault(family: string, values: Readonly<Record<string, number>>): Record<string, number> {
+  const scoped = Object.entries(values).flatMap(([name, value]) =>
+    ['all', 'default'].map((scope) => [`${family}/conf/${scope}/${name}`, value] as const),
   );
-  return {
-    ...Object.fromEntries(quiet),
-    'ipv4/ip_forward': forwarding,
-    'ipv6/conf/all/disable_ipv6': 0,
-    'ipv6/conf/default/disable_ipv6': 0,
-    'ipv6/conf/all/forwarding': forwarding,
-  };
+  return Object.fromEntries(scoped);
 }
 
 function veth(device: string, netns: string, peer: string, peerNetns: string): string {

@@ -34,7 +34,7 @@ export class Witness implements AsyncDisposable {
     const port = FIRST_PORT + this.#marks++;
     await send(this.#lab, { ...MARK, dstPort: port }, { count: 1, signal });
     const events = await this.#readUntil((event) => isMark(event, port), signal);
-    return events.filter((event) => event.kind === 'drop').flatMap((event) => this.#locate(event));
+    return events.flatMap((event) => (event.kind === 'drop' && !isMark(event) ? this.#locate(event) : []));
   }
 
   /** Ends the trace. Returns its account. */
@@ -62,6 +62,8 @@ export class Witness implements AsyncDisposable {
   }
 
   #locate(event: DropEvent): LabDrop[] {
+    // No packets of a network, but the messages that a program like iptables had not read from its netlink socket.
+    if (event.device.name_unknown === 'no_device') return [];
     const place = this.#lab.placeOf(event.device.netns);
     return place ? [{ place, event }] : [];
   }
@@ -74,8 +76,10 @@ const FIRST_PORT = 1024;
 /** Far more than a drop needs to come through, even on a machine that is busy. */
 const PATIENCE_MS = 10_000;
 
-function isMark(event: TraceEvent, port: number): boolean {
-  return event.kind === 'drop' && event.packet?.src === MARK.src && event.packet.dst_port === port;
+/** Whether this is the mark with this port, or any mark. */
+function isMark(event: TraceEvent, port?: number): boolean {
+  if (event.kind !== 'drop' || event.packet?.src !== MARK.src) return false;
+  return port === undefined || event.packet.dst_port === port;
 }
 
 function rejected(signal: AbortSignal): Promise<never> {

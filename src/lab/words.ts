@@ -1,0 +1,78 @@
+import type { DropEvent, Packet, RpfMode } from '../events.js';
+import type { ExpectedDrop } from './cases.js';
+import type { LabDrop } from './judge.js';
+
+/** An expectation in a line: what a person looks for first. */
+export function expectedInBrief(expected: ExpectedDrop, count: number): string {
+  return [head(expected, count), ...brief(expected.packet, expected.mode)].join(', ');
+}
+
+/** A drop in the same words. */
+export function dropInBrief(drop: LabDrop): string {
+  return [headOf(drop), ...brief(drop.event.packet ?? {}, drop.event.rpf?.mode)].join(', ');
+}
+
+/** An expectation with everything that it says. */
+export function allOfExpected(expected: ExpectedDrop, count: number): string {
+  return [head(expected, count), ...facts({ ...expected.packet, ...expected.mode })].join(' ');
+}
+
+/** A drop with everything that its event says of packet and mode. */
+export function allOfDrop(drop: LabDrop): string {
+  const { packet, rpf, location } = drop.event;
+  return [headOf(drop), ...facts({ location, ...packet, ...rpf?.mode })].join(' ');
+}
+
+function head({ reasons, in: place, device }: ExpectedDrop, count: number): string {
+  return `${count} x ${reasons.join(' or ')} on ${place}/${device}`;
+}
+
+function headOf({ place, event }: LabDrop): string {
+  return `${event.count} x ${reasonOf(event)} on ${place}/${event.device.name ?? '?'}`;
+}
+
+function reasonOf({ reason }: DropEvent): string {
+  return reason ?? 'no reason';
+}
+
+function brief(packet: Partial<Packet>, mode: Partial<RpfMode> | undefined): string[] {
+  const ends =
+    packet.src || packet.dst
+      ? [`${end(packet.src, packet.src_port)} > ${end(packet.dst, packet.dst_port)}`]
+      : [];
+  const shape = SHAPE.filter((name) => packet[name] !== undefined && packet[name] !== PLAIN[name]);
+  const rpFilter = mode && [`rp_filter all=${mode.all} device=${mode.device}`];
+  return [
+    [packet.protocol, ...ends].filter((word) => word !== undefined).join(' '),
+    ...shape.map((name) => `${name}=${packet[name]}`),
+    ...(rpFilter ?? []),
+  ].filter((words) => words !== '');
+}
+
+function end(address: string | undefined, port: number | undefined): string {
+  if (address === undefined) return '*';
+  if (port === undefined) return address;
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** What sets a packet apart from others. */
+const SHAPE = [
+  'headers_unknown',
+  'transport_unknown',
+  'tcp_flags',
+  'icmp_type',
+  'mark',
+  'gso_segs',
+  'vlan_id',
+  'fragment_offset',
+  'nonlinear',
+] as const satisfies (keyof Packet)[];
+
+/** Not worth a word. */
+const PLAIN: Partial<Packet> = { mark: 0, gso_segs: 1 };
+
+function facts(values: object): string[] {
+  return Object.entries(values)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${value}`);
+}
