@@ -82,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	room = sizeof(struct rpf_batch) + sizeof(struct rpf_link) * (1 + data[0] % 4);
 	links.socket = socket;
 	links.pending_bytes = size - 1;
-	links.buffer = malloc(size);
+	links.buffer = calloc(1, MNL_ALIGN(size)); /* libmnl reads up to the next multiple of 4; the core's buffer is one */
 	REQUIRE(links.buffer);
 	memcpy(links.buffer, data + 1, size - 1);
 	if (data[0] & 4)
