@@ -24,8 +24,8 @@ import { Clock } from './record/clock.js';
 import { BatchReader, type BatchView, type DropReader, END_OF_BATCH, viewOf } from './record/decode.js';
 import { FLAGS, LOST_WHERE, RECORD_KIND } from './record/layout.gen.js';
 import { describePacket } from './record/packet.js';
-import { FLOW_PART, PartCache } from './record/part-cache.js';
-import type { DropFacts, Flow, Sink } from './sink/sink.js';
+import { CONTEXT_PART, FLOW_PART, PartCache } from './record/part-cache.js';
+import type { Context, Flow, Sink } from './sink/sink.js';
 
 export interface PipelineOptions {
   readonly config: NativeConfig;
@@ -56,6 +56,7 @@ export class Pipeline {
   readonly #reader = new BatchReader();
   readonly #links = new LinkMap();
   readonly #locations: Locations;
+  readonly #contexts: PartCache<Context>;
   readonly #flows: PartCache<Flow>;
   #reasons: ReasonNames | undefined;
   /** Batches that are out, the one being read first: as many as the addon has slots. */
@@ -69,11 +70,25 @@ export class Pipeline {
     this.capture = new Capture(addon, options.config);
     this.#views = this.capture.buffers.map(viewOf);
     this.#locations = new Locations((address) => this.capture.symbol(address));
+    this.#contexts = new PartCache({
+      part: CONTEXT_PART,
+      max: MAX_CONTEXTS,
+      create: (drop, id) => this.#describeContext(drop, id),
+      onClear: () => this.sink.forgetContexts(),
+    });
     this.#flows = new PartCache({
       part: FLOW_PART,
       max: MAX_FLOWS,
-      create: (drop, id) => ({ id, facts: this.#describe(drop), drops: 0 }),
-      onClear: (flows) => this.#forget(flows),
+      create: (drop, id) => ({
+        id,
+        context: this.#contexts.find(drop),
+        packet: describePacket(drop),
+        drops: 0,
+      }),
+      onClear: (flows) => {
+        this.#options.onForget?.(flows);
+        this.sink.forgetFlows();
+      },
     });
     this.sink = options.makeSink(this.clock);
     this.sink.onReady = () => this.#pump();
@@ -152,28 +167,29 @@ export class Pipeline {
 
   #takeOther(kind: number): void {
     if (kind === RECORD_KIND.RECORD_LOST) this.sink.event(this.#lostEvent());
-    // What was worked out with the devices as they were before is worked out again.
-    else if (this.#links.learn(this.#reader.link)) this.#flows.clear();
+    else if (this.#links.learn(this.#reader.link)) this.#forget();
+  }
+
+  /** What was worked out with the devices as they were before is worked out again. */
+  #forget(): void {
+    this.#contexts.clear();
+    this.#flows.clear();
   }
 
   /** The stages between the record and the sinks. */
-  #describe(drop: DropReader): DropFacts {
-    const surroundings = { ownNetns: this.#options.ownNetns, links: this.#links };
-    const packet = describePacket(drop);
-    const device = attributeDevice(drop, surroundings);
+  #describeContext(drop: DropReader, id: number): Context {
     const mode = explainMode(drop);
     return {
+      id,
       aggregate: aggregateOf(drop),
       ...this.#nameReason(drop),
       location: this.#locations.name(drop.location),
-      packet,
-      packet_unknown: packet ? undefined : 'the flow table was full: counted by reason, location and device',
-      device,
+      device: attributeDevice(drop, { ownNetns: this.#options.ownNetns, links: this.#links }),
       rpf: mode && { mode },
     };
   }
 
-  #nameReason(drop: DropReader): Pick<DropFacts, 'reason' | 'reason_unknown'> {
+  #nameReason(drop: DropReader): Pick<Context, 'reason' | 'reason_unknown'> {
     if (drop.reason !== 0) return { reason: this.reasons.name(drop.reason), reason_unknown: undefined };
     return { reason: undefined, reason_unknown: 'the kernel gives none here' };
   }
@@ -192,17 +208,13 @@ export class Pipeline {
       ...(lost.netns !== 0 && { netns: lost.netns }),
     };
   }
-
-  #forget(flows: readonly Flow[]): void {
-    this.#options.onForget?.(flows);
-    this.sink.forget();
-  }
 }
 
-function aggregateOf(drop: DropReader): DropFacts['aggregate'] {
+function aggregateOf(drop: DropReader): Context['aggregate'] {
   if (!(drop.flags & FLAGS.AGGREGATE)) return undefined;
   return drop.flags & FLAGS.COARSE ? 'device' : 'flow';
 }
 
-/** 4,096 flows of some 2 KiB each, prepared lines included: 8 MiB. */
+/** 4,096 flows of some 1.5 KiB each, prepared lines included: 6 MiB. */
 const MAX_FLOWS = 4096;
+const MAX_CONTEXTS = 1024;

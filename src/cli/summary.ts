@@ -1,6 +1,6 @@
-import type { Device, Packet, StopEvent } from '../events.js';
+import type { Device, StopEvent } from '../events.js';
 import { printable } from '../printable.js';
-import type { DropFacts, Flow } from '../sink/sink.js';
+import type { Flow } from '../sink/sink.js';
 import { Tally } from './tally.js';
 
 /** Collects who lost how much while a trace runs, and tells it at the end. */
@@ -10,11 +10,11 @@ export class Summary {
   readonly #flows = new Tally();
 
   add(flows: readonly Flow[]): void {
-    for (const { facts, drops } of flows) {
-      if (drops === 0) continue;
-      this.#reasons.add(facts.reason ?? 'no reason given', drops);
-      this.#devices.add(deviceText(facts.device), drops);
-      this.#flows.add(flowText(facts.packet, facts), drops);
+    for (const flow of flows) {
+      if (flow.drops === 0) continue;
+      this.#reasons.add(flow.context.reason ?? 'no reason given', flow.drops);
+      this.#devices.add(deviceText(flow.context.device), flow.drops);
+      this.#flows.add(flowText(flow), flow.drops);
     }
   }
 
@@ -78,7 +78,7 @@ function deviceText({ name, role, netns }: Device): string {
   return name === undefined ? `no device${where}` : `${name} (${role}${where})`;
 }
 
-function flowText(packet: Packet | undefined, { device }: DropFacts): string {
+function flowText({ packet, context: { device } }: Flow): string {
   if (packet?.src === undefined)
     return packet?.ethertype ? `ethertype ${packet.ethertype}` : 'not told apart';
   const from = endpoint(packet.src, packet.src_port);

@@ -1,6 +1,6 @@
-/** Writes an address of `family` 4 or 6 from its bytes in network order: dotted, or as RFC 5952 wants it. */
-export function formatAddress(bytes: Uint8Array, family: number): string {
-  return family === 4 ? formatIpv4(bytes, 0) : formatIpv6(bytes);
+/** Writes the address of `family` 4 or 6 at `at`, in network order: dotted, or as RFC 5952 wants it. */
+export function formatAddress(bytes: Uint8Array, at: number, family: number): string {
+  return family === 4 ? formatIpv4(bytes, at) : formatIpv6(bytes.subarray(at, at + 16));
 }
 
 function formatIpv4(bytes: Uint8Array, at: number): string {

@@ -1,3 +1,4 @@
+import { formatAddress } from './address.js';
 import { BATCH, DETAIL, DROP, FLOW, HEADER, LINK, LOST, RECORD_KIND, TASK } from './layout.gen.js';
 
 /** One buffer that batches arrive in, seen in the two ways that the readers need. */
@@ -135,9 +136,6 @@ class RecordReader {
   protected text(offset: number, length: number): string {
     return decodeCString(this.view.bytes, this.at + offset, length);
   }
-  protected part(offset: number, length: number): Uint8Array {
-    return this.view.bytes.subarray(this.at + offset, this.at + offset + length);
-  }
 }
 
 /** struct rpf_drop. Names and meanings are those of native/include/rpf_record.h. */
@@ -163,7 +161,8 @@ export class DropReader extends RecordReader {
   }
   /** The packet bytes. A view: copy what has to stay. */
   get snap(): Uint8Array {
-    return this.part(DROP.size, this.snapBytes);
+    const start = this.at + DROP.size;
+    return this.view.bytes.subarray(start, start + this.snapBytes);
   }
 
   get cgroupId(): bigint {
@@ -194,11 +193,12 @@ export class DropReader extends RecordReader {
   get device(): string {
     return this.text(DROP.flow + FLOW.device, FLOW.device_length);
   }
-  get src(): Uint8Array {
-    return this.part(DROP.flow + FLOW.src, FLOW.src_length);
+  /** As text; what it says of a family that is neither 4 nor 6 means nothing. */
+  get src(): string {
+    return formatAddress(this.view.bytes, this.at + DROP.flow + FLOW.src, this.family);
   }
-  get dst(): Uint8Array {
-    return this.part(DROP.flow + FLOW.dst, FLOW.dst_length);
+  get dst(): string {
+    return formatAddress(this.view.bytes, this.at + DROP.flow + FLOW.dst, this.family);
   }
   get srcPort(): number {
     return this.half(DROP.flow + FLOW.src_port);

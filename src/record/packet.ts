@@ -1,5 +1,4 @@
 import type { Packet } from '../events.js';
-import { formatAddress } from './address.js';
 import type { DropReader } from './decode.js';
 import { FLAGS } from './layout.gen.js';
 
@@ -18,9 +17,9 @@ export function describePacket(drop: DropReader): Packet | undefined {
     ethertype: when(!read && drop.ethertype, formatEthertype(drop.ethertype)),
     headers_unknown: headersUnknown(flags),
     protocol: when(flags & FLAGS.L4_PROTOCOL, PROTOCOLS.get(drop.protocol) ?? String(drop.protocol)),
-    src: when(read, formatAddress(drop.src, drop.family)),
+    src: when(read, drop.src),
     src_port: when(ports, drop.srcPort),
-    dst: when(read, formatAddress(drop.dst, drop.family)),
+    dst: when(read, drop.dst),
     dst_port: when(ports, drop.dstPort),
     transport_unknown: transportUnknown(flags, drop.fragmentOffset),
     tcp_flags: when(flags & FLAGS.TCP_FLAGS, formatTcpFlags(drop.tcpFlags)),

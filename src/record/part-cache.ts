@@ -2,15 +2,22 @@ import { randomBytes } from 'node:crypto';
 import type { DropReader } from './decode.js';
 import { DETAIL, DROP, FLOW, TASK } from './layout.gen.js';
 
-/** A run of bytes in a drop record: offset and length, multiples of 4. */
-export interface RecordPart {
-  readonly offset: number;
-  readonly length: number;
-}
+/** Bytes of a drop record: runs from an offset to behind an end, all multiples of 4. */
+export type RecordPart = readonly (readonly [start: number, end: number])[];
 
-/** The bytes that all drops of a flow share. */
-export const FLOW_PART: RecordPart = { offset: DROP.flow, length: FLOW.size + DETAIL.size };
-export const TASK_PART: RecordPart = { offset: DROP.task, length: TASK.size };
+/** All that the drops of a flow share. */
+export const FLOW_PART: RecordPart = [[DROP.flow, DROP.size]];
+
+/** What the drops of all flows share that die in one place on one device in one state. */
+export const CONTEXT_PART: RecordPart = [
+  [DROP.flow + FLOW.location, DROP.flow + FLOW.mark],
+  [DROP.flow + FLOW.device, DROP.flow + FLOW.src],
+  [DROP.flow + FLOW.ethertype, DROP.flow + FLOW.size],
+  [DROP.detail + DETAIL.flags, DROP.detail + DETAIL.length],
+  [DROP.detail + DETAIL.device_flags, DROP.detail + DETAIL.size],
+];
+
+export const TASK_PART: RecordPart = [[DROP.task, DROP.task + TASK.size]];
 
 export interface PartCacheOptions<T> {
   readonly part: RecordPart;
@@ -28,8 +35,8 @@ export interface PartCacheOptions<T> {
  */
 export class PartCache<T> {
   readonly #options: PartCacheOptions<T>;
-  readonly #words: number;
-  readonly #offset: number;
+  /** Offsets of the part's words in the record, in words. */
+  readonly #offsets: Int32Array;
   /** Open addressing: id + 1, or 0 for a free slot. */
   readonly #slots: Int32Array;
   readonly #hashes: Int32Array;
@@ -38,16 +45,15 @@ export class PartCache<T> {
 
   constructor(options: PartCacheOptions<T>) {
     this.#options = options;
-    this.#words = options.part.length >>> 2;
-    this.#offset = options.part.offset >>> 2;
+    this.#offsets = wordOffsets(options.part);
     this.#slots = new Int32Array(options.max * 2);
     this.#hashes = new Int32Array(options.max);
-    this.#keys = new Uint32Array(options.max * this.#words);
+    this.#keys = new Uint32Array(options.max * this.#offsets.length);
   }
 
   find(drop: DropReader): T {
     const words = drop.view.words;
-    const at = (drop.at >>> 2) + this.#offset;
+    const at = drop.at >>> 2;
     const hash = this.#hash(words, at);
     const mask = this.#slots.length - 1;
     for (let probe = 0; probe < MAX_PROBES; probe++) {
@@ -65,19 +71,21 @@ export class PartCache<T> {
   }
 
   #hash(words: Uint32Array, at: number): number {
-    const end = at + this.#words;
+    const offsets = this.#offsets;
     let hash = SEED;
-    for (let index = at; index < end; index++) {
-      hash = Math.imul(hash ^ (words[index] as number), 0x85ebca6b);
+    for (let index = 0; index < offsets.length; index++) {
+      hash = Math.imul(hash ^ (words[at + (offsets[index] as number)] as number), 0x85ebca6b);
       hash = (hash << 13) | (hash >>> 19);
     }
     return hash ^ (hash >>> 16);
   }
 
   #isEqual(id: number, words: Uint32Array, at: number): boolean {
-    const key = id * this.#words;
-    for (let index = 0; index < this.#words; index++) {
-      if (this.#keys[key + index] !== words[at + index]) return false;
+    const offsets = this.#offsets;
+    const keys = this.#keys;
+    const key = id * offsets.length;
+    for (let index = 0; index < offsets.length; index++) {
+      if (keys[key + index] !== words[at + (offsets[index] as number)]) return false;
     }
     return true;
   }
@@ -93,7 +101,9 @@ export class PartCache<T> {
     const value = this.#options.create(drop, id);
     this.#slots[slot] = id + 1;
     this.#hashes[id] = hash;
-    this.#keys.set(words.subarray(at, at + this.#words), id * this.#words);
+    const key = id * this.#offsets.length;
+    for (const [index, offset] of this.#offsets.entries())
+      this.#keys[key + index] = words[at + offset] as number;
     this.#values.push(value);
     return value;
   }
@@ -105,6 +115,14 @@ export class PartCache<T> {
     }
     return -1;
   }
+}
+
+function wordOffsets(part: RecordPart): Int32Array {
+  const offsets: number[] = [];
+  for (const [start, end] of part) {
+    for (let offset = start; offset < end; offset += 4) offsets.push(offset >>> 2);
+  }
+  return Int32Array.from(offsets);
 }
 
 /** A sender that picks addresses for their hashes can cost this many comparisons for a drop, not a walk over the table. */

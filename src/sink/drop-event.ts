@@ -1,30 +1,43 @@
-import type { DropEvent } from '../events.js';
+import type { DropEvent, Packet } from '../events.js';
 import type { Clock } from '../record/clock.js';
 import type { DropReader } from '../record/decode.js';
 import { FLAGS } from '../record/layout.gen.js';
-import type { DropFacts } from './sink.js';
+import type { Context, Flow } from './sink.js';
 
 /** A drop as an event, keys in the order of the schema. Members that are unknown are undefined. */
-export function dropEvent(drop: DropReader, facts: DropFacts, clock: Clock, node: string): DropEvent {
-  const isAggregate = facts.aggregate !== undefined;
+export function dropEvent(drop: DropReader, flow: Flow, clock: Clock, node: string): DropEvent {
+  const { aggregate } = flow.context;
   return {
     v: 1,
     kind: 'drop',
     time: clock.format(drop.timeLow, drop.timeHigh),
-    first_time: isAggregate ? clock.format(drop.firstLow, drop.firstHigh) : undefined,
+    first_time: aggregate && clock.format(drop.firstLow, drop.firstHigh),
     node,
     count: drop.count,
-    aggregate: facts.aggregate,
-    reason: facts.reason,
-    reason_unknown: facts.reason_unknown,
-    location: facts.location,
-    hook: 'tp_btf/kfree_skb',
-    skb: isAggregate ? undefined : formatAddress(drop.skbLow, drop.skbHigh),
-    packet: facts.packet,
-    packet_unknown: facts.packet_unknown,
-    device: facts.device,
-    rpf: facts.rpf,
+    ...placeMembers(flow.context),
+    skb: aggregate ? undefined : formatAddress(drop.skbLow, drop.skbHigh),
+    ...packetMembers(flow.packet),
+    ...deviceMembers(flow.context),
   };
+}
+
+/** The members between count and skb. */
+export function placeMembers(
+  context: Context,
+): Pick<DropEvent, 'aggregate' | 'reason' | 'reason_unknown' | 'location' | 'hook'> {
+  const { aggregate, reason, reason_unknown, location } = context;
+  return { aggregate, reason, reason_unknown, location, hook: 'tp_btf/kfree_skb' };
+}
+
+export function packetMembers(packet: Packet | undefined): Pick<DropEvent, 'packet' | 'packet_unknown'> {
+  return packet
+    ? { packet }
+    : { packet_unknown: 'the flow table was full: counted by reason, location and device' };
+}
+
+/** The members behind the packet that all flows of a context share. */
+export function deviceMembers({ device, rpf }: Context): Pick<DropEvent, 'device' | 'rpf'> {
+  return { device, rpf };
 }
 
 /** Who ran on the CPU. In an aggregate there is none: it stands for drops of many moments. */

@@ -2,34 +2,39 @@ import type { LostEvent, StartEvent, StopEvent } from '../events.js';
 import type { Clock } from '../record/clock.js';
 import type { DropReader } from '../record/decode.js';
 import { PartCache, TASK_PART } from '../record/part-cache.js';
-import { currentTask, dropEvent, packetBytes } from './drop-event.js';
+import { currentTask, deviceMembers, packetBytes, packetMembers, placeMembers } from './drop-event.js';
 import type { Output } from './output.js';
-import type { Flow, Sink } from './sink.js';
+import type { Context, Flow, Sink } from './sink.js';
 
-/** A line of a flow as bytes, with the places that differ from drop to drop. */
-interface Line {
-  /** All up to the current task, with count 1. */
-  readonly whole: Buffer;
-  /** The same up to the count and from behind it. */
+/** What all lines of a context share: bytes from the start to the count, from there to the skb, and behind the packet. */
+interface Frame {
   readonly head: Buffer;
+  readonly middle: Buffer;
   readonly tail: Buffer;
-  /** Offset of first_time in head; -1 where there is none. */
-  readonly firstAt: number;
-  /** Offset of the digits of skb in tail; -1 where there is none. */
+  readonly isAggregate: boolean;
+}
+
+/** A line of a flow as bytes, with count 1, up to the current task, and the places that differ from drop to drop. */
+interface Line {
+  readonly bytes: Buffer;
+  /** Offset of the count. */
+  readonly countAt: number;
+  /** Offset of the digits of skb behind the count; 0 where there is none. */
   readonly skbAt: number;
-  readonly hasTask: boolean;
-  /** The second that the time in head says. */
+  readonly isAggregate: boolean;
+  /** The second that the time says. */
   second: number;
 }
 
 /**
- * One JSON object a line. The first drop of a flow is turned into text by JSON.stringify; the lines of all others are
- * copies of it in which time, count and address are overwritten: no string, no object, no garbage for a drop.
+ * One JSON object a line. What is the same for all drops of a flow is turned into text once; the line of a drop is a copy of
+ * it in which time, count and address are overwritten: no string, no object, no garbage.
  */
 export class NdjsonSink implements Sink {
   readonly #output: Output;
   readonly #clock: Clock;
   readonly #node: string;
+  #frames: Frame[] = [];
   #lines: Line[] = [];
   readonly #tasks = new PartCache<Buffer>({ part: TASK_PART, max: MAX_TASKS, create: taskFragment });
 
@@ -48,7 +53,7 @@ export class NdjsonSink implements Sink {
   }
 
   drop(drop: DropReader, flow: Flow): void {
-    const line = this.#lines[flow.id] ?? this.#prepare(drop, flow);
+    const line = this.#lines[flow.id] ?? this.#prepareLine(flow);
     const { bytes, position } = this.#output;
     const at = this.#writeLine(bytes, position, line, drop);
     this.#output.commit(this.#writeEnd(bytes, at, line, drop));
@@ -62,19 +67,30 @@ export class NdjsonSink implements Sink {
     this.#output.flush();
   }
 
-  forget(): void {
+  forgetFlows(): void {
     this.#lines = [];
+  }
+
+  forgetContexts(): void {
+    this.#frames = [];
   }
 
   end(): Promise<void> {
     return this.#output.end();
   }
 
-  #prepare(drop: DropReader, flow: Flow): Line {
-    const event = { ...dropEvent(drop, flow.facts, this.#clock, this.#node), count: 1 };
-    const line = makeLine(JSON.stringify(event));
+  #prepareLine(flow: Flow): Line {
+    const { context } = flow;
+    const frame = this.#frames[context.id] ?? this.#prepareFrame(context);
+    const line = makeLine(frame, members(packetMembers(flow.packet)));
     this.#lines[flow.id] = line;
     return line;
+  }
+
+  #prepareFrame(context: Context): Frame {
+    const frame = makeFrame(context, this.#node);
+    this.#frames[context.id] = frame;
+    return frame;
   }
 
   /** Writes all up to the current task and returns where it ends. */
@@ -82,24 +98,23 @@ export class NdjsonSink implements Sink {
     const clock = this.#clock;
     clock.stamp(drop.timeLow, drop.timeHigh);
     if (line.second !== clock.second) {
-      line.whole.write(clock.secondText, TIME_AT, 'latin1');
+      line.bytes.write(clock.secondText, TIME_AT, 'latin1');
       line.second = clock.second;
     }
-    const tailAt = copyWithCount(bytes, start, line, drop.count);
+    const end = copyWithCount(bytes, start, line, drop.count);
     writeNanos(bytes, start + NANOS_AT, clock.nanos);
-    if (line.skbAt >= 0) {
-      writeHex(bytes, tailAt + line.skbAt, drop.skbHigh);
-      writeHex(bytes, tailAt + line.skbAt + 8, drop.skbLow);
+    if (line.isAggregate) {
+      bytes.write(clock.format(drop.firstLow, drop.firstHigh), start + FIRST_TIME_AT, 'latin1');
+    } else {
+      writeHex(bytes, end - line.skbAt, drop.skbHigh);
+      writeHex(bytes, end - line.skbAt + 8, drop.skbLow);
     }
-    if (line.firstAt >= 0) {
-      bytes.write(clock.format(drop.firstLow, drop.firstHigh), start + line.firstAt, 'latin1');
-    }
-    return tailAt + line.tail.length;
+    return end;
   }
 
   #writeEnd(bytes: Buffer, start: number, line: Line, drop: DropReader): number {
     let at = start;
-    if (line.hasTask) {
+    if (!line.isAggregate) {
       const task = this.#tasks.find(drop);
       bytes.set(task, at);
       at += task.length;
@@ -111,38 +126,47 @@ export class NdjsonSink implements Sink {
   }
 }
 
-/** Quotes inside of strings are escaped in JSON, so a key is found by its text alone. */
-function makeLine(json: string): Line {
-  const whole = Buffer.from(json.slice(0, -1));
-  const head = whole.subarray(0, whole.indexOf(COUNT_KEY) + COUNT_KEY.length);
-  const tail = whole.subarray(head.length + 1);
+function makeFrame(context: Context, node: string): Frame {
+  const isAggregate = context.aggregate !== undefined;
+  const first = isAggregate ? `,"first_time":"${ANY_TIME}"` : '';
+  const skb = isAggregate ? '' : `,"skb":"0x${ANY_ADDRESS}"`;
   return {
-    whole,
-    head,
-    tail,
-    firstAt: endOf(head, ',"first_time":"'),
-    skbAt: endOf(tail, ',"skb":"0x'),
-    hasTask: !json.includes(',"aggregate":"'),
+    head: Buffer.from(`${BEFORE_TIME}${ANY_TIME}"${first},"node":${JSON.stringify(node)},"count":`),
+    middle: Buffer.from(`1,${members(placeMembers(context))}${skb},`),
+    tail: Buffer.from(`,${members(deviceMembers(context))}`),
+    isAggregate,
+  };
+}
+
+function makeLine(frame: Frame, packet: string): Line {
+  const { head, middle, tail, isAggregate } = frame;
+  const packetAt = head.length + middle.length;
+  const tailAt = packetAt + Buffer.byteLength(packet);
+  const bytes = Buffer.allocUnsafe(tailAt + tail.length);
+  bytes.set(head);
+  bytes.set(middle, head.length);
+  bytes.write(packet, packetAt);
+  bytes.set(tail, tailAt);
+  return {
+    bytes,
+    countAt: head.length,
+    skbAt: bytes.length - packetAt + '",'.length + ANY_ADDRESS.length,
+    isAggregate,
     second: -1,
   };
 }
 
-function endOf(bytes: Buffer, text: string): number {
-  const at = bytes.indexOf(text);
-  return at < 0 ? -1 : at + text.length;
-}
-
-/** Returns where the tail begins. */
+/** Returns where the copy ends. */
 function copyWithCount(bytes: Buffer, at: number, line: Line, count: number): number {
-  const countAt = at + line.head.length;
   if (count === 1) {
-    bytes.set(line.whole, at);
-    return countAt + 1;
+    bytes.set(line.bytes, at);
+    return at + line.bytes.length;
   }
-  bytes.set(line.head, at);
-  const tailAt = countAt + bytes.write(String(count), countAt, 'latin1');
-  bytes.set(line.tail, tailAt);
-  return tailAt;
+  bytes.set(line.bytes.subarray(0, line.countAt), at);
+  const restAt = at + line.countAt + bytes.write(String(count), at + line.countAt, 'latin1');
+  const rest = line.bytes.subarray(line.countAt + 1);
+  bytes.set(rest, restAt);
+  return restAt + rest.length;
 }
 
 function writeNanos(bytes: Buffer, at: number, nanos: number): void {
@@ -172,10 +196,13 @@ function members(object: object): string {
   return JSON.stringify(object).slice(1, -1);
 }
 
-const COUNT_KEY = ',"count":';
 const HEX_DIGITS = Buffer.from('0123456789abcdef');
 const MAX_TASKS = 1024;
-/** Offsets of "2026-11-22T09:49:05." and of the nanoseconds behind it in every line. */
-const TIME_AT = '{"v":1,"kind":"drop","time":"'.length;
-const NANOS_AT = TIME_AT + '2026-11-22T09:49:05.'.length;
+const ANY_TIME = '1970-01-01T00:00:00.000000000Z';
+const ANY_ADDRESS = '0000000000000000';
+const BEFORE_TIME = '{"v":1,"kind":"drop","time":"';
+/** Offsets that are the same in every line. */
+const TIME_AT = BEFORE_TIME.length;
+const NANOS_AT = TIME_AT + '1970-01-01T00:00:00.'.length;
 const NANOS_DIGITS = 9;
+const FIRST_TIME_AT = TIME_AT + ANY_TIME.length + '","first_time":"'.length;

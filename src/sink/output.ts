@@ -101,7 +101,12 @@ export class Output {
   }
 
   #makeWriter(): SonicBoom {
-    const writer = new sonicBoom.SonicBoom({ fd: this.#fd, sync: false, contentMode: 'buffer', maxWrite: MAX_MERGE });
+    const writer = new sonicBoom.SonicBoom({
+      fd: this.#fd,
+      sync: false,
+      contentMode: 'buffer',
+      maxWrite: MAX_MERGE,
+    });
     writer.on('write', (count: number) => this.#onWritten(count));
     writer.on('drain', () => this.#onDrain());
     writer.on('error', (error: NodeJS.ErrnoException) => {

@@ -24,7 +24,7 @@ export class QueueSink implements Sink {
   }
 
   drop(drop: DropReader, flow: Flow): void {
-    const event = dropEvent(drop, flow.facts, this.#clock, this.#node);
+    const event = dropEvent(drop, flow, this.#clock, this.#node);
     if (event.aggregate === undefined) event.current_task = currentTask(drop);
     this.event(Object.assign(event, packetBytes(drop)));
   }
@@ -37,7 +37,9 @@ export class QueueSink implements Sink {
 
   flush(): void {}
 
-  forget(): void {}
+  forgetFlows(): void {}
+
+  forgetContexts(): void {}
 
   async end(): Promise<void> {
     this.#ended = true;

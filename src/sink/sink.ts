@@ -1,23 +1,25 @@
 import type { Device, DropEvent, LostEvent, Packet, RpfMode, StartEvent, StopEvent } from '../events.js';
 import type { DropReader } from '../record/decode.js';
 
-/** What all drops of a flow have in common: made once, by the stages before the sinks. */
-export interface DropFacts {
+/** What the drops of all flows have in common that die in one place on one device in one state. */
+export interface Context {
+  /** Small, dense, and its own until forgetContexts(): sinks keep what they prepare for it in arrays. */
+  readonly id: number;
   readonly aggregate: DropEvent['aggregate'];
   readonly reason: string | undefined;
   readonly reason_unknown: string | undefined;
-  readonly location: string | undefined;
-  readonly packet: Packet | undefined;
-  readonly packet_unknown: string | undefined;
+  readonly location: string;
   readonly device: Device;
   readonly rpf: { mode: RpfMode } | undefined;
 }
 
 /** A flow as long as it is remembered. */
 export interface Flow {
-  /** Small, dense, and the flow's own until forget(): sinks keep what they prepare for a flow in arrays. */
+  /** Small, dense, and its own until forgetFlows(). */
   readonly id: number;
-  readonly facts: DropFacts;
+  readonly context: Context;
+  /** Undefined for drops that were counted without their flow. */
+  readonly packet: Packet | undefined;
   /** Drops that went to the sinks. */
   drops: number;
 }
@@ -33,7 +35,9 @@ export interface Sink {
   /** Nothing more comes for now: hand over what was collected. */
   flush(): void;
   /** The ids of flows are given out anew. */
-  forget(): void;
+  forgetFlows(): void;
+  /** The ids of contexts are given out anew. */
+  forgetContexts(): void;
   /** Resolves when everything is where it belongs. */
   end(): Promise<void>;
 }

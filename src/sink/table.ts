@@ -40,7 +40,7 @@ export class TableSink implements Sink {
   }
 
   drop(drop: DropReader, flow: Flow): void {
-    const event = dropEvent(drop, flow.facts, this.#clock, this.#node);
+    const event = dropEvent(drop, flow, this.#clock, this.#node);
     const cells = COLUMNS.map((column) => printable(column.text(event)));
     this.#grow(cells);
     const columns = this.#visible();
@@ -60,7 +60,9 @@ export class TableSink implements Sink {
     this.#output.flush();
   }
 
-  forget(): void {}
+  forgetFlows(): void {}
+
+  forgetContexts(): void {}
 
   end(): Promise<void> {
     return this.#output.end();
