@@ -11,6 +11,7 @@
 #include "rpf_filter.h"
 
 #define SNAPSHOT_BYTES 65535
+#define BLANKS " \t\n\r"
 
 _Static_assert(sizeof(struct rpf_cbpf_insn) == sizeof(struct bpf_insn), "libpcap's instructions are ours");
 
@@ -94,6 +95,26 @@ static size_t token_end(const char *expression, size_t at)
 	return at;
 }
 
+/*
+ * libpcap quotes a word that names nothing: unknown host 'x', illegal port number. Looking for that word spares the trials
+ * below, each of which would ask a name server again, and the network may be what is broken.
+ */
+static bool find_quoted(const char *expression, const char *message, size_t *position)
+{
+	const char *start = strchr(message, '\''), *end = start ? strchr(start + 1, '\'') : NULL;
+	size_t length = end ? (size_t)(end - start - 1) : 0, at, next;
+
+	for (at = strspn(expression, BLANKS); length && expression[at];
+	     at = next + strspn(expression + next, BLANKS)) {
+		next = token_end(expression, at);
+		if (next - at == length && !strncmp(expression + at, start + 1, length)) {
+			*position = at;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* libpcap does not say where it stumbled: find the first token after which nothing can make the expression valid. */
 static size_t find_position(const char *expression)
 {
@@ -104,7 +125,7 @@ static size_t find_position(const char *expression)
 	if (!beginning)
 		return 0;
 	while (valid && at < length) {
-		at += strspn(expression + at, " \t\n");
+		at += strspn(expression + at, BLANKS);
 		if (at >= length)
 			break;
 		end = token_end(expression, at);
@@ -134,7 +155,8 @@ int rpf_filter_check(const char *expression, char *message, size_t bytes, size_t
 		pcap_freecode(&program);
 		return 0;
 	}
-	*position = find_position(expression);
+	if (!find_quoted(expression, message, position))
+		*position = find_position(expression);
 	return err;
 }
 
