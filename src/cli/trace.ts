@@ -83,7 +83,10 @@ async function run({ addon, filters, options, sinkFactory, ending, readyFile }: 
   const { stop, exitCode, signal } = await finish(session, ending);
   process.stderr.write(summary.format(stop));
   readyFile.remove();
-  if (signal) dieBy(signal);
+  if (signal) {
+    ending.dispose(); // while it listens, the signal does nothing
+    dieBy(signal);
+  }
   return exitCode;
 }
 

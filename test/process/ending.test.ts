@@ -1,0 +1,80 @@
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { bpfObjectsOf, exists } from './support/bpf-objects.js';
+import { DropSource } from './support/drops.js';
+import { emitted, parseEvents, rpftrace, startTrace, stopOf } from './support/program.js';
+
+const source = new DropSource();
+const here = ['--netns', source.path, '-o', 'ndjson'];
+
+afterAll(() => source.remove());
+
+describe('a trace ends', () => {
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'on %s, with everything flushed and a stop event',
+    async (signal) => {
+      const trace = await startTrace(here);
+      await source.drop(1000);
+
+      const { code, stdout } = await trace.stop(signal);
+      const events = parseEvents(stdout);
+      const stop = stopOf(events);
+
+      expect(code).toBe(0);
+      expect(emitted(events)).toBe(1000);
+      expect(stop).toMatchObject({ why: 'signal', signal, reconciled: true });
+      expect(stop.conservation).toEqual({ holds: true, difference: 0 });
+    },
+  );
+
+  it('after --count drop events', async () => {
+    const trace = await startTrace([...here, '--every', '--count', '25']);
+    await source.drop(100);
+
+    const { code, stdout } = await trace.ended;
+    const events = parseEvents(stdout);
+    const { why, totals, conservation } = stopOf(events);
+
+    expect(code).toBe(0);
+    expect(emitted(events)).toBe(25);
+    expect(why).toBe('count');
+    expect(totals.matched).toBe(totals.emitted + totals.lost + totals.discarded);
+    expect(conservation.holds).toBe(true);
+  });
+
+  it('after --duration', async () => {
+    const { code, stdout } = await rpftrace(['trace', ...here, '--duration', '1s']);
+    const { why, elapsed_ms } = stopOf(parseEvents(stdout));
+
+    expect(code).toBe(0);
+    expect(why).toBe('duration');
+    expect(elapsed_ms).toBeGreaterThanOrEqual(1000);
+  });
+
+  it('by a second signal at once, though nobody reads what is still to be written', async () => {
+    const trace = await startTrace([...here, '--every']);
+    trace.child.stdout?.pause();
+    await source.drop(200_000);
+
+    const exited = trace.exited;
+    trace.kill('SIGTERM');
+    await vi.waitFor(() => expect(bpfObjectsOf(trace.pid)).not.toContainEqual(expect.stringMatching('link')));
+    trace.kill('SIGINT');
+
+    expect(await exited).toEqual({ code: null, signal: 'SIGINT' });
+    trace.child.stdout?.resume();
+    await trace.ended;
+    expect(trace.stderr).toContain('does not read');
+  });
+
+  it('by kill -9, and leaves no program and no link in the kernel', async () => {
+    const trace = await startTrace(here);
+    const objects = bpfObjectsOf(trace.pid);
+    expect(objects).toContainEqual(expect.stringMatching('link'));
+    expect(objects.filter((object) => !exists(object))).toEqual([]);
+
+    await trace.stop('SIGKILL');
+
+    // The kernel frees programs after a grace period of its own.
+    await vi.waitFor(() => expect(objects.filter(exists)).toEqual([]), { timeout: 10_000 });
+  });
+});

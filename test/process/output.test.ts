@@ -1,0 +1,210 @@
+import { mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { event } from '../../src/events.js';
+import { DropSource } from './support/drops.js';
+import {
+  emitted,
+  lost,
+  Program,
+  parseEvents,
+  readEvents,
+  rpftrace,
+  startTrace,
+  stopOf,
+} from './support/program.js';
+
+const source = new DropSource();
+const here = ['--netns', source.path, '-o', 'ndjson'];
+const scratch = mkdtempSync(join(tmpdir(), 'output-'));
+let directory = scratch;
+
+beforeEach(({ task }) => {
+  directory = join(scratch, task.id);
+  mkdirSync(directory);
+});
+
+afterAll(() => {
+  source.remove();
+  rmSync(scratch, { recursive: true });
+});
+
+describe('standard output and standard error', () => {
+  it('carry events only, and the summary', async () => {
+    const trace = await startTrace(here);
+    await source.drop(500);
+    const { stdout, stderr } = await trace.stop();
+
+    const kinds = parseEvents(stdout).map((line) => event.parse(line).kind);
+    expect(kinds[0]).toBe('start');
+    expect(kinds.at(-1)).toBe('stop');
+    expect(stderr).toContain('500 drops');
+    expect(stderr).toContain('IP_RPFILTER');
+    expect(stderr).toContain(source.device);
+    expect(stderr).toContain('203.0.113.9');
+    expect(stderr).toContain('agrees with the kernel');
+  });
+
+  it('carry a table with names, reason and mode where it is asked for', async () => {
+    const trace = await startTrace(['--netns', source.path, '-o', 'table']);
+    await source.drop(1);
+    const { stdout } = await trace.stop();
+
+    const [header = '', row = ''] = stdout.split('\n');
+    expect(header).toContain('REASON');
+    for (const word of ['IP_RPFILTER', source.device, '203.0.113.9', '192.0.2.1'])
+      expect(row).toContain(word);
+  });
+});
+
+describe('an output that fails', () => {
+  it('is named when the disk is full', async () => {
+    const { code, stderr } = await rpftrace(['trace', ...here, '--out', '/dev/full', '--duration', '60s']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('cannot write to /dev/full: ENOSPC');
+  });
+
+  it('is named when standard output is full', async () => {
+    const { code, stderr } = await rpftrace(['trace', ...here, '--duration', '60s'], {
+      stdout: openSync('/dev/full', 'w'),
+    });
+    expect(code).toBe(1);
+    expect(stderr).toContain('cannot write to standard output: ENOSPC');
+  });
+
+  it.each([
+    ['a directory', () => directory, 'EISDIR'],
+    ['a file that nobody may write', () => '/sys/kernel/uevent_seqnum', 'EACCES'],
+    ['a file in a directory that is not there', () => join(directory, 'gone', 'drops'), 'ENOENT'],
+  ])('is named when it is %s', async (_what, file, error) => {
+    const { code, stdout, stderr } = await rpftrace(['trace', ...here, '--out', file()]);
+    expect(code).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr).toContain(`cannot write to ${file()}: ${error}`);
+  });
+
+  it('is named when its directory is removed while it is written', async () => {
+    const trace = await startTrace([...here, '--every', '--out', join(directory, 'drops')]);
+    rmSync(directory, { recursive: true });
+    const flood = source.flood(1_000_000, { rate: 1000 });
+    const { code, stderr } = await trace.ended;
+    await flood.stop();
+
+    expect(code).toBe(1);
+    expect(stderr).toContain(`${join(directory, 'drops')} was deleted while it was written`);
+  });
+
+  it('is named when it can no longer be rotated', async () => {
+    const trace = await startTrace([
+      ...here,
+      '--every',
+      '--out',
+      join(directory, 'drops'),
+      '--rotate-size',
+      '64k',
+    ]);
+    rmSync(directory, { recursive: true });
+    const flood = source.flood(1_000_000, { rate: 10_000 });
+    const { code, stderr } = await trace.ended;
+    await flood.stop();
+
+    expect(code).toBe(1);
+    expect(stderr).toContain('E_OUTPUT');
+  });
+});
+
+describe('a reader', () => {
+  it('that has had enough ends the trace without an error: | head -1', async () => {
+    const trace = await startTrace(['-o', 'ndjson', '--netns', source.path, '--every'], {
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: for bash
+      under: ['bash', '-c', '"$@" | head -1; exit "${PIPESTATUS[0]}"', 'bash'],
+    });
+    const flood = source.flood(1_000_000, { rate: 1000 });
+    const { code, stdout, stderr } = await trace.ended;
+    await flood.stop();
+
+    expect(code).toBe(0);
+    expect(parseEvents(stdout).map(({ kind }) => kind)).toEqual(['start']);
+    expect(stderr).toContain('drops');
+    expect(stderr).not.toContain('EPIPE');
+  });
+});
+
+describe('rotation', () => {
+  it('loses no line and no drop between the files', async () => {
+    const file = join(directory, 'drops');
+    const trace = await startTrace([
+      ...here,
+      '--every',
+      '--out',
+      file,
+      '--rotate-size',
+      '256k',
+      '--rotate-keep',
+      '99',
+    ]);
+    await source.drop(5000);
+    await trace.stop();
+
+    const files = oldestFirst();
+    const events = readEvents(...files.map((name) => join(directory, name)));
+    expect(files.length).toBeGreaterThan(5);
+    expect(files.filter((name) => statSync(join(directory, name)).size > 256 * 1024)).toEqual([]);
+    expect(emitted(events) + lost(events)).toBe(5000);
+    expect(events[0]?.kind).toBe('start');
+    expect(stopOf(events).conservation.holds).toBe(true);
+  });
+
+  it('keeps as many old files as asked', async () => {
+    const file = join(directory, 'drops');
+    const trace = await startTrace([
+      ...here,
+      '--every',
+      '--out',
+      file,
+      '--rotate-size',
+      '64k',
+      '--rotate-keep',
+      '2',
+    ]);
+    await source.drop(2000);
+    await trace.stop();
+
+    expect(readdirSync(directory).sort()).toEqual(['drops', 'drops.1', 'drops.2']);
+    expect(stopOf(readEvents(file)).totals.emitted).toBe(2000);
+  });
+});
+
+describe('rpftrace schema', () => {
+  it('prints a JSON Schema of every kind of event', async () => {
+    const { code, stdout, stderr } = await rpftrace(['schema']);
+    const schema = JSON.parse(stdout) as { oneOf: { properties: { kind: { const: string } } }[] };
+
+    expect(code).toBe(0);
+    expect(stderr).toBe('');
+    expect(schema.oneOf.map(({ properties }) => properties.kind.const)).toEqual([
+      'start',
+      'drop',
+      'lost',
+      'stop',
+    ]);
+  });
+});
+
+describe('the ready file', () => {
+  it('is there as long as the programs are attached', async () => {
+    const file = join(directory, 'ready');
+    const trace = new Program(['trace', ...here, '--ready-file', file]);
+    await trace.until(({ stdout }) => stdout.includes('"kind":"start"'));
+    await vi.waitFor(() => expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ pid: trace.pid }));
+    await trace.stop();
+    expect(readdirSync(directory)).toEqual([]);
+  });
+});
+
+/** drops.9, ..., drops.1, drops */
+function oldestFirst(): string[] {
+  const age = (name: string) => Number(name.split('.')[1] ?? 0);
+  return readdirSync(directory).sort((a, b) => age(b) - age(a));
+}

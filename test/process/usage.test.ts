@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+import { rpftrace } from './support/program.js';
+
+describe('wrong usage ends with 2, says what is wrong and what to do, and prints nothing on stdout', () => {
+  it.each([
+    ['an unknown option', ['trace', '--bogus'], ["unknown option '--bogus'", '--help']],
+    ['a misspelt option', ['trace', '--evry'], ["unknown option '--evry'", '--every']],
+    ['an unknown output format', ['trace', '-o', 'xml'], ["'xml' is invalid", 'table, ndjson']],
+    [
+      'a reason that this kernel has not',
+      ['trace', '--reason', 'IP_RPFILTR'],
+      ['IP_RPFILTR', 'IP_RPFILTER?'],
+    ],
+    ['a device that is not there', ['trace', '--device', 'nosuchdev0'], ['no device nosuchdev0', 'ip link']],
+    ['a network namespace that is not there', ['trace', '--netns', 'nosuchns'], ['nosuchns', 'ip netns']],
+    ['a path that is no namespace', ['trace', '--netns', '/etc/passwd'], ['/etc/passwd', 'lsns']],
+    ['a time without sense', ['trace', '--duration', 'soon'], ["'soon'", '10s']],
+    ['a count of nothing', ['trace', '--count', '0'], ["'0'", 'from 1']],
+    ['too many packet bytes', ['trace', '--snaplen', '4096'], ["'4096'", '2048']],
+    ['rotation of a pipe', ['trace', '--rotate-size', '1M'], ['--rotate-size needs --out']],
+    ['old files without rotation', ['trace', '--rotate-keep', '3'], ['--rotate-keep needs --rotate-size']],
+  ])('%s', async (_what, args, words) => {
+    const { code, stdout, stderr } = await rpftrace(args);
+
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    for (const word of words) expect(stderr).toContain(word);
+    expect(stderr).toContain('What to do:');
+  });
+
+  it.each([
+    ['tcp and and port 5', 'and', 8],
+    ['frobnicate', 'frobnicate', 0],
+    ['port 99999', '99999', 5],
+    ['host 10.0.0.1 and (', undefined, 19],
+  ])('a broken expression, its position marked: %s', async (expression, _word, position) => {
+    const { code, stderr } = await rpftrace(['trace', expression]);
+    const [, shown, marker = ''] = stderr.split('\n');
+
+    expect(code).toBe(2);
+    expect(shown).toBe(`  ${expression}`);
+    expect(marker.indexOf('^')).toBe(2 + position);
+    expect(stderr).toContain('[E_EXPRESSION]');
+  });
+});
+
+describe('help', () => {
+  it('lists the commands', async () => {
+    const { code, stdout, stderr } = await rpftrace(['--help']);
+    expect(code).toBe(0);
+    expect(stderr).toBe('');
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: rpftrace [options] [command]
+
+      Tells which packets the kernel drops, on which device, and why.
+
+      Options:
+        --version                        output the version number
+        -h, --help                       display help for command
+
+      Commands:
+        trace [options] [expression...]  stream drops (default command)
+        schema                           print the JSON Schema of the events
+        lab                              rebuild the incident on this machine, in
+                                         network namespaces of its own
+        help [command]                   help for a command
+      "
+    `);
+  });
+
+  it('explains trace', async () => {
+    const { stdout } = await rpftrace(['trace', '--help']);
+    expect(stdout).toMatchInlineSnapshot(`
+      "Usage: rpftrace trace [options] [expression...]
+
+      stream drops (default command)
+
+      Arguments:
+        expression             pcap-filter(7) expression, as for tcpdump: 'tcp and dst
+                               port 443'
+
+      Options:
+        --rpf-only             only drops of a refused source: IP_RPFILTER,
+                               IP_LOCAL_SOURCE, IP_INVALID_SOURCE, IP_LOCALNET
+        --reason <name>        only this drop reason (repeatable); help lists those of
+                               this kernel (default: all)
+        --device <name>        only this device; a trailing * matches any rest
+                               (repeatable) (default: all)
+        --netns <netns>        only this network namespace: name, path or inode number
+                               (repeatable) (default: all)
+        -o, --output <format>  table on a terminal, else ndjson (choices: "table",
+                               "ndjson")
+        --every                an event for each drop, instead of counting the drops
+                               of a flow together
+        --snaplen <bytes>      packet bytes with each drop, up to 2048
+        --interval <ms>        how often the counts of flows come out (default: 1000)
+        --duration <time>      end after this time: 500ms, 10s, 2m, 1h
+        --count <n>            end after this many drop events
+        --out <file>           write to this file, from its start
+        --rotate-size <size>   begin a new file after this many bytes: 64k, 100M, 1G
+        --rotate-keep <n>      old files to keep: FILE.1 is the newest (default: 5)
+        --ready-file <file>    a file that exists as long as rpftrace is attached
+        --node <name>          name of this machine in the events (default: NODE_NAME
+                               or the host name)
+        -h, --help             display help for command
+      "
+    `);
+  });
+
+  it('knows its version', async () => {
+    const { stdout } = await rpftrace(['--version']);
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});
