@@ -40,7 +40,8 @@ function judgeDrops(expected: ExpectedDrop, count: number, drops: readonly LabDr
   const came = drops
     .filter((drop) => matches(drop, expected))
     .reduce((sum, drop) => sum + drop.event.count, 0);
-  return came === count ? [] : [`expected ${allOfExpected(expected, count)}; came ${came}`];
+  const wanted = count * (expected.perPacket ?? 1);
+  return came === wanted ? [] : [`expected ${allOfExpected(expected, wanted)}; came ${came}`];
 }
 
 function isExpected(labCase: LabCase, drop: LabDrop): boolean {

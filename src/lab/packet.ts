@@ -13,6 +13,8 @@ export interface LabPacket {
   /** Payload bytes. */
   readonly length?: number;
   readonly ttl?: number;
+  /** Hexadecimal; default 02, SYN. */
+  readonly tcpFlags?: string;
   readonly vlan?: number;
   /** Payload bytes of each fragment. */
   readonly fragment?: number;

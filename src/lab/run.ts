@@ -77,7 +77,7 @@ function report(labCase: LabCase, count: number, { provoked, drops, differences 
 /** What a case expects of the kernel, in words. */
 export function expectations(labCase: LabCase, count: number): string[] {
   const { expect, receive, reversePathFilter = 0, martians = 0 } = labCase;
-  const drops = expect.map((expected) => expectedInBrief(expected, count));
+  const drops = expect.map((expected) => expectedInBrief(expected, count * (expected.perPacket ?? 1)));
   return [
     ...(drops.length > 0 ? drops : ['no drop']),
     ...(receive ? [`${count} packets get through to ${receive}`] : []),
