@@ -19,7 +19,8 @@ function buildAddon() {
     run(npmProgram('node-gyp'), ['configure', '--loglevel=warn', ...headers]);
     writeFileSync(stamp, key);
   }
-  run(npmProgram('node-gyp'), ['build', '--loglevel=warn', '--jobs=max', ...headers]);
+  const quiet = { MAKEFLAGS: '--silent --no-print-directory' };
+  run(npmProgram('node-gyp'), ['build', '--loglevel=warn', '--jobs=max', ...headers], quiet);
 }
 
 /** All that the generated Makefile depends on; make itself looks after the rest. */

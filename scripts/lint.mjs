@@ -32,7 +32,14 @@ function passes([, command, args]) {
 
 /** Tracked files, and new ones that are not ignored; all files of the tree where there is no git. */
 function sources(pattern) {
-  const tracked = read('git', ['ls-files', '--cached', '--others', '--exclude-standard']);
+  const tracked = read('git', [
+    '-c',
+    'safe.directory=*',
+    'ls-files',
+    '--cached',
+    '--others',
+    '--exclude-standard',
+  ]);
   if (tracked === undefined) throw new Stop('lint: git is needed to tell sources from build results');
   return tracked.split('\n').filter((file) => pattern.test(file));
 }

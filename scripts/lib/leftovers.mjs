@@ -39,7 +39,8 @@ function list(directory) {
 }
 
 function untracked() {
-  const status = read('git', ['status', '--porcelain', '--untracked-files=all']) ?? '';
+  const status =
+    read('git', ['-c', 'safe.directory=*', 'status', '--porcelain', '--untracked-files=all']) ?? '';
   return status.split('\n').filter((line) => line.startsWith('??'));
 }
 

@@ -1,0 +1,145 @@
+/**
+ * Rebuilds the incident in network namespaces, traces it live, and adds the same drops up with jq:  node scripts/demo.mjs
+ *
+ * Needs root. Removes everything that it made, however it ends. Ends with 1 when the sums differ.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isRoot, main, path, read, root, run, runQuietly, Stop } from './lib/command.mjs';
+import { installDebianPackages, missingDebianPackages } from './lib/debian.mjs';
+import { installNpmPackages, requireNode } from './lib/npm.mjs';
+
+const program = join(root, 'bin', 'rpftrace');
+const lab = 'rpftrace-demo';
+const node = `${lab}-node`;
+const trace = ['trace', '--rpf-only', '--netns', node];
+const addition = '[inputs | select(.kind == "drop").count] | add // 0';
+
+/** A case of the lab, packets, and what to say of it. */
+const scenes = [
+  ['off', 20, 'rp_filter is 0: all that the pod sends to the world gets there.'],
+  ['strict', 250, 'Now something sets net.ipv4.conf.all.rp_filter to 1, and the kernel refuses it:'],
+  ['strict-tcp', 30, 'TCP too, so databases leave their cluster:'],
+  ['reply-path', 12, 'The answers to the kubelet, too, so its probes fail:'],
+  ['pod-to-pod', 20, 'From pod to pod everything still passes, so all pods look healthy.'],
+  ['loose-unnumbered', 250, 'Loose mode (2) does not help where the device has no IPv4 address:'],
+];
+
+await main(async () => {
+  requireNode();
+  requireRoot();
+  prepare();
+  const interrupted = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => interrupted.abort());
+  const scratch = mkdtempSync(join(tmpdir(), 'rpftrace-demo-'));
+  try {
+    await show(scratch, interrupted.signal);
+  } catch (error) {
+    if (!interrupted.signal.aborted) throw error;
+    process.exitCode = 130; // as shells report SIGINT
+  } finally {
+    rmSync(scratch, { recursive: true });
+    run(program, ['lab', 'down', '--name', lab]);
+  }
+});
+
+function requireRoot() {
+  if (isRoot()) return;
+  const missing = missingDebianPackages(['build', 'demo']);
+  const reasons = [
+    ...(missing.length > 0 ? [`to install these Debian packages: ${missing.join(' ')}`] : []),
+    'to create network namespaces for the lab (CAP_SYS_ADMIN, CAP_NET_ADMIN)',
+    'to load and attach the BPF programs (CAP_BPF, CAP_PERFMON)',
+  ];
+  const list = reasons.map((reason) => `  - ${reason}`).join('\n');
+  throw new Stop(`npm run demo needs root:\n${list}\nTry: sudo env "PATH=$PATH" npm run demo`, 3);
+}
+
+function prepare() {
+  say('Installing what is missing, building.');
+  installDebianPackages(['build', 'demo']);
+  installNpmPackages();
+  run(process.execPath, ['scripts/build.mjs']);
+}
+
+async function show(scratch, signal) {
+  say('Building the lab: a pod, a node as Cilium sets it up, and the world, in network namespaces.');
+  runQuietly(program, ['lab', 'up', '--name', lab]);
+  const before = kernelCounter();
+
+  say(`Tracing:  rpftrace ${trace.join(' ')}`);
+  const table = await start(scratch, 'table', `exec "$@" -o table`);
+  say(`and the same drops as NDJSON:  rpftrace ${trace.join(' ')} -o ndjson | jq -n '${addition}'`);
+  const sum = await start(scratch, 'sum', `"$@" -o ndjson 2>/dev/null | jq -n '${addition}'`);
+  try {
+    for (const [name, count, words] of scenes) await play(name, count, words, signal);
+  } finally {
+    await sum.stop();
+    await table.stop();
+  }
+  compare(Number(sum.output()), kernelCounter() - before);
+}
+
+async function play(name, count, words, signal) {
+  say(words);
+  const drop = ['lab', 'drop', name, '--count', String(count), '--name', lab];
+  const { status, stderr } = spawnSync(program, drop, { encoding: 'utf8' });
+  if (status !== 0) throw new Stop(`rpftrace ${drop.join(' ')} ended with ${status}: ${stderr}`);
+  // Counts of flows come out once a second: those of this scene before the next one begins.
+  await sleep(1200, undefined, { signal });
+}
+
+/** Runs a shell command line around the tracer, whose arguments are "$@"; resolves when everything is attached. */
+async function start(scratch, name, shell) {
+  const ready = join(scratch, name);
+  const isReady = new Promise((resolve) => {
+    const watcher = watch(scratch, (_type, file) => {
+      if (file !== name) return;
+      watcher.close();
+      resolve();
+    });
+  });
+  const isTable = name === 'table';
+  const child = spawn('bash', ['-c', shell, 'bash', program, ...trace, '--ready-file', ready], {
+    stdio: ['ignore', isTable ? 'inherit' : 'pipe', 'inherit'],
+    env: { ...process.env, PATH: path },
+  });
+  let output = '';
+  child.stdout?.setEncoding('utf8').on('data', (text) => {
+    output += text;
+  });
+  const ended = new Promise((resolve) => child.on('close', resolve));
+  if ((await Promise.race([isReady, ended])) !== undefined) throw new Stop('the tracer did not start');
+  const { pid } = JSON.parse(readFileSync(ready, 'utf8'));
+  return {
+    output: () => output,
+    stop: async () => {
+      if (existsSync(ready)) process.kill(pid, 'SIGINT'); // the file is there as long as the tracer is attached
+      await ended;
+    },
+  };
+}
+
+function compare(traced, counted) {
+  say('The sum that jq made of the stream, against the counter that the kernel keeps itself:');
+  process.stdout.write(
+    `jq                              ${traced}\nTcpExt IPReversePathFilter      ${counted}\n`,
+  );
+  if (traced !== counted) throw new Stop('They differ, and they must not.');
+  process.stdout.write('Every drop is accounted for.\n');
+}
+
+/** TcpExt IPReversePathFilter of the lab's node. */
+function kernelCounter() {
+  const text = read('ip', ['netns', 'exec', node, 'nstat', '-asz', 'TcpExtIPReversePathFilter']) ?? '';
+  const counter = /IPReversePathFilter\s+(\d+)/.exec(text)?.[1];
+  if (counter === undefined) throw new Stop(`cannot read TcpExt IPReversePathFilter of ${node}`);
+  return Number(counter);
+}
+
+function say(words) {
+  process.stdout.write(`\n# ${words}\n`);
+}
