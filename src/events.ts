@@ -85,7 +85,7 @@ export const packet = z.strictObject({
     .describe('Letters of SYN, FIN, RST, PSH, ACK, URG, ECE, CWR, in this order'),
   icmp_type: uint8.optional(),
   icmp_code: uint8.optional(),
-  length: uint32.describe('skb->len, bytes: from the layer that dropped it on'),
+  length: uint32.describe('Bytes from the network header on; skb->len where there is none'),
   ttl: uint8.optional().describe('IPv6: hop limit'),
   mark: uint32,
   gso_segs: uint16.optional().describe('Packets on the wire that this one stands for'),

@@ -96,7 +96,7 @@ struct rpf_detail {
 	__u64 netns_cookie;
 	__u32 flags;  /* enum rpf_flags */
 	__u32 knobs;  /* enum rpf_knobs */
-	__u32 length; /* skb->len, bytes */
+	__u32 length; /* bytes of the packet from its network header on; skb->len where it has none */
 	__u16 gso_segs;
 	__u16 gso_size;
 	__u16 vlan_id;
