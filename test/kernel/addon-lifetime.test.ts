@@ -5,6 +5,7 @@ import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { NativeConfig } from '../../src/native.js';
+import { RECORD_KIND } from '../../src/record/layout.gen.js';
 import { bpfObjectsOf, exists } from '../process/support/bpf-objects.js';
 import { addon, addonPath, ClosedPort, Taker } from './support/addon.js';
 
@@ -97,13 +98,16 @@ describe('a tracer is closed', () => {
   });
 });
 
-/** Attaches to every drop of a port, says so, and then reports what it got. `post` is how. */
+/** Attaches to every drop of a port, says so, and does something with the first batch that holds one. `post` says words. */
 const script = (post: string, then = '') => `
   const { Tracer } = require(${JSON.stringify(addonPath)});
   const post = ${post};
   const tracer = new Tracer({ every: true, expression: ${JSON.stringify(port.expression)} });
   tracer.attach((error, slot, bytes) => {
-    if (bytes < 248) return tracer.release(slot);
+    const words = new Uint32Array(tracer.buffers[slot], 0, bytes / 4);
+    let at = 0;
+    while (at < words.length && words[at + 1] !== ${RECORD_KIND.RECORD_DROP}) at += words[at] / 4;
+    if (at === words.length) return tracer.release(slot);
     ${then || 'post("batch");'}
     tracer.release(slot);
   });
