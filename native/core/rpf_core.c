@@ -2,11 +2,14 @@
 /* Opens, configures, attaches, detaches and closes a tracer. */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/membarrier.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "rpf_filter.h"
@@ -186,6 +189,19 @@ static int prepare(struct rpf_tracer *tracer)
 	return 0;
 }
 
+/* The verifier gives up with -EAGAIN when a signal is pending (kernel/bpf/verifier.c), as a profiler's always is. */
+static int load_undisturbed(struct bpf_object *object)
+{
+	sigset_t all, before;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = bpf_object__load(object);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return err;
+}
+
 static int load(struct rpf_tracer *tracer, struct rpf_error *error)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "rpftrace");
@@ -200,7 +216,7 @@ static int load(struct rpf_tracer *tracer, struct rpf_error *error)
 	err = prepare(tracer);
 	if (err)
 		return rpf_fail(error, err, "E_BPF_FAILED", "the BPF object is not the one this build expects");
-	err = bpf_object__load(tracer->object);
+	err = load_undisturbed(tracer->object);
 	if (err)
 		return rpf_explain_refusal(err, "loading the BPF programs", !cast, error);
 	return 0;
@@ -338,8 +354,14 @@ int rpf_detach(struct rpf_tracer *tracer)
 {
 	int err = 0;
 
-	if (tracer->link)
+	if (tracer->link) {
 		err = bpf_link__destroy(tracer->link);
+		/*
+		 * Another CPU may still be in the program: what it counts must be there before the last drain begins. Programs
+		 * run under rcu_read_lock() (kernel/trace/bpf_trace.c), and this is synchronize_rcu() (kernel/sched/membarrier.c).
+		 */
+		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	}
 	tracer->link = NULL;
 	tracer->detached = true;
 	rpf_wake(tracer);
