@@ -38,7 +38,7 @@ struct rpf_device_pattern {
 /* Zero-initialise it, then set what differs from the defaults. */
 struct rpf_config {
 	int every;		 /* 1: every drop as a record of its own, no flow table */
-	int probe_read;		  /* 1: read by bpf_probe_read_kernel even where bpf_rdonly_cast is there */
+	int probe_read;		 /* 1: read by bpf_probe_read_kernel even where bpf_rdonly_cast is there */
 	uint32_t snaplen;	 /* packet bytes with each record; 0 = none; at most RPF_MAX_SNAP */
 	uint32_t ring_bytes;	 /* power of two, at least 64 KiB; 0 = default */
 	uint32_t flow_slots;	 /* flow table entries per CPU, power of two; 0 = default */
