@@ -70,5 +70,7 @@ function stopSignal() {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.once(name, () => controller.abort(new Stop(`ended by ${name}`)));
   }
+  // Nobody is left who would read how it goes on.
+  process.stderr.on('error', (error) => controller.abort(error));
   return controller.signal;
 }
