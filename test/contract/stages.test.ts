@@ -61,12 +61,12 @@ function readDirectory(path: string): string[] {
 
 /** Files of src/ that a file imports, types included, relative to src/. */
 function importsOf(file: string): string[] {
-  return matches(file, /from '(\.[^']+)'|import\('(\.[^']+)'\)/g);
+  return matches(file, /(?:from|import) '(\.[^']+)'|import\('(\.[^']+)'\)/g);
 }
 
 /** Those that are loaded with it. */
 function valueImportsOf(file: string): string[] {
-  return matches(file, /^(?:import|export) (?!type\b)[^;]*?from '(\.[^']+)'/gm);
+  return matches(file, /^(?:import|export) (?!type\b)(?:[^;]*?from )?'(\.[^']+)'/gm);
 }
 
 function matches(file: string, pattern: RegExp): string[] {
