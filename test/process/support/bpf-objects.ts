@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** BPF programs and links that a process holds, as /proc tells: "prog 12", "link 3". */
 export function bpfObjectsOf(pid: number): string[] {
   const descriptors = readdirSync(`/proc/${pid}/fdinfo`);
-  const lines = descriptors.flatMap((fd) => readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8').split('\n'));
+  const lines = descriptors.flatMap((fd) => descriptorInfo(`/proc/${pid}/fdinfo/${fd}`).split('\n'));
   const found = lines.map((line) => /^(prog|link)_id:\s*(\d+)$/.exec(line)).filter((match) => match !== null);
   return [...new Set(found.map(([, kind, id]) => `${kind} ${id}`))];
 }
@@ -24,4 +24,14 @@ export function exists(object: string): boolean {
 function allOf(kind: 'prog' | 'link'): string[] {
   const json = execFileSync('bpftool', [kind, 'show', '-j'], { encoding: 'utf8', maxBuffer: 16 << 20 });
   return (JSON.parse(json) as { id: number }[]).map(({ id }) => `${kind} ${id}`);
+}
+
+/** A process may close descriptors while we read on; we do when it is our own. */
+function descriptorInfo(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
 }
