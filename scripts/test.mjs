@@ -19,12 +19,12 @@ const stages = [
   { name: 'native', start: (environment) => runScript('scripts/test-native.mjs', environment) },
   {
     name: 'kernel',
-    needsRoot: 'they create network namespaces and load BPF programs',
+    needsRoot: 'to create network namespaces and to load BPF programs',
     start: (environment) => runVitest(['kernel'], environment),
   },
   {
     name: 'process',
-    needsRoot: 'they run the tracer, with and without each of its capabilities',
+    needsRoot: 'to run the tracer, with and without each of its capabilities',
     start: (environment) => runVitest(['process'], environment),
   },
 ];
@@ -59,7 +59,7 @@ function report(results) {
   const total = sum(results);
   const unable = isRoot() ? [] : stages.filter((stage) => stage.needsRoot);
   for (const stage of unable)
-    process.stdout.write(`${stage.name}: not run, needs root: ${stage.needsRoot}\n`);
+    process.stdout.write(`${stage.name}: not run, needs root ${stage.needsRoot}\n`);
   if (unable.length > 0) process.stdout.write('As root: npm test\n');
   process.stdout.write(`${summaryLine(total)}\n`);
   process.exitCode = total.failed > 0 ? 1 : unable.length > 0 ? 3 : 0;
