@@ -13,7 +13,7 @@ describe('the command line', () => {
   });
 
   test.each([
-    [['--durration', '1s'], "unknown option '--durration'\n(Did you mean --duration?)"],
+    [['--durration', '1s'], "unknown option '--durration'; did you mean --duration?"],
     [['--count', '0'], "'0' is invalid. It is a whole number from 1 on."],
     [['--duration', 'soon'], 'It is a time like 500ms, 10s, 2m or 1h.'],
     [['--rotate-size', 'big'], 'It is a size like 4096, 64k, 100M or 1G.'],

@@ -26,7 +26,7 @@ test('one that was left over is removed at the start', () => {
   expect(existsSync(path)).toBe(false);
 });
 
-test('a place that cannot be written is an error that names it', () => {
+test('a place that cannot be written is an error at once, and names it', () => {
   const path = join(temporaryDirectory(), 'gone', 'ready');
-  expect(() => new ReadyFile(path).write()).toThrow(`cannot write the ready file ${path}: ENOENT`);
+  expect(() => new ReadyFile(path)).toThrow(`cannot write the ready file ${path}: ENOENT`);
 });

@@ -150,7 +150,8 @@ async function libraryEvents(records: readonly Uint8Array[]): Promise<unknown[]>
       return queue;
     },
   });
-  session.start();
+  session.attach();
+  session.announce();
   addon.tracer.deliver(makeBatch(records));
   await session.stop({ why: 'closed' });
   const events: unknown[] = [];

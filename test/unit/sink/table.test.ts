@@ -117,7 +117,8 @@ async function table(records: readonly Uint8Array[], options: Partial<TableOptio
     makeSink: (clock) =>
       new TableSink(output, clock, 'node-1', { color: false, size: () => undefined, ...options }),
   });
-  session.start();
+  session.attach();
+  session.announce();
   addon.tracer.deliver(makeBatch(records));
   await session.stop({ why: 'duration' });
   return readFileSync(file, 'utf8').trimEnd().split('\n');
