@@ -1,10 +1,15 @@
 import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TraceEvent } from '../../src/events.js';
 import { openTracer } from '../../src/index.js';
 
-/** Nobody listens there: the kernel drops what comes with NO_SOCKET. */
-const CLOSED_PORT = 9;
+/** Nobody listens there, and nobody else sends there: the kernel drops what comes with NO_SOCKET. */
+const CLOSED_PORT = await closedPort();
+const onlyOurs = {
+  reasons: ['NO_SOCKET'],
+  expression: `udp and dst host 127.0.0.1 and dst port ${CLOSED_PORT}`,
+};
 
 describe('openTracer', () => {
   test('gives typed events from start to stop, and ends by its signal with nothing unaccounted', async () => {
@@ -66,17 +71,20 @@ describe('openTracer', () => {
   });
 });
 
-const onlyOurs = {
-  reasons: ['NO_SOCKET'],
-  expression: `udp and dst host 127.0.0.1 and dst port ${CLOSED_PORT}`,
-};
-
 /** From one socket: one flow. */
 function sendTo(port: number, count: number): void {
   const socket = createSocket('udp4');
   socket.on('error', () => undefined); // the ICMP errors that come back
   onTestFinished(() => void socket.close());
   for (let index = 0; index < count; index++) socket.send('x', port, '127.0.0.1');
+}
+
+async function closedPort(): Promise<number> {
+  const socket = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  socket.close();
+  return port;
 }
 
 async function firstDrop(tracer: AsyncIterable<TraceEvent>): Promise<object> {
