@@ -164,6 +164,7 @@ export class Session {
         totals: capture.totals(),
         reasons,
         readings: this.#readings,
+        netns: this.#options.config.netns,
         ...counts,
         malformed,
       }),
