@@ -10,4 +10,5 @@ export type {
   StopEvent,
   TraceEvent,
 } from './events.js';
-export { openTracer, type Tracer, type TracerOptions } from './tracer.js';
+export { openTracer, type Tracer } from './tracer.js';
+export type { TracerOptions } from './tracer-options.js';
