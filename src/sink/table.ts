@@ -1,6 +1,8 @@
 import stringWidth from 'string-width';
 import type { Device, DropEvent, LostEvent, Packet, RpfMode, StartEvent, StopEvent } from '../events.js';
+import { REFUSED_SOURCE } from '../names/reasons.js';
 import { printable } from '../printable.js';
+import { formatEndpoint } from '../record/address.js';
 import type { Clock } from '../record/clock.js';
 import type { DropReader } from '../record/decode.js';
 import { dropEvent } from './drop-event.js';
@@ -219,7 +221,7 @@ const COLUMNS: readonly Column[] = [
   {
     title: 'REASON',
     text: (event) => event.reason ?? '-',
-    style: (event) => (REFUSED_SOURCE.has(event.reason ?? '') ? 'refused' : 'reason'),
+    style: (event) => (REFUSED_SOURCE.includes(event.reason ?? '') ? 'refused' : 'reason'),
     min: 11,
     max: 32,
     importance: 7,
@@ -285,9 +287,6 @@ function columnOf(title: string): number {
   return COLUMNS.findIndex((column) => column.title === title);
 }
 
-/** The reasons of fib_validate_source() and its caller, net/ipv4/route.c. */
-const REFUSED_SOURCE = new Set(['IP_RPFILTER', 'IP_LOCAL_SOURCE', 'IP_INVALID_SOURCE', 'IP_LOCALNET']);
-
 /** "lxcabcd (cilium_lxc)"; a role that the name says already is left out. */
 function deviceText(device: Device): string {
   if (device.name === undefined) return '-';
@@ -303,7 +302,7 @@ function endpointsText(packet: Packet | undefined): string {
       .filter(Boolean)
       .join(', ');
   }
-  return `${endpoint(packet.src, packet.src_port)} -> ${endpoint(packet.dst, packet.dst_port)}`;
+  return `${formatEndpoint(packet.src, packet.src_port)} -> ${formatEndpoint(packet.dst, packet.dst_port)}`;
 }
 
 /** Without ports; of long addresses both ends. */
@@ -312,11 +311,6 @@ function shortEndpoints(packet: Packet | undefined, width: number): string {
   const room = width - ' -> '.length;
   const source = cutMiddle(packet.src, Math.max(room - packet.dst.length, Math.floor(room / 2)));
   return `${source} -> ${cutMiddle(packet.dst, room - source.length)}`;
-}
-
-function endpoint(address: string, port: number | undefined): string {
-  if (port === undefined) return address;
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function protocolText(packet: Packet | undefined): string {
