@@ -171,6 +171,10 @@ class Widths {
   }
 }
 
+function totalWidth(shown: readonly number[], widths: readonly number[]): number {
+  return shown.reduce((sum, index) => sum + (widths[index] as number) + GAP, -GAP);
+}
+
 function widen(widths: number[], index: number, width: number): void {
   if (width > (widths[index] as number)) widths[index] = width;
 }
@@ -305,6 +309,12 @@ function endpointsText(packet: Packet | undefined): string {
   return `${formatEndpoint(packet.src, packet.src_port)} -> ${formatEndpoint(packet.dst, packet.dst_port)}`;
 }
 
+/** "1/0 unnum": all, device. */
+function shortMode(mode: RpfMode | undefined): string {
+  if (mode === undefined) return '-';
+  return `${mode.all}/${mode.device}${mode.unnumbered ? ' unnum' : ''}`;
+}
+
 /** Without ports; of long addresses both ends. */
 function shortEndpoints(packet: Packet | undefined, width: number): string {
   if (packet?.src === undefined || packet.dst === undefined) return endpointsText(packet);
@@ -324,16 +334,6 @@ function protocolText(packet: Packet | undefined): string {
 function modeText(mode: RpfMode | undefined): string {
   if (mode === undefined) return '-';
   return `all=${mode.all} dev=${mode.device}${mode.unnumbered ? ' unnumbered' : ''}`;
-}
-
-/** all/device */
-function shortMode(mode: RpfMode | undefined): string {
-  if (mode === undefined) return '-';
-  return `${mode.all}/${mode.device}${mode.unnumbered ? ' unnum' : ''}`;
-}
-
-function totalWidth(shown: readonly number[], widths: readonly number[]): number {
-  return shown.reduce((sum, index) => sum + (widths[index] as number) + GAP, -GAP);
 }
 
 function measure(text: string): number {
@@ -357,6 +357,6 @@ function cutMiddle(text: string, width: number): string {
   return `${text.slice(0, Math.max(width - 1 - tail, 1))}…${text.slice(-tail)}`;
 }
 
-const GAP = 2;
 /** Of a terminal that does not tell its size. */
 const USUAL = { columns: 80, rows: 24 };
+const GAP = 2;
