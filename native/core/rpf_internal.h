@@ -150,6 +150,7 @@ struct rpf_tracer {
 
 	/* Poll thread only. */
 	uint64_t next_interval_ns;
+	uint64_t batch_ns; /* when the last batch was handed out */
 	unsigned int empty_ticks;
 	bool final_drain; /* the last drain after detaching has begun */
 	bool lost_pending;

@@ -127,6 +127,21 @@ static bool wait_for_more(struct rpf_tracer *tracer, int timeout_ms)
 	return !eventfd_read(tracer->wake_fd, &woken);
 }
 
+/*
+ * At most one batch a tick: in a flood there are records again as soon as one was handed over, and to switch threads for a
+ * handful of them costs more than they do. Returns like wait_for_more().
+ */
+static bool wait_for_tick(struct rpf_tracer *tracer)
+{
+	struct pollfd fd = { .fd = tracer->wake_fd, .events = POLLIN };
+	eventfd_t woken;
+
+	if (tracer->detached || rpf_now_ns() - tracer->batch_ns >= TICK_MS * 1000000ULL)
+		return false;
+	poll(&fd, 1, TICK_MS);
+	return !eventfd_read(tracer->wake_fd, &woken);
+}
+
 long rpf_poll(struct rpf_tracer *tracer, void *buffer, size_t bytes, int timeout_ms)
 {
 	uint64_t deadline = rpf_now_ns() + (timeout_ms > 0 ? timeout_ms : 0) * 1000000ULL;
@@ -134,6 +149,8 @@ long rpf_poll(struct rpf_tracer *tracer, void *buffer, size_t bytes, int timeout
 
 	if (bytes < (1 << 16))
 		return -EINVAL;
+	if (timeout_ms && wait_for_tick(tracer))
+		return 0;
 	for (;;) {
 		uint64_t now;
 		long written;
@@ -146,6 +163,7 @@ long rpf_poll(struct rpf_tracer *tracer, void *buffer, size_t bytes, int timeout
 			tracer->empty_ticks = 0;
 			tracer->delivered += writer.drops;
 			tracer->records += writer.records;
+			tracer->batch_ns = rpf_now_ns();
 			tracer->live_flows = tracer->flows.live_before;
 			return written;
 		}
