@@ -34,10 +34,10 @@
 #define rpf_load32(address) rpf_load(__u32, address)
 #define rpf_load64(address) rpf_load(__u64, address)
 /* The address goes through a variable: inside of BPF_CORE_READ its own member accesses would be relocated too. */
-#define rpf_member(type, address, member)                                      \
-	({                                                                     \
-		type *_base = (type *)(address);                               \
-		BPF_CORE_READ(_base, member);                                  \
+#define rpf_member(type, address, member) \
+	({ \
+		type *_base = (type *)(address); \
+		BPF_CORE_READ(_base, member); \
 	})
 
 #else

@@ -108,6 +108,41 @@ struct fib_nh_common {
 	struct net_device *nhc_dev;
 };
 
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
+struct file {
+	struct path f_path;
+};
+
+struct mm_struct {
+	unsigned long arg_start;
+	unsigned long arg_end;
+	struct file *exe_file;
+};
+
+struct nsproxy {
+	struct net *net_ns;
+};
+
+struct task_struct {
+	int tgid;
+	struct task_struct *real_parent;
+	char comm[16];
+	struct mm_struct *mm;
+	struct nsproxy *nsproxy;
+};
+
 #pragma clang attribute pop
 
 #endif

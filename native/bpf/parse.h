@@ -15,7 +15,7 @@
 #define rpf_inline static inline __attribute__((always_inline))
 #endif
 
-#define RPF_ETH_P_IP 0x0800   /* include/uapi/linux/if_ether.h */
+#define RPF_ETH_P_IP 0x0800 /* include/uapi/linux/if_ether.h */
 #define RPF_ETH_P_IPV6 0x86DD
 #define RPF_ETH_P_8021Q 0x8100
 #define RPF_ETH_P_8021AD 0x88A8
@@ -33,7 +33,7 @@
 #define RPF_PROTO_SCTP 132
 #define RPF_PROTO_UDPLITE 136
 
-#define RPF_MAX_VLAN_TAGS 2	 /* 802.1ad outer and 802.1Q inner tag */
+#define RPF_MAX_VLAN_TAGS 2  /* 802.1ad outer and 802.1Q inner tag */
 #define RPF_MAX_EXTENSIONS 6 /* IPv6 extension headers looked through; RFC 8200 names 6 kinds */
 
 struct rpf_window {
@@ -165,8 +165,8 @@ rpf_inline void rpf_parse_ipv4(const struct rpf_window *window, __u32 offset, st
 
 rpf_inline int rpf_is_extension(__u8 protocol)
 {
-	return protocol == RPF_PROTO_HOPOPTS || protocol == RPF_PROTO_ROUTING || protocol == RPF_PROTO_FRAGMENT ||
-	       protocol == RPF_PROTO_AH || protocol == RPF_PROTO_DSTOPTS;
+	return protocol == RPF_PROTO_HOPOPTS || protocol == RPF_PROTO_ROUTING ||
+	       protocol == RPF_PROTO_FRAGMENT || protocol == RPF_PROTO_AH || protocol == RPF_PROTO_DSTOPTS;
 }
 
 rpf_inline void rpf_parse_ipv6(const struct rpf_window *window, __u32 offset, struct rpf_packet *packet)

@@ -754,6 +754,8 @@ static __always_inline int on_drop(struct sk_buff *skb, void *location, __u32 re
 	return count_fast(&drop) ? 0 : count_flow(&drop);
 }
 
+#include "sysctl.h"
+
 /* The tracepoint's arguments, include/trace/events/skb.h: v5.10; reason since v5.17; rx_sk since v6.11. */
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(rpf_kfree_skb_2, struct sk_buff *skb, void *location)

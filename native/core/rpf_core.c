@@ -186,12 +186,13 @@ static int prepare(struct rpf_tracer *tracer)
 	return 0;
 }
 
-static int load(struct rpf_tracer *tracer, struct rpf_error *error)
+static int try_load(struct rpf_tracer *tracer, bool with_sysctl, struct rpf_error *error)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "rpftrace");
 	bool cast = tracer->features.rdonly_cast;
 	int err;
 
+	bpf_object__close(tracer->object);
 	tracer->object = bpf_object__open_mem(cast ? rpf_bpf_cast_object : rpf_bpf_probe_object,
 					      cast ? rpf_bpf_cast_object_size : rpf_bpf_probe_object_size,
 					      &options);
@@ -200,10 +201,26 @@ static int load(struct rpf_tracer *tracer, struct rpf_error *error)
 	err = prepare(tracer);
 	if (err)
 		return rpf_fail(error, err, "E_BPF_FAILED", "the BPF object is not the one this build expects");
+	bpf_program__set_autoload(bpf_object__find_program_by_name(tracer->object, "rpf_sysctl"), with_sysctl);
 	err = bpf_object__load(tracer->object);
 	if (err)
 		return rpf_explain_refusal(err, "loading the BPF programs", !cast, error);
 	return 0;
+}
+
+/* Watching settings is worth having, tracing drops is what we are for: where both cannot be loaded, the drops are. */
+static int load(struct rpf_tracer *tracer, struct rpf_error *error)
+{
+	struct rpf_error first = { 0 };
+	int err = try_load(tracer, true, &first);
+
+	if (!err)
+		return 0;
+	tracer->sysctl_err = err;
+	err = try_load(tracer, false, error);
+	if (err && error)
+		*error = first;
+	return err;
 }
 
 /* Maps the memory of a data section, which the programs see too. libbpf does so for skeletons only. NULL: errno. */
@@ -315,6 +332,24 @@ int rpf_configure(struct rpf_tracer *tracer, const struct rpf_config *config, st
 	return set_filters(tracer, &checked, error);
 }
 
+static void attach_sysctl(struct rpf_tracer *tracer)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(tracer->object, "rpf_sysctl");
+	int root;
+
+	if (tracer->sysctl_err)
+		return;
+	root = rpf_cgroup_root();
+	if (root < 0) {
+		tracer->sysctl_err = root;
+		return;
+	}
+	tracer->sysctl_link = bpf_program__attach_cgroup(program, root);
+	if (!tracer->sysctl_link)
+		tracer->sysctl_err = -errno;
+	close(root);
+}
+
 int rpf_attach(struct rpf_tracer *tracer, struct rpf_error *error)
 {
 	struct bpf_prog_info info = { 0 };
@@ -326,6 +361,7 @@ int rpf_attach(struct rpf_tracer *tracer, struct rpf_error *error)
 	if (!bpf_obj_get_info_by_fd(tracer->program_fd, &info, &bytes))
 		tracer->recursion_base = info.recursion_misses;
 	tracer->next_interval_ns = rpf_now_ns() + tracer->config.interval_ms * 1000000ULL;
+	attach_sysctl(tracer);
 	tracer->link = bpf_program__attach(tracer->program);
 	if (tracer->link)
 		return 0;
@@ -341,6 +377,8 @@ int rpf_detach(struct rpf_tracer *tracer)
 	if (tracer->link)
 		err = bpf_link__destroy(tracer->link);
 	tracer->link = NULL;
+	bpf_link__destroy(tracer->sysctl_link);
+	tracer->sysctl_link = NULL;
 	tracer->detached = true;
 	rpf_wake(tracer);
 	return err;

@@ -38,7 +38,7 @@ struct rpf_device_pattern {
 /* Zero-initialise it, then set what differs from the defaults. */
 struct rpf_config {
 	int every;		 /* 1: every drop as a record of its own, no flow table */
-	int probe_read;		  /* 1: read by bpf_probe_read_kernel even where bpf_rdonly_cast is there */
+	int probe_read;		 /* 1: read by bpf_probe_read_kernel even where bpf_rdonly_cast is there */
 	uint32_t snaplen;	 /* packet bytes with each record; 0 = none; at most RPF_MAX_SNAP */
 	uint32_t ring_bytes;	 /* power of two, at least 64 KiB; 0 = default */
 	uint32_t flow_slots;	 /* flow table entries per CPU, power of two; 0 = default */
@@ -73,6 +73,8 @@ struct rpf_stats {
 	uint64_t coarse;    /* drops counted under a coarse key because the flow table was full */
 	uint64_t run_ns;    /* BPF run time and runs; both 0 unless kernel.bpf_stats_enabled=1 */
 	uint64_t run_count;
+	int32_t sysctl_err;	      /* 0: writes to settings are watched; else why not, a negative errno */
+	uint64_t sysctl_lost;	      /* writes that found no room in the ring buffer */
 	uint32_t kfree_skb_arguments; /* arity of the tracepoint on this kernel: 2, 3 or 4 */
 	uint32_t probe_read; /* 1: reads through bpf_probe_read_kernel, 0: typed pointers and bpf_rdonly_cast */
 };
@@ -128,6 +130,44 @@ struct rpf_netns_counter {
  * Holds none of them open. Calls visit for each; stops when visit returns non-zero. Returns how many were visited.
  */
 int rpf_netns_counters(int (*visit)(void *context, const struct rpf_netns_counter *counter), void *context);
+
+/*
+ * The value of a setting under /proc/sys, e.g. "net/ipv4/conf/all/rp_filter", in a network namespace; 0 = our own.
+ * -ESRCH when the namespace cannot be found, -EPERM when it cannot be entered.
+ */
+int rpf_setting(uint32_t netns, const char *name, char *value, size_t bytes);
+
+/* ---- routes (rpf_route.c): no tracer needed ---- */
+
+#define RPF_ROUTE_HOPS 8
+
+struct rpf_route_query {
+	uint8_t family;	  /* AF_INET, AF_INET6 */
+	uint8_t with_src; /* 1: src belongs to the question */
+	uint8_t dst[16];  /* network order */
+	uint8_t src[16];
+	uint32_t iif; /* device that the packet came in by; 0 = made here */
+	uint32_t mark;
+};
+
+struct rpf_route {
+	int32_t lookup_err; /* 0, or the negative errno that the kernel answered: -ENETUNREACH, -EHOSTUNREACH, ... */
+	uint32_t type;	/* RTN_UNICAST, ... */
+	uint32_t scope; /* RT_SCOPE_* */
+	uint32_t table;
+	uint32_t ifindex;    /* of the first next hop */
+	uint32_t nexthop_id; /* 0 = no nexthop object */
+	uint32_t hops;	     /* next hops; 0 = none or held by the nexthop object */
+	uint32_t hop_ifindex[RPF_ROUTE_HOPS];
+	uint8_t prefix[16];
+	uint8_t prefix_length;
+	uint8_t gateway_family; /* 0 = none */
+	uint8_t gateway[16];
+	char device[16];
+};
+
+/* Looks a route up in a network namespace (0 = our own). 0 means that the kernel answered, with a route or an error. */
+int rpf_route_lookup(uint32_t netns, const struct rpf_route_query *query, struct rpf_route *route);
 
 /* ---- filter expressions (rpf_filter.c): no tracer needed ---- */
 

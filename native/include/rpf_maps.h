@@ -27,8 +27,8 @@
 #define RPF_SLOT_COUNT_MASK (RPF_SLOT_GENERATION - 1) /* 2^40 drops an interval */
 
 #define RPF_SLOT_INTERVALS 10 /* so old at most is what an aggregate says of its flow */
-#define RPF_COARSE_SLOTS 64 /* per CPU: devices times reasons that a node drops at in one flood */
-#define RPF_PROBES 4	    /* slots tried for a flow before it counts as coarse */
+#define RPF_COARSE_SLOTS 64   /* per CPU: devices times reasons that a node drops at in one flood */
+#define RPF_PROBES 4	      /* slots tried for a flow before it counts as coarse */
 
 struct rpf_slot {
 	__u64 word;
@@ -91,7 +91,9 @@ struct rpf_control {
 	__u32 lost;    /* 1: a record was lost since the core last set it to 0 */
 	__u32 filters; /* enum rpf_filters */
 	__u32 pattern_count;
-	__u32 next_total; /* the next free place in totals */
+	__u32 next_total;  /* the next free place in totals */
+	__u32 sysctl_lost; /* sysctl records that found no room in the ring */
+	__u32 _reserved;   /* keeps patterns 8-aligned */
 	struct rpf_pattern patterns[RPF_PATTERNS];
 };
 

@@ -19,10 +19,11 @@
 #define RPF_ADDRESS_BYTES 16
 
 enum rpf_record_kind {
-	RPF_RECORD_BATCH = 1, /* struct rpf_batch: first record of every batch */
-	RPF_RECORD_DROP = 2,  /* struct rpf_drop */
-	RPF_RECORD_LOST = 3,  /* struct rpf_lost */
-	RPF_RECORD_LINK = 4,  /* struct rpf_link */
+	RPF_RECORD_BATCH = 1,  /* struct rpf_batch: first record of every batch */
+	RPF_RECORD_DROP = 2,   /* struct rpf_drop */
+	RPF_RECORD_LOST = 3,   /* struct rpf_lost */
+	RPF_RECORD_LINK = 4,   /* struct rpf_link */
+	RPF_RECORD_SYSCTL = 5, /* struct rpf_sysctl */
 };
 
 struct rpf_header {
@@ -158,6 +159,49 @@ struct rpf_link {
 	__u32 master_ifindex; /* IFLA_MASTER; 0 = none */
 	char name[RPF_NAME_BYTES];
 	char kind[RPF_NAME_BYTES]; /* IFLA_INFO_KIND */
+};
+
+#define RPF_SYSCTL_NAME_BYTES \
+	64 /* "net/ipv4/conf/<device>/route_localnet": 14 + 15 + 15 and the terminator fit */
+#define RPF_SYSCTL_VALUE_BYTES 16 /* an int has at most 11 characters */
+#define RPF_ARGS_BYTES 256
+#define RPF_PARENTS 6 /* a shell under sudo under sshd under systemd has 5 */
+#define RPF_EXE_PARTS 6
+#define RPF_EXE_PART_BYTES 32
+
+enum rpf_sysctl_flags {
+	RPF_SYSCTL_OLD_UNKNOWN = 1 << 0, /* the kernel did not give the value before the write */
+	RPF_SYSCTL_ARGS_CUT = 1 << 1,	 /* the command line is longer */
+	RPF_SYSCTL_EXE_CUT = 1 << 2,	 /* the path has more parts, or longer ones */
+};
+
+struct rpf_parent {
+	__u32 pid;
+	char comm[RPF_NAME_BYTES];
+};
+
+/*
+ * Somebody writes one of the settings that decide about a source address. Seen before the kernel looks at the value: an
+ * attempt, which may be refused or change nothing.
+ */
+struct rpf_sysctl {
+	struct rpf_header header;
+	__u64 cgroup_id; /* of the writer, on the cgroup v2 hierarchy */
+	__u32 netns;	 /* of the writer: the settings of this namespace are written */
+	__u32 pid;
+	__u32 uid;	  /* in the initial user namespace */
+	__u32 flags;	  /* enum rpf_sysctl_flags */
+	__u32 position;	  /* file position of the write; not 0 = the rest of a value written in pieces */
+	__u32 args_bytes; /* of args: words that end with NUL */
+	__u32 exe_parts;  /* of exe: the file's name first, then the folders above it */
+	__u32 parents;	  /* of parent: the writer's parent first */
+	char comm[RPF_NAME_BYTES];
+	char name[RPF_SYSCTL_NAME_BYTES];
+	char old_value[RPF_SYSCTL_VALUE_BYTES];
+	char new_value[RPF_SYSCTL_VALUE_BYTES];
+	struct rpf_parent parent[RPF_PARENTS];
+	char exe[RPF_EXE_PARTS][RPF_EXE_PART_BYTES];
+	char args[RPF_ARGS_BYTES];
 };
 
 #endif

@@ -45,6 +45,22 @@ static void print_drop(struct rpf_tracer *tracer, const struct rpf_drop *drop)
 	       drop->task.comm, drop->snap_bytes);
 }
 
+static void print_sysctl(const struct rpf_sysctl *sysctl)
+{
+	uint32_t i;
+
+	printf("sysctl %s old=%.4s new=%.4s netns=%u pid=%u uid=%u comm=%s flags=%x args=", sysctl->name,
+	       sysctl->old_value, sysctl->new_value, sysctl->netns, sysctl->pid, sysctl->uid, sysctl->comm, sysctl->flags);
+	for (i = 0; i < sysctl->args_bytes; i++)
+		putchar(sysctl->args[i] ? sysctl->args[i] : ' ');
+	for (i = 0; i < sysctl->parents; i++)
+		printf(" <- %s(%u)", sysctl->parent[i].comm, sysctl->parent[i].pid);
+	printf(" exe=");
+	for (i = sysctl->exe_parts; i-- > 0;)
+		printf("/%s", sysctl->exe[i]);
+	printf("\n");
+}
+
 static void print_record(struct rpf_tracer *tracer, const struct rpf_header *header)
 {
 	const struct rpf_lost *lost = (const void *)header;
@@ -57,6 +73,9 @@ static void print_record(struct rpf_tracer *tracer, const struct rpf_header *hea
 	case RPF_RECORD_LOST:
 		printf("lost count=%llu where=%u reason=%u netns=%u\n", (unsigned long long)lost->count,
 		       lost->where, lost->reason, lost->netns);
+		break;
+	case RPF_RECORD_SYSCTL:
+		print_sysctl((const void *)header);
 		break;
 	case RPF_RECORD_LINK:
 		printf("link %s(%u) kind=%s gone=%u\n", link->name, link->ifindex, link->kind, link->gone);
