@@ -23,9 +23,8 @@ import type { NativeAddon, NativeConfig } from './native.js';
 import { Clock } from './record/clock.js';
 import { BatchReader, type BatchView, type DropReader, END_OF_BATCH, viewOf } from './record/decode.js';
 import { FLAGS, LOST_WHERE, RECORD_KIND } from './record/layout.gen.js';
-import { describePacket } from './record/packet.js';
 import { CONTEXT_PART, FLOW_PART, PartCache } from './record/part-cache.js';
-import type { Context, Flow, Sink } from './sink/sink.js';
+import { type Context, type Flow, MAX_FLOWS, type Sink } from './sink/sink.js';
 
 export interface PipelineOptions {
   readonly config: NativeConfig;
@@ -40,8 +39,8 @@ export interface PipelineOptions {
   readonly onLimit?: () => void;
   /** Capturing had to stop. */
   readonly onError?: (error: TracerError) => void;
-  /** Flows that are about to be forgotten, with their drops. */
-  readonly onForget?: (flows: readonly Flow[]) => void;
+  /** Flows that are about to be forgotten, with their drops. recordOf gives what their records have in common. */
+  readonly onForget?: (flows: readonly Flow[], recordOf: (flow: Flow) => DropReader) => void;
 }
 
 /** From the kernel to one sink. */
@@ -79,14 +78,9 @@ export class Pipeline {
     this.#flows = new PartCache({
       part: FLOW_PART,
       max: MAX_FLOWS,
-      create: (drop, id) => ({
-        id,
-        context: this.#contexts.find(drop),
-        packet: describePacket(drop),
-        drops: 0,
-      }),
+      create: (drop, id) => ({ id, context: this.#contexts.find(drop), drops: 0 }),
       onClear: (flows) => {
-        this.#options.onForget?.(flows);
+        this.#options.onForget?.(flows, (flow) => this.#flows.reader(flow.id));
         this.sink.forgetFlows();
       },
     });
@@ -215,6 +209,4 @@ function aggregateOf(drop: DropReader): Context['aggregate'] {
   return drop.flags & FLAGS.COARSE ? 'device' : 'flow';
 }
 
-/** 4,096 flows of some 1.5 KiB each, prepared lines included: 6 MiB. */
-const MAX_FLOWS = 4096;
 const MAX_CONTEXTS = 1024;

@@ -168,7 +168,7 @@ fail:
 struct batch {
 	struct mmsghdr messages[BATCH];
 	struct iovec parts[BATCH][2];
-	struct frame frames[BATCH + MAX_FRAGMENTS]; // one packet more may follow a batch that is almost full
+	struct frame frames[MAX_FRAGMENTS]; // a batch, or all fragments of one packet
 	uint8_t *memory;
 	size_t used;
 	size_t base; /* frames of the packet that all others repeat; 0 = each packet is built anew */
@@ -246,7 +246,7 @@ static int flush(struct batch *batch, int fd, struct totals *totals)
 static struct batch *new_batch(const struct options *options, const struct sockaddr_ll *address)
 {
 	size_t bytes = frame_bytes(&options->frame);
-	size_t frames = BATCH + (options->frame.fragment ? MAX_FRAGMENTS : 0);
+	size_t frames = options->frame.fragment ? MAX_FRAGMENTS : BATCH;
 	bool offload = needs_offload(&options->frame);
 	struct batch *batch = calloc(1, sizeof(*batch));
 
@@ -280,11 +280,16 @@ static void free_batch(struct batch *batch)
 static int queue_packet(const struct options *options, struct batch *batch, uint64_t number, int fd,
 			struct totals *totals)
 {
-	struct frame *frames = batch->base ? batch->frames : batch->frames + batch->used;
 	size_t count = batch->base;
+	struct frame *frames = batch->frames;
 
-	if (!count)
+	if (!count) {
+		// What is built must not lie over frames that still wait: fragments reach further than a batch.
+		if (options->frame.fragment && flush(batch, fd, totals))
+			return -1;
+		frames += batch->used;
 		count = frame_build(&options->frame, number % options->flows, frames);
+	}
 	for (size_t i = 0; i < count; i++) {
 		point_message(batch, batch->used++, &frames[i]);
 		if (batch->used == BATCH && flush(batch, fd, totals))

@@ -48,7 +48,7 @@ async function up({ name }: NameOption): Promise<void> {
   });
   const option = name === DEFAULT_NAME ? '' : ` --name ${name}`;
   say(`Up: ${PLACES.map((place) => lab.netns(place)).join(', ')}`);
-  say(`Trace it:   rpftrace trace ${PLACES.map((place) => `--netns ${lab.netns(place)}`).join(' ')}`);
+  say(`Trace it:   rpftrace trace --netns ${lab.netns('node')}`);
   say(`Drop:       rpftrace lab drop strict${option}`);
   say(`Remove it:  rpftrace lab down${option}`);
 }

@@ -49,11 +49,8 @@ function mentionsLab(argv: readonly string[]): boolean {
 }
 
 async function addLab(program: Command): Promise<void> {
-  const lab = './lab.js';
-  const { registerLab } = (await import(lab).catch(() => ({}))) as {
-    registerLab?: (program: Command) => void;
-  };
-  registerLab?.(program);
+  const { registerLab } = await import('./lab.js');
+  registerLab(program);
 }
 
 /** Undefined for what is no error: help and version were printed. */

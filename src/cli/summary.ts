@@ -1,6 +1,8 @@
-import type { Device, StopEvent } from '../events.js';
+import type { Device, Packet, StopEvent } from '../events.js';
 import { printable } from '../printable.js';
-import type { Flow } from '../sink/sink.js';
+import type { DropReader } from '../record/decode.js';
+import { describePacket } from '../record/packet.js';
+import type { Context, Flow } from '../sink/sink.js';
 import { Tally } from './tally.js';
 
 /** Collects who lost how much while a trace runs, and tells it at the end. */
@@ -9,13 +11,24 @@ export class Summary {
   readonly #devices = new Tally();
   readonly #flows = new Tally();
 
-  add(flows: readonly Flow[]): void {
-    for (const flow of flows) {
-      if (flow.drops === 0) continue;
-      this.#reasons.add(flow.context.reason ?? 'no reason given', flow.drops);
-      this.#devices.add(deviceText(flow.context.device), flow.drops);
-      this.#flows.add(flowText(flow), flow.drops);
+  /** Takes flows that are forgotten. Of very many small ones only some are told by name. */
+  add(flows: readonly Flow[], recordOf: (flow: Flow) => DropReader): void {
+    const contexts = new Map<Context, number>();
+    let total = 0;
+    for (const { context, drops } of flows) {
+      contexts.set(context, (contexts.get(context) ?? 0) + drops);
+      total += drops;
     }
+    for (const [context, drops] of contexts) {
+      this.#reasons.add(context.reason ?? 'no reason given', drops);
+      this.#devices.add(deviceText(context.device), drops);
+    }
+    let rest = total;
+    for (const flow of largest(flows, total / flows.length)) {
+      this.#flows.add(flowText(describePacket(recordOf(flow)), flow.context.device), flow.drops);
+      rest -= flow.drops;
+    }
+    this.#flows.addOthers(rest);
   }
 
   /** Lines for people, to stderr. Has a trailing newline. */
@@ -29,6 +42,13 @@ export class Summary {
     ];
     return `${lines.join('\n')}\n`;
   }
+}
+
+/** Those with the most drops; sorts only what is not below the average, since this runs within a flood. */
+function largest(flows: readonly Flow[], average: number): Flow[] {
+  const candidates = flows.filter((flow) => flow.drops >= average);
+  if (candidates.length === flows.length) return candidates.slice(0, MAX_NAMED);
+  return candidates.sort((a, b) => b.drops - a.drops).slice(0, MAX_NAMED);
 }
 
 function headline({ totals, elapsed_ms: elapsedMs }: StopEvent): string {
@@ -78,7 +98,7 @@ function deviceText({ name, role, netns }: Device): string {
   return name === undefined ? `no device${where}` : `${name} (${role}${where})`;
 }
 
-function flowText({ packet, context: { device } }: Flow): string {
+function flowText(packet: Packet | undefined, device: Device): string {
   if (packet?.src === undefined)
     return packet?.ethertype ? `ethertype ${packet.ethertype}` : 'not told apart';
   const from = endpoint(packet.src, packet.src_port);
@@ -97,3 +117,5 @@ function number(value: number): string {
 }
 
 const TOP = 5;
+/** Flows that are told by name each time that flows are forgotten. */
+const MAX_NAMED = 64;

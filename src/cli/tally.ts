@@ -9,6 +9,11 @@ export class Tally {
     if (this.#counts.size > MAX_NAMES) this.#prune();
   }
 
+  /** Counts what has no name of its own. */
+  addOthers(count: number): void {
+    this.#others += count;
+  }
+
   /** The largest `count` names, and what all others make together. */
   top(count: number): { names: [string, number][]; others: number } {
     const sorted = this.#sorted();

@@ -8,7 +8,7 @@ import { ReasonNames } from '../names/reasons.js';
 import type { NativeAddon } from '../native.js';
 import type { Clock } from '../record/clock.js';
 import { Session } from '../session.js';
-import { NdjsonSink } from '../sink/ndjson.js';
+import { NdjsonSink, PREPARED_BYTES } from '../sink/ndjson.js';
 import { Output } from '../sink/output.js';
 import type { Sink } from '../sink/sink.js';
 import { captureConfig } from '../tracer.js';
@@ -35,6 +35,7 @@ export async function trace(words: readonly string[], options: TraceOptions): Pr
     file: options.out,
     rotateSize: options.rotateSize,
     rotateKeep: options.rotateKeep,
+    prepared: PREPARED_BYTES,
   });
   const sinkFactory = await chooseSink(output, options);
   const ending = new Ending();
@@ -69,7 +70,7 @@ async function run({ addon, filters, options, sinkFactory, ending, readyFile }: 
     limit: options.count,
     onLimit: () => ending.end({ why: 'count' }),
     onError: (error) => ending.fail(error),
-    onForget: (flows) => summary.add(flows),
+    onForget: (flows, recordOf) => summary.add(flows, recordOf),
   });
   try {
     const start = session.start();

@@ -23,9 +23,9 @@ export async function runLab(name: string, options: RunLabOptions): Promise<bool
   await using witness = await Witness.open(lab);
   const outcomes: Outcome[] = [];
   for (const labCase of options.cases) outcomes.push(await runCase(lab, witness, labCase, options));
-  const { reconciled } = await witness.stop();
-  options.print(summary(outcomes, reconciled));
-  return !outcomes.includes('not ok') && reconciled === true;
+  const isReconciled = await witness.stop();
+  options.print(summary(outcomes, isReconciled));
+  return !outcomes.includes('not ok') && isReconciled;
 }
 
 type Outcome = 'ok' | 'not ok' | 'skipped';
@@ -108,11 +108,10 @@ function merge(drops: readonly LabDrop[]): LabDrop[] {
   return [...merged.values()];
 }
 
-function summary(outcomes: readonly Outcome[], reconciled: boolean | null): string {
+function summary(outcomes: readonly Outcome[], isReconciled: boolean): string {
   const number = (wanted: Outcome) => outcomes.filter((outcome) => outcome === wanted).length;
-  const account = reconciled === true ? 'adds up to' : 'does NOT add up to';
   return [
     `${number('ok')} ok, ${number('not ok')} not ok, ${number('skipped')} skipped`,
-    `the trace ${account} the kernel's own counters`,
+    `the trace ${isReconciled ? 'adds up to' : 'does NOT add up to'} the kernel's own counters`,
   ].join('; ');
 }

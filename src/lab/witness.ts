@@ -37,11 +37,14 @@ export class Witness implements AsyncDisposable {
     return events.flatMap((event) => (event.kind === 'drop' && !isMark(event) ? this.#locate(event) : []));
   }
 
-  /** Ends the trace. Returns its account. */
-  async stop(): Promise<StopEvent> {
+  /** Ends the trace. Returns whether every drop in the lab is accounted for, and the kernel's counters agree. */
+  async stop(): Promise<boolean> {
+    const inodes = PLACES.map((place) => this.#lab.inode(place));
     this.#tracer.stop();
     const events = await this.#readUntil((event) => event.kind === 'stop');
-    return events.at(-1) as StopEvent;
+    const { conservation, netns } = events.at(-1) as StopEvent;
+    const accounts = netns.filter((account) => inodes.includes(account.netns));
+    return conservation.holds && accounts.every(({ reconciled }) => reconciled === true);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

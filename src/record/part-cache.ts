@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { DropReader } from './decode.js';
+import { DropReader } from './decode.js';
 import { DETAIL, DROP, FLOW, TASK } from './layout.gen.js';
 
 /** Bytes of a drop record: runs from an offset to behind an end, all multiples of 4. */
@@ -62,6 +62,14 @@ export class PartCache<T> {
       if (this.#hashes[id] === hash && this.#isEqual(id, words, at)) return this.#values[id] as T;
     }
     return this.#insert(drop, hash, words, at);
+  }
+
+  /** The part of an entry again, as a reader: only what lies in the part means something. For parts of one run. */
+  reader(id: number): DropReader {
+    const reader = new DropReader();
+    reader.view = { bytes: new Uint8Array(this.#keys.buffer), words: this.#keys };
+    reader.at = (id * this.#offsets.length - (this.#offsets[0] as number)) * 4;
+    return reader;
   }
 
   clear(): void {

@@ -4,6 +4,15 @@ interface Segment {
   charge: number;
 }
 
+export interface ArenaOptions {
+  /** Bytes of the ring. */
+  readonly size: number;
+  /** Bytes before the ring that are the owner's: what it prepares there is copied into the ring at the least cost. */
+  readonly prepared: number;
+  readonly maxLine: number;
+  readonly send: (segment: Buffer) => void;
+}
+
 /**
  * A ring of bytes that lines are written into and files are written from, so that a stream of any length makes no garbage.
  * A line never wraps. The owner writes at `position`, up to `maxLine` bytes while hasRoom, and commits; what is flushed
@@ -11,24 +20,24 @@ interface Segment {
  */
 export class Arena {
   readonly bytes: Buffer;
-  readonly #maxLine: number;
-  readonly #send: (segment: Buffer) => void;
+  readonly #options: ArenaOptions;
   /** Where the next line goes. */
-  position = 0;
-  #flushedTo = 0;
+  position: number;
+  #flushedTo: number;
   /** Bytes of the ring that must not be touched. */
   #used = 0;
   readonly #segments: Segment[] = [];
 
-  constructor(options: { size: number; maxLine: number; send: (segment: Buffer) => void }) {
-    this.bytes = Buffer.allocUnsafeSlow(options.size);
-    this.#maxLine = options.maxLine;
-    this.#send = options.send;
+  constructor(options: ArenaOptions) {
+    this.#options = options;
+    this.bytes = Buffer.allocUnsafeSlow(options.prepared + options.size);
+    this.position = options.prepared;
+    this.#flushedTo = options.prepared;
   }
 
   /** Whether one more line fits. */
   get hasRoom(): boolean {
-    return this.#used + this.#maxLine <= this.bytes.length;
+    return this.#used + this.#options.maxLine <= this.#options.size;
   }
 
   /** Bytes that were sent or committed and not yet written, out-of-ring ones included. */
@@ -40,7 +49,7 @@ export class Arena {
   commit(end: number): void {
     this.#used += end - this.position;
     this.position = end;
-    if (end + this.#maxLine > this.bytes.length) this.#wrap();
+    if (end + this.#options.maxLine > this.bytes.length) this.#wrap();
     else if (end - this.#flushedTo >= FLUSH_BYTES) this.flush();
   }
 
@@ -51,14 +60,14 @@ export class Arena {
     const segment = this.bytes.subarray(this.#flushedTo, this.position);
     this.#flushedTo = this.position;
     this.#segments.push({ left: length, charge: length });
-    this.#send(segment);
+    this.#options.send(segment);
   }
 
   /** Hands over bytes that lie elsewhere, after all that was committed. For the few events that may be of any length. */
   sendForeign(bytes: Buffer): void {
     this.flush();
     this.#segments.push({ left: bytes.length, charge: 0 });
-    this.#send(bytes);
+    this.#options.send(bytes);
   }
 
   /** The next `count` bytes of what was sent are written. */
@@ -85,8 +94,8 @@ export class Arena {
       last.charge += rest;
       this.#used += rest;
     }
-    this.position = 0;
-    this.#flushedTo = 0;
+    this.position = this.#options.prepared;
+    this.#flushedTo = this.#options.prepared;
   }
 }
 

@@ -1,12 +1,13 @@
-import type { DropEvent, Packet } from '../events.js';
+import type { DropEvent } from '../events.js';
 import type { Clock } from '../record/clock.js';
 import type { DropReader } from '../record/decode.js';
 import { FLAGS } from '../record/layout.gen.js';
-import type { Context, Flow } from './sink.js';
+import { describePacket } from '../record/packet.js';
+import type { Context } from './sink.js';
 
 /** A drop as an event, keys in the order of the schema. Members that are unknown are undefined. */
-export function dropEvent(drop: DropReader, flow: Flow, clock: Clock, node: string): DropEvent {
-  const { aggregate } = flow.context;
+export function dropEvent(drop: DropReader, context: Context, clock: Clock, node: string): DropEvent {
+  const { aggregate } = context;
   return {
     v: 1,
     kind: 'drop',
@@ -14,10 +15,12 @@ export function dropEvent(drop: DropReader, flow: Flow, clock: Clock, node: stri
     first_time: aggregate && clock.format(drop.firstLow, drop.firstHigh),
     node,
     count: drop.count,
-    ...placeMembers(flow.context),
+    ...placeMembers(context),
     skb: aggregate ? undefined : formatAddress(drop.skbLow, drop.skbHigh),
-    ...packetMembers(flow.packet),
-    ...deviceMembers(flow.context),
+    ...packetMembers(drop),
+    ...deviceMembers(context),
+    current_task: aggregate ? undefined : currentTask(drop),
+    ...packetBytes(drop),
   };
 }
 
@@ -29,7 +32,8 @@ export function placeMembers(
   return { aggregate, reason, reason_unknown, location, hook: 'tp_btf/kfree_skb' };
 }
 
-export function packetMembers(packet: Packet | undefined): Pick<DropEvent, 'packet' | 'packet_unknown'> {
+export function packetMembers(drop: DropReader): Pick<DropEvent, 'packet' | 'packet_unknown'> {
+  const packet = describePacket(drop);
   return packet
     ? { packet }
     : { packet_unknown: 'the flow table was full: counted by reason, location and device' };
@@ -40,7 +44,7 @@ export function deviceMembers({ device, rpf }: Context): Pick<DropEvent, 'device
   return { device, rpf };
 }
 
-/** Who ran on the CPU. In an aggregate there is none: it stands for drops of many moments. */
+/** Who ran on the CPU. An aggregate stands for drops of many moments and has none. */
 export function currentTask(drop: DropReader): DropEvent['current_task'] {
   return { comm: drop.comm, pid: drop.pid, cgroup_id: drop.cgroupId.toString(), related: 'maybe' };
 }

@@ -1,29 +1,40 @@
-import type { LostEvent, StartEvent, StopEvent } from '../events.js';
+import type { TraceEvent } from '../events.js';
 import type { Clock } from '../record/clock.js';
 import type { DropReader } from '../record/decode.js';
 import { PartCache, TASK_PART } from '../record/part-cache.js';
-import { currentTask, deviceMembers, packetBytes, packetMembers, placeMembers } from './drop-event.js';
+import {
+  currentTask,
+  deviceMembers,
+  dropEvent,
+  packetBytes,
+  packetMembers,
+  placeMembers,
+} from './drop-event.js';
 import type { Output } from './output.js';
-import type { Context, Flow, Sink } from './sink.js';
+import { type Context, type Flow, MAX_FLOWS, type Sink } from './sink.js';
 
-/** What all lines of a context share: bytes from the start to the count, from there to the skb, and behind the packet. */
-interface Frame {
-  readonly head: Buffer;
-  readonly middle: Buffer;
-  readonly tail: Buffer;
-  readonly isAggregate: boolean;
+/** Bytes that were prepared in the output's memory, and where. */
+interface Piece {
+  readonly at: number;
+  readonly length: number;
 }
 
-/** A line of a flow as bytes, with count 1, up to the current task, and the places that differ from drop to drop. */
-interface Line {
-  readonly bytes: Buffer;
-  /** Offset of the count. */
-  readonly countAt: number;
-  /** Offset of the digits of skb behind the count; 0 where there is none. */
-  readonly skbAt: number;
-  readonly isAggregate: boolean;
-  /** The second that the time says. */
+/** The line of a flow with count 1, up to the current task. */
+interface Line extends Piece {
+  readonly frame: Frame;
+  /** The second that its time says. */
   second: number;
+}
+
+/** What all lines of a context share, as text and as offsets. */
+interface Frame {
+  /** Up to the packet. */
+  readonly head: string;
+  /** From the packet to the current task. */
+  readonly tail: string;
+  readonly countAt: number;
+  /** The digits of skb; 0 in an aggregate, which has none. */
+  readonly skbAt: number;
 }
 
 /**
@@ -36,12 +47,18 @@ export class NdjsonSink implements Sink {
   readonly #node: string;
   #frames: Frame[] = [];
   #lines: Line[] = [];
-  readonly #tasks = new PartCache<Buffer>({ part: TASK_PART, max: MAX_TASKS, create: taskFragment });
+  readonly #tasks: PartCache<Piece>;
 
+  /** The output must have been opened with PREPARED_BYTES. */
   constructor(output: Output, clock: Clock, node: string) {
     this.#output = output;
     this.#clock = clock;
     this.#node = node;
+    this.#tasks = new PartCache({
+      part: TASK_PART,
+      max: MAX_TASKS,
+      create: (drop, id) => this.#prepareTask(drop, id),
+    });
   }
 
   get ready(): boolean {
@@ -53,13 +70,12 @@ export class NdjsonSink implements Sink {
   }
 
   drop(drop: DropReader, flow: Flow): void {
-    const line = this.#lines[flow.id] ?? this.#prepareLine(flow);
-    const { bytes, position } = this.#output;
-    const at = this.#writeLine(bytes, position, line, drop);
-    this.#output.commit(this.#writeEnd(bytes, at, line, drop));
+    const line = this.#lines[flow.id] ?? this.#prepareLine(drop, flow);
+    if (line) this.#copy(line, drop);
+    else this.event(dropEvent(drop, flow.context, this.#clock, this.#node));
   }
 
-  event(event: StartEvent | LostEvent | StopEvent): void {
+  event(event: TraceEvent): void {
     this.#output.writeText(`${JSON.stringify(event)}\n`);
   }
 
@@ -79,11 +95,47 @@ export class NdjsonSink implements Sink {
     return this.#output.end();
   }
 
-  #prepareLine(flow: Flow): Line {
-    const { context } = flow;
+  #copy(line: Line, drop: DropReader): void {
+    const { bytes, position } = this.#output;
+    let at = this.#copyLine(bytes, position, line, drop);
+    if (line.frame.skbAt > 0) at = copyPiece(bytes, at, this.#tasks.find(drop));
+    if (drop.snapBytes > 0) at += bytes.write(`,${members(packetBytes(drop))}`, at, 'latin1');
+    bytes[at] = 0x7d; // }
+    bytes[at + 1] = 0x0a;
+    this.#output.commit(at + 2);
+  }
+
+  /** Returns where the copy ends. */
+  #copyLine(bytes: Buffer, start: number, line: Line, drop: DropReader): number {
+    const clock = this.#clock;
+    clock.stamp(drop.timeLow, drop.timeHigh);
+    if (line.second !== clock.second) {
+      bytes.write(clock.secondText, line.at + TIME_AT, 'latin1');
+      line.second = clock.second;
+    }
+    const end = copyWithCount(bytes, start, line, drop.count);
+    writeNanos(bytes, start + NANOS_AT, clock.nanos);
+    const { skbAt } = line.frame;
+    if (skbAt > 0) {
+      const digitsAt = end - line.length + skbAt;
+      writeHex(bytes, digitsAt, drop.skbHigh);
+      writeHex(bytes, digitsAt + 8, drop.skbLow);
+    } else {
+      bytes.write(clock.format(drop.firstLow, drop.firstHigh), start + FIRST_TIME_AT, 'latin1');
+    }
+    return end;
+  }
+
+  /** Undefined for a line that is too long to be prepared. */
+  #prepareLine(drop: DropReader, { context, id }: Flow): Line | undefined {
     const frame = this.#frames[context.id] ?? this.#prepareFrame(context);
-    const line = makeLine(frame, members(packetMembers(flow.packet)));
-    this.#lines[flow.id] = line;
+    const text = frame.head + members(packetMembers(drop)) + frame.tail;
+    const length = Buffer.byteLength(text);
+    if (length > LINE_BYTES) return undefined;
+    const at = id * LINE_BYTES;
+    this.#output.bytes.write(text, at);
+    const line = { at, length, frame, second: -1 };
+    this.#lines[id] = line;
     return line;
   }
 
@@ -93,36 +145,9 @@ export class NdjsonSink implements Sink {
     return frame;
   }
 
-  /** Writes all up to the current task and returns where it ends. */
-  #writeLine(bytes: Buffer, start: number, line: Line, drop: DropReader): number {
-    const clock = this.#clock;
-    clock.stamp(drop.timeLow, drop.timeHigh);
-    if (line.second !== clock.second) {
-      line.bytes.write(clock.secondText, TIME_AT, 'latin1');
-      line.second = clock.second;
-    }
-    const end = copyWithCount(bytes, start, line, drop.count);
-    writeNanos(bytes, start + NANOS_AT, clock.nanos);
-    if (line.isAggregate) {
-      bytes.write(clock.format(drop.firstLow, drop.firstHigh), start + FIRST_TIME_AT, 'latin1');
-    } else {
-      writeHex(bytes, end - line.skbAt, drop.skbHigh);
-      writeHex(bytes, end - line.skbAt + 8, drop.skbLow);
-    }
-    return end;
-  }
-
-  #writeEnd(bytes: Buffer, start: number, line: Line, drop: DropReader): number {
-    let at = start;
-    if (!line.isAggregate) {
-      const task = this.#tasks.find(drop);
-      bytes.set(task, at);
-      at += task.length;
-    }
-    if (drop.snapBytes > 0) at += bytes.write(`,${members(packetBytes(drop))}`, at, 'latin1');
-    bytes[at] = 0x7d; // }
-    bytes[at + 1] = 0x0a;
-    return at + 2;
+  #prepareTask(drop: DropReader, id: number): Piece {
+    const at = MAX_FLOWS * LINE_BYTES + id * TASK_BYTES;
+    return { at, length: this.#output.bytes.write(`,${members({ current_task: currentTask(drop) })}`, at) };
   }
 }
 
@@ -130,43 +155,31 @@ function makeFrame(context: Context, node: string): Frame {
   const isAggregate = context.aggregate !== undefined;
   const first = isAggregate ? `,"first_time":"${ANY_TIME}"` : '';
   const skb = isAggregate ? '' : `,"skb":"0x${ANY_ADDRESS}"`;
+  const beforeCount = `${BEFORE_TIME}${ANY_TIME}"${first},"node":${JSON.stringify(node)},"count":`;
+  const head = `${beforeCount}1,${members(placeMembers(context))}${skb},`;
   return {
-    head: Buffer.from(`${BEFORE_TIME}${ANY_TIME}"${first},"node":${JSON.stringify(node)},"count":`),
-    middle: Buffer.from(`1,${members(placeMembers(context))}${skb},`),
-    tail: Buffer.from(`,${members(deviceMembers(context))}`),
-    isAggregate,
-  };
-}
-
-function makeLine(frame: Frame, packet: string): Line {
-  const { head, middle, tail, isAggregate } = frame;
-  const packetAt = head.length + middle.length;
-  const tailAt = packetAt + Buffer.byteLength(packet);
-  const bytes = Buffer.allocUnsafe(tailAt + tail.length);
-  bytes.set(head);
-  bytes.set(middle, head.length);
-  bytes.write(packet, packetAt);
-  bytes.set(tail, tailAt);
-  return {
-    bytes,
-    countAt: head.length,
-    skbAt: bytes.length - packetAt + '",'.length + ANY_ADDRESS.length,
-    isAggregate,
-    second: -1,
+    head,
+    tail: `,${members(deviceMembers(context))}`,
+    countAt: Buffer.byteLength(beforeCount),
+    skbAt: isAggregate ? 0 : Buffer.byteLength(head) - '",'.length - ANY_ADDRESS.length,
   };
 }
 
 /** Returns where the copy ends. */
 function copyWithCount(bytes: Buffer, at: number, line: Line, count: number): number {
-  if (count === 1) {
-    bytes.set(line.bytes, at);
-    return at + line.bytes.length;
-  }
-  bytes.set(line.bytes.subarray(0, line.countAt), at);
-  const restAt = at + line.countAt + bytes.write(String(count), at + line.countAt, 'latin1');
-  const rest = line.bytes.subarray(line.countAt + 1);
-  bytes.set(rest, restAt);
-  return restAt + rest.length;
+  if (count === 1) return copyPiece(bytes, at, line);
+  const countAt = at + line.frame.countAt;
+  bytes.copyWithin(at, line.at, line.at + line.frame.countAt);
+  const restAt = countAt + bytes.write(String(count), countAt, 'latin1');
+  const rest = line.at + line.frame.countAt + 1;
+  bytes.copyWithin(restAt, rest, line.at + line.length);
+  return restAt + line.at + line.length - rest;
+}
+
+/** Of all ways to copy, copyWithin() alone is fast and leaves no garbage: hence the one memory for lines and output. */
+function copyPiece(bytes: Buffer, at: number, piece: Piece): number {
+  bytes.copyWithin(at, piece.at, piece.at + piece.length);
+  return at + piece.length;
 }
 
 function writeNanos(bytes: Buffer, at: number, nanos: number): void {
@@ -187,17 +200,12 @@ function writeHex(bytes: Buffer, at: number, word: number): void {
   }
 }
 
-function taskFragment(drop: DropReader): Buffer {
-  return Buffer.from(`,${members({ current_task: currentTask(drop) })}`);
-}
-
 /** The members of an object as JSON, without its braces. */
 function members(object: object): string {
   return JSON.stringify(object).slice(1, -1);
 }
 
 const HEX_DIGITS = Buffer.from('0123456789abcdef');
-const MAX_TASKS = 1024;
 const ANY_TIME = '1970-01-01T00:00:00.000000000Z';
 const ANY_ADDRESS = '0000000000000000';
 const BEFORE_TIME = '{"v":1,"kind":"drop","time":"';
@@ -206,3 +214,10 @@ const TIME_AT = BEFORE_TIME.length;
 const NANOS_AT = TIME_AT + '1970-01-01T00:00:00.'.length;
 const NANOS_DIGITS = 9;
 const FIRST_TIME_AT = TIME_AT + ANY_TIME.length + '","first_time":"'.length;
+
+/** Lines have some 700 bytes; a few, with long names, have more and are written the long way. */
+const LINE_BYTES = 1024;
+/** The longest: a name of 16 control characters and three full numbers. */
+const TASK_BYTES = 256;
+const MAX_TASKS = 1024;
+export const PREPARED_BYTES = MAX_FLOWS * LINE_BYTES + MAX_TASKS * TASK_BYTES;

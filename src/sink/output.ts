@@ -11,6 +11,8 @@ export interface OutputOptions {
   readonly rotateSize?: number | undefined;
   /** Old files that are kept beside `file`. */
   readonly rotateKeep?: number | undefined;
+  /** Bytes at the start of `bytes` that are the sink's own, to prepare lines in. */
+  readonly prepared?: number | undefined;
 }
 
 /**
@@ -37,7 +39,12 @@ export class Output {
   /** Opens the file. Throws E_OUTPUT. */
   constructor(options: OutputOptions = {}) {
     this.#options = options;
-    this.#arena = new Arena({ size: ARENA_BYTES, maxLine: MAX_LINE, send: (piece) => this.#send(piece) });
+    this.#arena = new Arena({
+      size: RING_BYTES,
+      prepared: options.prepared ?? 0,
+      maxLine: MAX_LINE,
+      send: (piece) => this.#send(piece),
+    });
     this.#fd = this.#open();
     this.#writer = this.#makeWriter();
   }
@@ -204,7 +211,7 @@ export class Output {
   }
 }
 
-const ARENA_BYTES = 1 << 20;
+const RING_BYTES = 1 << 20;
 const MAX_LINE = 8192;
 /** The most bytes of UTF-8 that a UTF-16 unit becomes. */
 const UTF8_MAX = 3;

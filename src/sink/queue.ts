@@ -1,7 +1,7 @@
 import type { TraceEvent } from '../events.js';
 import type { Clock } from '../record/clock.js';
 import type { DropReader } from '../record/decode.js';
-import { currentTask, dropEvent, packetBytes } from './drop-event.js';
+import { dropEvent } from './drop-event.js';
 import type { Flow, Sink } from './sink.js';
 
 /** Hands events to one reader of a program. Bounded: a reader that does not read stops the stream, not the program. */
@@ -24,9 +24,7 @@ export class QueueSink implements Sink {
   }
 
   drop(drop: DropReader, flow: Flow): void {
-    const event = dropEvent(drop, flow, this.#clock, this.#node);
-    if (event.aggregate === undefined) event.current_task = currentTask(drop);
-    this.event(Object.assign(event, packetBytes(drop)));
+    this.event(dropEvent(drop, flow.context, this.#clock, this.#node));
   }
 
   /** Members that are unknown are absent, not undefined. */

@@ -1,4 +1,4 @@
-import type { Device, DropEvent, LostEvent, Packet, RpfMode, StartEvent, StopEvent } from '../events.js';
+import type { Device, DropEvent, LostEvent, RpfMode, StartEvent, StopEvent } from '../events.js';
 import type { DropReader } from '../record/decode.js';
 
 /** What the drops of all flows have in common that die in one place on one device in one state. */
@@ -13,16 +13,17 @@ export interface Context {
   readonly rpf: { mode: RpfMode } | undefined;
 }
 
-/** A flow as long as it is remembered. */
+/** A flow as long as it is remembered. What is known of its packets stands in each of its records. */
 export interface Flow {
-  /** Small, dense, and its own until forgetFlows(). */
+  /** Below MAX_FLOWS, and its own until forgetFlows(). */
   readonly id: number;
   readonly context: Context;
-  /** Undefined for drops that were counted without their flow. */
-  readonly packet: Packet | undefined;
   /** Drops that went to the sinks. */
   drops: number;
 }
+
+/** Flows that are remembered at a time. */
+export const MAX_FLOWS = 4096;
 
 /** The last stage: takes events, never drops one, and says when it cannot take more for now. */
 export interface Sink {

@@ -40,7 +40,7 @@ export class TableSink implements Sink {
   }
 
   drop(drop: DropReader, flow: Flow): void {
-    const event = dropEvent(drop, flow, this.#clock, this.#node);
+    const event = dropEvent(drop, flow.context, this.#clock, this.#node);
     const cells = COLUMNS.map((column) => printable(column.text(event)));
     this.#grow(cells);
     const columns = this.#visible();

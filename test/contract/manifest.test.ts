@@ -18,7 +18,7 @@ interface LockedPackage {
 describe('package.json', () => {
   const packed = packedFiles();
 
-  it('packs the program, the library, the addon, the documents and the licences', () => {
+  it('packs the program, the library, the addon, the lab’s sender, the documents and the licences', () => {
     expect(packed).toEqual(
       expect.arrayContaining([
         'package.json',
@@ -31,6 +31,7 @@ describe('package.json', () => {
         'docs/events.md',
         'bin/rpftrace',
         'build/Release/rpftrace.node',
+        'build/Release/rpftrace-send',
         'dist/cli/main.js',
         'dist/index.js',
         'dist/index.d.ts',
@@ -40,7 +41,7 @@ describe('package.json', () => {
 
   it('packs nothing else: no sources, tests, scripts, build remains', () => {
     const allowed =
-      /^(package\.json|[A-Z]+\.md|LICENSE|LICENSES\/.*|docs\/[a-z]+\.md|bin\/rpftrace|dist\/.*\.(js|d\.ts)|build\/Release\/rpftrace\.node)$/;
+      /^(package\.json|[A-Z]+\.md|LICENSE|LICENSES\/.*|docs\/[a-z]+\.md|bin\/rpftrace|dist\/.*\.(js|d\.ts)|build\/Release\/rpftrace(\.node|-send))$/;
     expect(packed.filter((file) => !allowed.test(file))).toEqual([]);
   });
 
