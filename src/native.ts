@@ -40,6 +40,10 @@ export interface NativeStats {
   /** BPF run time in ns and runs; both 0n unless kernel.bpf_stats_enabled=1. */
   readonly runNs: bigint;
   readonly runCount: bigint;
+  /** 0: writes to settings are watched; else why not, a negative errno. */
+  readonly sysctlErrno: number;
+  /** Writes to settings that found no room in the ring buffer. */
+  readonly sysctlLost: bigint;
   readonly kfreeSkbArguments: number;
   readonly probeRead: boolean;
 }
@@ -51,6 +55,34 @@ export interface NativeNetnsCounter {
   /** TcpExt IPReversePathFilter; absent when it could not be read, then `errno` says why. */
   readonly reversePathFilter?: bigint;
   readonly errno?: number;
+}
+
+export interface NativeRouteQuery {
+  /** Where the packet would go: IPv4 or IPv6. */
+  readonly dst: string;
+  readonly src?: string;
+  /** ifindex of the device that it came in by; absent: made here. */
+  readonly iif?: number;
+  readonly mark?: number;
+}
+
+/** The kernel's answer to a route query: either `errno` alone, or a route. */
+export interface NativeRoute {
+  /** Negative: ENETUNREACH, EHOSTUNREACH (unreachable), EACCES (prohibit), EINVAL (blackhole). */
+  readonly errno?: number;
+  /** RTN_UNICAST 1, RTN_LOCAL 2, RTN_BROADCAST 3, ... include/uapi/linux/rtnetlink.h */
+  readonly type?: number;
+  readonly table?: number;
+  /** As configured, e.g. "10.244.3.0/24"; "0.0.0.0/0" for the default route. */
+  readonly prefix?: string;
+  /** Of the first next hop. */
+  readonly device?: string;
+  readonly ifindex?: number;
+  readonly gateway?: string;
+  readonly nexthopId?: number;
+  /** ifindex of each next hop, at most 8 of hopCount. */
+  readonly hops?: readonly number[];
+  readonly hopCount?: number;
 }
 
 /**
@@ -87,6 +119,10 @@ export interface NativeAddon {
   /** Drop reasons of the running kernel, from its BTF: number to name. */
   reasons(): Map<number, string>;
   netnsCounters(): NativeNetnsCounter[];
+  /** Asks the kernel in a network namespace (inode number, 0 = our own). Throws when it cannot be asked (ESRCH, EPERM). */
+  route(netns: number, query: NativeRouteQuery): NativeRoute;
+  /** A setting under /proc/sys, e.g. "net/ipv4/conf/all/rp_filter", in a network namespace. Throws as route() does. */
+  setting(netns: number, name: string): string;
   /** undefined when the expression is valid. `position` is a byte offset into it. */
   checkFilter(expression: string): { message: string; position: number } | undefined;
 }

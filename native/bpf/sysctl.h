@@ -80,8 +80,9 @@ static __always_inline void fill_exe(struct rpf_sysctl *record, struct mm_struct
 		parent = rpf_member(struct dentry, dentry, d_parent);
 		if (parent == dentry)
 			return; /* the root of the file system, or of the mount's */
-		copy_text(record->exe[i], (__u64)rpf_member(struct dentry, dentry, d_name.name),
-			  RPF_EXE_PART_BYTES, &record->flags);
+		copy_text(record->exe + i * RPF_EXE_PART_BYTES,
+			  (__u64)rpf_member(struct dentry, dentry, d_name.name), RPF_EXE_PART_BYTES,
+			  &record->flags);
 		record->exe_parts = i + 1;
 		dentry = parent;
 	}
@@ -94,7 +95,7 @@ static __always_inline void fill_parents(struct rpf_sysctl *record, struct task_
 
 	for (i = 0; i < RPF_PARENTS; i++) {
 		struct task_struct *parent = rpf_member(struct task_struct, task, real_parent);
-		__u32 pid;
+		__u32 pid, *to = (__u32 *)(record->parent_comm + i * RPF_NAME_BYTES);
 		__u64 comm;
 
 		if (!parent || parent == task)
@@ -103,11 +104,11 @@ static __always_inline void fill_parents(struct rpf_sysctl *record, struct task_
 		if (!pid)
 			return; /* the idle task: init has no parent to speak of */
 		comm = (__u64)parent + bpf_core_field_offset(struct task_struct, comm);
-		record->parent[i].pid = pid;
-		((__u32 *)record->parent[i].comm)[0] = rpf_load32(comm);
-		((__u32 *)record->parent[i].comm)[1] = rpf_load32(comm + 4);
-		((__u32 *)record->parent[i].comm)[2] = rpf_load32(comm + 8);
-		((__u32 *)record->parent[i].comm)[3] = rpf_load32(comm + 12);
+		record->parent_pid[i] = pid;
+		to[0] = rpf_load32(comm);
+		to[1] = rpf_load32(comm + 4);
+		to[2] = rpf_load32(comm + 8);
+		to[3] = rpf_load32(comm + 12);
 		record->parents = i + 1;
 		task = parent;
 	}

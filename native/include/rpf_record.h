@@ -175,11 +175,6 @@ enum rpf_sysctl_flags {
 	RPF_SYSCTL_EXE_CUT = 1 << 2,	 /* the path has more parts, or longer ones */
 };
 
-struct rpf_parent {
-	__u32 pid;
-	char comm[RPF_NAME_BYTES];
-};
-
 /*
  * Somebody writes one of the settings that decide about a source address. Seen before the kernel looks at the value: an
  * attempt, which may be refused or change nothing.
@@ -194,13 +189,14 @@ struct rpf_sysctl {
 	__u32 position;	  /* file position of the write; not 0 = the rest of a value written in pieces */
 	__u32 args_bytes; /* of args: words that end with NUL */
 	__u32 exe_parts;  /* of exe: the file's name first, then the folders above it */
-	__u32 parents;	  /* of parent: the writer's parent first */
+	__u32 parents;	  /* of parent_*: the writer's parent first */
 	char comm[RPF_NAME_BYTES];
 	char name[RPF_SYSCTL_NAME_BYTES];
 	char old_value[RPF_SYSCTL_VALUE_BYTES];
 	char new_value[RPF_SYSCTL_VALUE_BYTES];
-	struct rpf_parent parent[RPF_PARENTS];
-	char exe[RPF_EXE_PARTS][RPF_EXE_PART_BYTES];
+	__u32 parent_pid[RPF_PARENTS];
+	char parent_comm[RPF_PARENTS * RPF_NAME_BYTES];
+	char exe[RPF_EXE_PARTS * RPF_EXE_PART_BYTES];
 	char args[RPF_ARGS_BYTES];
 };
 

@@ -54,10 +54,10 @@ static void print_sysctl(const struct rpf_sysctl *sysctl)
 	for (i = 0; i < sysctl->args_bytes; i++)
 		putchar(sysctl->args[i] ? sysctl->args[i] : ' ');
 	for (i = 0; i < sysctl->parents; i++)
-		printf(" <- %s(%u)", sysctl->parent[i].comm, sysctl->parent[i].pid);
+		printf(" <- %s(%u)", sysctl->parent_comm + i * RPF_NAME_BYTES, sysctl->parent_pid[i]);
 	printf(" exe=");
 	for (i = sysctl->exe_parts; i-- > 0;)
-		printf("/%s", sysctl->exe[i]);
+		printf("/%s", sysctl->exe + i * RPF_EXE_PART_BYTES);
 	printf("\n");
 }
 

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Questions to the kernel in any network namespace: routes and settings. They answer at once, so they are synchronous.
+#include "lookup.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "config.h"
+#include "convert.h"
+#include "rpf_core.h"
+
+namespace
+{
+
+uint32_t OptionalUint32(const Napi::Object &query, const char *name)
+{
+	const Napi::Value value = query.Get(name);
+	return value.IsUndefined() ? 0 : rpf::ReadUint32(value, name, UINT32_MAX);
+}
+
+// Returns the family of the address; family 0 takes either.
+uint8_t ReadAddress(const Napi::Value &value, const char *name, uint8_t family, uint8_t *bytes)
+{
+	const std::string text = rpf::ReadString(value, name);
+	for (const int candidate : { AF_INET, AF_INET6 }) {
+		if ((!family || family == candidate) && inet_pton(candidate, text.c_str(), bytes) == 1)
+			return candidate;
+	}
+	throw Napi::TypeError::New(value.Env(), std::string(name) + " must be an IP address" +
+							(family ? " of the same family as dst" : "") +
+							", not " + text);
+}
+
+rpf_route_query ReadQuery(const Napi::Value &value)
+{
+	if (!value.IsObject())
+		throw Napi::TypeError::New(value.Env(), "query must be an object");
+	const auto object = value.As<Napi::Object>();
+	rpf_route_query query{};
+	query.family = ReadAddress(object.Get("dst"), "dst", 0, query.dst);
+	if (!object.Get("src").IsUndefined()) {
+		ReadAddress(object.Get("src"), "src", query.family, query.src);
+		query.with_src = 1;
+	}
+	query.iif = OptionalUint32(object, "iif");
+	query.mark = OptionalUint32(object, "mark");
+	return query;
+}
+
+std::string AddressText(uint8_t family, const uint8_t *bytes)
+{
+	char text[INET6_ADDRSTRLEN] = "";
+	inet_ntop(family, bytes, text, sizeof(text));
+	return text;
+}
+
+Napi::Object ToObject(Napi::Env env, uint8_t family, const rpf_route &route)
+{
+	const auto object = Napi::Object::New(env);
+	if (route.lookup_err) {
+		object.Set("errno", route.lookup_err);
+		return object;
+	}
+	const auto hops = Napi::Array::New(env);
+	const uint32_t count = std::min<uint32_t>(route.hops, RPF_ROUTE_HOPS);
+	for (uint32_t i = 0; i < count; i++)
+		hops.Set(i, route.hop_ifindex[i]);
+	object.Set("type", route.type);
+	object.Set("table", route.table);
+	object.Set("prefix", AddressText(family, route.prefix) + "/" + std::to_string(route.prefix_length));
+	object.Set("hops", hops);
+	object.Set("hopCount", route.hops);
+	if (route.ifindex)
+		object.Set("ifindex", route.ifindex);
+	if (route.device[0])
+		object.Set("device", std::string(route.device, strnlen(route.device, sizeof(route.device))));
+	if (route.gateway_family)
+		object.Set("gateway", AddressText(route.gateway_family, route.gateway));
+	if (route.nexthop_id)
+		object.Set("nexthopId", route.nexthop_id);
+	return object;
+}
+
+} // namespace
+
+namespace rpf
+{
+
+Napi::Value LookUpRoute(const Napi::CallbackInfo &info)
+{
+	const Napi::Env env = info.Env();
+	const uint32_t netns = ReadUint32(info[0], "netns", UINT32_MAX);
+	const rpf_route_query query = ReadQuery(info[1]);
+	rpf_route route{};
+	const int err = rpf_route_lookup(netns, &query, &route);
+	if (err)
+		throw ToError(env, err, "looking up a route in network namespace " + std::to_string(netns));
+	return ToObject(env, query.family, route);
+}
+
+Napi::Value ReadSetting(const Napi::CallbackInfo &info)
+{
+	const Napi::Env env = info.Env();
+	const uint32_t netns = ReadUint32(info[0], "netns", UINT32_MAX);
+	const std::string name = ReadString(info[1], "name");
+	char value[256];
+	const int err = rpf_setting(netns, name.c_str(), value, sizeof(value));
+	if (err)
+		throw ToError(env, err, "reading " + name + " in network namespace " + std::to_string(netns));
+	return Napi::String::New(env, value);
+}
+
+} // namespace rpf
