@@ -25,7 +25,7 @@ uint32_t OptionalUint32(const Napi::Object &query, const char *name)
 uint8_t ReadAddress(const Napi::Value &value, const char *name, uint8_t family, uint8_t *bytes)
 {
 	const std::string text = rpf::ReadString(value, name);
-	for (const int candidate : { AF_INET, AF_INET6 }) {
+	for (const uint8_t candidate : { AF_INET, AF_INET6 }) {
 		if ((!family || family == candidate) && inet_pton(candidate, text.c_str(), bytes) == 1)
 			return candidate;
 	}
@@ -57,7 +57,7 @@ std::string AddressText(uint8_t family, const uint8_t *bytes)
 	return text;
 }
 
-Napi::Object ToObject(Napi::Env env, uint8_t family, const rpf_route &route)
+Napi::Object RouteObject(Napi::Env env, uint8_t family, const rpf_route &route)
 {
 	const auto object = Napi::Object::New(env);
 	if (route.lookup_err) {
@@ -98,7 +98,7 @@ Napi::Value LookUpRoute(const Napi::CallbackInfo &info)
 	const int err = rpf_route_lookup(netns, &query, &route);
 	if (err)
 		throw ToError(env, err, "looking up a route in network namespace " + std::to_string(netns));
-	return ToObject(env, query.family, route);
+	return RouteObject(env, query.family, route);
 }
 
 Napi::Value ReadSetting(const Napi::CallbackInfo &info)

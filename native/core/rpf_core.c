@@ -2,11 +2,14 @@
 /* Opens, configures, attaches, detaches and closes a tracer. */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/membarrier.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "rpf_filter.h"
@@ -186,6 +189,19 @@ static int prepare(struct rpf_tracer *tracer)
 	return 0;
 }
 
+/* The verifier gives up with -EAGAIN when a signal is pending (kernel/bpf/verifier.c), as a profiler's always is. */
+static int load_undisturbed(struct bpf_object *object)
+{
+	sigset_t all, before;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = bpf_object__load(object);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return err;
+}
+
 static int try_load(struct rpf_tracer *tracer, bool with_sysctl, struct rpf_error *error)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "rpftrace");
@@ -202,7 +218,7 @@ static int try_load(struct rpf_tracer *tracer, bool with_sysctl, struct rpf_erro
 	if (err)
 		return rpf_fail(error, err, "E_BPF_FAILED", "the BPF object is not the one this build expects");
 	bpf_program__set_autoload(bpf_object__find_program_by_name(tracer->object, "rpf_sysctl"), with_sysctl);
-	err = bpf_object__load(tracer->object);
+	err = load_undisturbed(tracer->object);
 	if (err)
 		return rpf_explain_refusal(err, "loading the BPF programs", !cast, error);
 	return 0;
@@ -374,8 +390,14 @@ int rpf_detach(struct rpf_tracer *tracer)
 {
 	int err = 0;
 
-	if (tracer->link)
+	if (tracer->link) {
 		err = bpf_link__destroy(tracer->link);
+		/*
+		 * Another CPU may still be in the program: what it counts must be there before the last drain begins. Programs
+		 * run under rcu_read_lock() (kernel/trace/bpf_trace.c), and this is synchronize_rcu() (kernel/sched/membarrier.c).
+		 */
+		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	}
 	tracer->link = NULL;
 	bpf_link__destroy(tracer->sysctl_link);
 	tracer->sysctl_link = NULL;

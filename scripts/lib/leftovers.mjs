@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { read } from './command.mjs';
 
@@ -23,7 +23,7 @@ export function lookForLeftovers(scratch) {
 function observe(temporary, mark) {
   return [
     ...list(temporary).map((name) => `temporary file ${name}`),
-    ...list('/run/netns').map((name) => `network namespace ${name}`),
+    ...networkNamespaces(mark).map((name) => `network namespace ${name}`),
     ...list('/sys/fs/bpf').map((name) => `pinned BPF object ${name}`),
     ...untracked().map((line) => `file ${line}`),
     ...markedProcesses(mark).map((pid) => `process ${pid} ${commandLine(pid)}`),
@@ -38,6 +38,14 @@ function list(directory) {
   }
 }
 
+/** All but those of another run: the tests' namespaces carry the process that made them in their names. */
+function networkNamespaces(mark) {
+  return list('/run/netns').filter((name) => {
+    const maker = /\d{2,}/.exec(name)?.[0];
+    return !maker || !existsSync(join('/proc', maker)) || isMarked(maker, mark);
+  });
+}
+
 function untracked() {
   const status =
     read('git', ['-c', 'safe.directory=*', 'status', '--porcelain', '--untracked-files=all']) ?? '';
@@ -46,7 +54,11 @@ function untracked() {
 
 function markedProcesses(mark) {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.filter((pid) => readProc(pid, 'environ').split('\0').includes(mark));
+  return pids.filter((pid) => isMarked(pid, mark));
+}
+
+function isMarked(pid, mark) {
+  return readProc(pid, 'environ').split('\0').includes(mark);
 }
 
 function commandLine(pid) {
