@@ -101,6 +101,11 @@ export interface NativeTracer {
   release(slot: number): void;
   /** Replaces netns, reasons and devices. */
   configure(config: NativeConfig): void;
+  /**
+   * Watches route lookups, so that drops carry the one for their source (FLAGS.WITNESS, detail.witness_*). Costs some 60 ns
+   * for every IPv4 route lookup of the node: on for seconds at a time. Throws when the tracer is not attached.
+   */
+  witness(on: boolean): void;
   /** "symbol+0xoffset" of a kernel text address, or undefined where the kernel gives none. */
   symbol(address: bigint): string | undefined;
   stats(): NativeStats;

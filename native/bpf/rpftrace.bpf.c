@@ -29,7 +29,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define KIND_VETH 0x0000000068746576ULL /* "veth" */
 #define MAX_SNAP 2048
 
-const volatile struct rpf_settings settings SEC(".rodata.settings") = { .whole_per_flow = 1 };
+const volatile struct rpf_settings settings SEC(".rodata.settings") = {};
 
 struct rpf_control control SEC(".data.control");
 
@@ -208,6 +208,8 @@ static __always_inline void copy_name(char *to, __u64 device)
 	((__u64 *)to)[1] = rpf_load64(from + 8);
 }
 
+#include "witness.h"
+
 static __always_inline void fill_kind(__u64 device, struct rpf_detail *detail)
 {
 	const struct rtnl_link_ops *ops = rpf_member(struct net_device, device, rtnl_link_ops);
@@ -291,6 +293,8 @@ __noinline int fill_detail(const struct drop *drop, struct rpf_detail *detail)
 		fill_device(drop->device, detail);
 	if (drop->flags & RPF_CONF)
 		fill_conf(drop, detail);
+	if (control.witness)
+		fill_witness(packet, detail);
 	return 0;
 }
 
@@ -583,7 +587,7 @@ static __always_inline bool find_and_count(const struct drop *drop)
 
 	if (!slot)
 		return false;
-	if (slot->whole >= settings.whole_per_flow)
+	if (slot->whole >= control.whole_per_flow)
 		return count_in(slot, &drop->flow);
 	slot->whole++;
 	send_whole(drop);
@@ -619,7 +623,7 @@ static __always_inline bool count_fast(const struct drop *drop)
 {
 	struct rpf_slot *slot = slot_at(drop->hash & settings.flow_mask);
 
-	return slot && slot->whole >= settings.whole_per_flow && count_in(slot, &drop->flow);
+	return slot && slot->whole >= control.whole_per_flow && count_in(slot, &drop->flow);
 }
 
 static __always_inline bool matches_pattern(const struct rpf_flow *flow)
