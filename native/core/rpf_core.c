@@ -388,7 +388,7 @@ int rpf_attach(struct rpf_tracer *tracer, struct rpf_error *error)
 
 int rpf_witness(struct rpf_tracer *tracer, int on)
 {
-	struct bpf_program *program = bpf_object__find_program_by_name(tracer->object, "rpf_fib_lookup");
+	struct bpf_program *program;
 
 	if (!on) {
 		if (tracer->control)
@@ -401,6 +401,7 @@ int rpf_witness(struct rpf_tracer *tracer, int on)
 		return 0;
 	if (tracer->detached)
 		return -EALREADY;
+	program = bpf_object__find_program_by_name(tracer->object, "rpf_fib_lookup");
 	tracer->witness_link = bpf_program__attach(program);
 	if (!tracer->witness_link)
 		return -errno;
