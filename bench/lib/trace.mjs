@@ -46,13 +46,16 @@ export class Trace {
     return join(this.#directory, 'ready');
   }
 
-  /** Resolves when nothing was written for `quietMs`, to the time at which the last line was: ms since 1970. */
+  /**
+   * Resolves when nothing was written for `quietMs`, to the time at which the last line was: ms since 1970. Others may
+   * lose packets without end, so it does not wait longer than a few times as long.
+   */
   async settle(quietMs, signal) {
-    for (;;) {
+    for (let wait = 1; ; wait++) {
       const { size } = statSync(this.output);
       await sleep(quietMs, undefined, { signal });
       const { size: now, mtimeMs } = statSync(this.output);
-      if (now === size) return mtimeMs;
+      if (now === size || wait === MAX_WAITS) return mtimeMs;
     }
   }
 
@@ -144,6 +147,7 @@ export class Trace {
   }
 }
 
+const MAX_WAITS = 4;
 const INTERRUPT_AGAIN_MS = 3000;
 const RSS_INTERVAL_MS = 10;
 

@@ -135,7 +135,8 @@ describe('a sink that is full', () => {
     const addon = new FakeAddon();
     const sink = new SlowSink(3);
     const session = open(addon, sink);
-    session.start();
+    session.attach();
+    session.announce();
     addon.tracer.deliver(makeBatch([1, 2, 3, 4].map((srcPort) => makeDrop({ srcPort }))));
     addon.tracer.deliver(makeBatch([5, 6].map((srcPort) => makeDrop({ srcPort }))));
     expect(sink.ports).toEqual([1, 2]);
@@ -154,7 +155,8 @@ describe('a sink that is full', () => {
     const addon = new FakeAddon();
     const sink = new SlowSink(2);
     const session = open(addon, sink);
-    session.start();
+    session.attach();
+    session.announce();
     addon.tracer.deliver(makeBatch([makeDrop(), makeDrop(), makeDrop()]));
     addon.tracer.counters = { ...addon.tracer.counters, seen: 3n, matched: 3n };
     session.stop({ why: 'signal', signal: 'SIGTERM' });

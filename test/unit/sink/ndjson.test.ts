@@ -99,7 +99,7 @@ describe('NdjsonSink', () => {
     ['a node whose lines are too long to be prepared', { node: 'n'.repeat(2000) }, {}],
     ['names with control characters and quotes', {}, { device: 'a"\\\n\x1b[31m', comm: '\x00\x01"' }],
     ['names that are not UTF-8', {}, { device: Uint8Array.of(0xff, 0xfe, 0x41), comm: Uint8Array.of(0xc3) }],
-  ])('%s make valid lines', async (_, settings, fields: DropFields) => {
+  ])('%s make valid lines', async (_, settings: { node?: string }, fields: DropFields) => {
     const drops = [makeDrop(fields), makeDrop({ ...fields, skb: 2n }), makeDrop({ ...fields, skb: 3n })];
     const { events } = await traceLines(drops, settings);
     for (const one of events) event.parse(one);
@@ -150,7 +150,8 @@ async function libraryEvents(records: readonly Uint8Array[]): Promise<unknown[]>
       return queue;
     },
   });
-  session.start();
+  session.attach();
+  session.announce();
   addon.tracer.deliver(makeBatch(records));
   await session.stop({ why: 'closed' });
   const events: unknown[] = [];
