@@ -36,7 +36,8 @@ static void put_query(struct nlmsghdr *message, const struct rpf_route_query *qu
 	head = mnl_nlmsg_put_extra_header(message, sizeof(*head));
 	head->rtm_family = query->family;
 	head->rtm_dst_len = bytes * 8;
-	head->rtm_flags = RTM_F_FIB_MATCH; /* the route as configured, with its prefix; v4.13 */
+	/* The route as configured, with its prefix (v4.13), and the table that it really lies in. */
+	head->rtm_flags = RTM_F_FIB_MATCH | RTM_F_LOOKUP_TABLE;
 	mnl_attr_put(message, RTA_DST, bytes, query->dst);
 	if (query->with_src) {
 		head->rtm_src_len = bytes * 8;
