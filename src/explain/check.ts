@@ -89,7 +89,7 @@ export type Outcome =
 export function checkSource(state: SourceState): Outcome {
   const filter = effectiveFilter(state.all, state.device);
   const { route } = state;
-  if (filter === 0 && !state.customRules) return checkLocal(state);
+  if (filter === 0 && (isOn(state.acceptLocal) || !state.customRules)) return checkLocal(state);
   if (route.kind === 'failed') return filter === 0 ? 'accepted' : 'no_reverse_route';
   if (route.type !== 'unicast' && route.type !== 'local') return 'invalid_source';
   if (route.type === 'local' && !isOn(state.acceptLocal)) return 'local_source';
@@ -107,7 +107,10 @@ export function isOn({ all, device }: Switch): boolean {
   return all || device;
 }
 
-/** The short way of fib_validate_source(): without rules and rp_filter only one's own addresses are refused. */
+/**
+ * The short way of fib_validate_source(): with rp_filter off and without rules only one's own addresses are refused. It is not
+ * taken for packets that would leave by the device that they came in by, where send_redirects is on.
+ */
 function checkLocal({ route, acceptLocal }: SourceState): Outcome {
   const isLocal = route.kind === 'found' && route.type === 'local';
   return isLocal && !isOn(acceptLocal) ? 'local_source' : 'accepted';

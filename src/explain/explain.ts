@@ -39,7 +39,6 @@ export interface Explanation {
 /** Says of each flow why its source was refused, and what ends that. */
 export class Explainer {
   readonly #options: ExplainerOptions;
-  readonly #now: () => number;
   readonly #routes: ReverseRoutes;
   readonly #known = new Map<string, Known>();
   readonly #places: Remembered<number, CommandPlace>;
@@ -49,7 +48,6 @@ export class Explainer {
   constructor(options: ExplainerOptions) {
     const { now = () => performance.now(), ownNetns, root = '/' } = options;
     this.#options = options;
-    this.#now = now;
     this.#routes = new ReverseRoutes({ addon: options.addon, now });
     this.#places = new Remembered((netns) => findPlace(netns, ownNetns, root), now);
     this.#persisted = new Remembered((keys) => findPersisted(keys.split(' '), root), now);
@@ -63,15 +61,15 @@ export class Explainer {
     if (!needsRoute(facts)) return this.#explainAlone(facts, scene);
     const { netns, src, dst, mark } = drop;
     const markUsed = mode.src_valid_mark ? mark : 0;
-    const evidence = this.#routes.find({ netns, src, dst, mark: markUsed });
-    const withoutMark = markUsed === 0 ? undefined : this.#routes.find({ netns, src, dst, mark: 0 });
+    const { evidence, staleAtMs } = this.#routes.find({ netns, src, dst, mark: markUsed });
+    const withoutMark = markUsed === 0 ? undefined : this.#routes.find({ netns, src, dst, mark: 0 }).evidence;
     const key = `${scene.id} ${src} ${markUsed} ${markUsed === 0 ? '' : mark}`;
     const known = this.#known.get(key);
     const isCurrent =
       known?.scene === scene && known.evidence === evidence && known.withoutMark === withoutMark;
     const rpf = isCurrent ? known.rpf : this.#compose(drop, scene, facts, evidence, withoutMark);
     if (!isCurrent) this.#remember(key, { scene, evidence, withoutMark, rpf });
-    return { rpf, staleAtMs: this.#now() + (evidence.route.kind === 'unknown' ? RETRY_MS : REFRESH_MS) };
+    return { rpf, staleAtMs };
   }
 
   #basicFacts(drop: DropReader, scene: Scene, mode: RpfMode): Omit<Facts, 'route' | 'state'> {
@@ -250,10 +248,6 @@ const NO_STATE: Omit<SourceState, 'route'> = {
   customRules: false,
 };
 const NOTHING_LOOKED_UP = { route: NOT_LOOKED_UP, state: NO_STATE };
-/** A route that moves is told within this time; a flow that goes on does not ask more often. */
-const REFRESH_MS = 5000;
-/** When there was no time for a lookup, or the namespace could not be entered. */
-const RETRY_MS = 1000;
 /** Files and names of namespaces change by hand. */
 const REMEMBER_MS = 10_000;
 const MAX_REMEMBERED = 1024;

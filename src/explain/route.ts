@@ -18,9 +18,11 @@ export interface Evidence {
   readonly customRules: boolean;
 }
 
-interface Entry {
-  evidence: Evidence;
-  expiresMs: number;
+export interface Answer {
+  /** The same object as long as it says the same. */
+  readonly evidence: Evidence;
+  /** When it should be asked again. */
+  readonly staleAtMs: number;
 }
 
 export interface ReverseRoutesOptions {
@@ -32,13 +34,13 @@ export interface ReverseRoutesOptions {
 /**
  * The routes back to sources, asked for in the network namespace of the drop just after it: the lookup of
  * __fib_validate_source() (net/ipv4/fib_frontend.c, v6.18) over netlink. An answer is kept for a second. An unknown one says
- * why. As long as the answer is the same, the same object is returned.
+ * why.
  */
 export class ReverseRoutes {
   readonly #addon: Pick<NativeAddon, 'route' | 'rules'>;
   readonly #now: () => number;
-  readonly #entries = new Map<string, Entry>();
-  readonly #rules = new Map<number, { rules: NativeRules; expiresMs: number }>();
+  readonly #entries = new Map<string, Answer>();
+  readonly #rules = new Map<number, { rules: NativeRules; staleAtMs: number }>();
   readonly #budget: Budget;
 
   constructor({ addon, now = () => performance.now() }: ReverseRoutesOptions) {
@@ -47,17 +49,16 @@ export class ReverseRoutes {
     this.#budget = new Budget(now);
   }
 
-  find(passage: Passage): Evidence {
+  find(passage: Passage): Answer {
     const now = this.#now();
-    const key = this.#keyOf(passage);
-    const known = this.#entries.get(key);
-    if (known && now < known.expiresMs) return known.evidence;
-    const fresh = this.#budget.spend(() => this.#ask(passage));
-    if (fresh === undefined) return known?.evidence ?? TOO_MANY;
+    const known = this.#entries.get(this.#keyOf(passage));
+    if (known && now < known.staleAtMs) return known;
+    const fresh = this.#budget.spend(() => this.#ask(passage)) ?? TOO_MANY;
     const evidence = known && isSame(known.evidence, fresh) ? known.evidence : fresh;
+    const answer = { evidence, staleAtMs: now + TTL_MS };
     if (!known && this.#entries.size === MAX_ENTRIES) this.#entries.clear();
-    this.#entries.set(this.#keyOf(passage), { evidence, expiresMs: now + TTL_MS });
-    return evidence;
+    if (fresh !== TOO_MANY) this.#entries.set(this.#keyOf(passage), answer);
+    return answer;
   }
 
   /** Where rules look at more than the source, each destination has a way back of its own. */
@@ -79,10 +80,10 @@ export class ReverseRoutes {
   #findRules(netns: number): NativeRules {
     const now = this.#now();
     const known = this.#rules.get(netns);
-    if (known && now < known.expiresMs) return known.rules;
+    if (known && now < known.staleAtMs) return known.rules;
     const rules = this.#addon.rules(netns);
     if (!known && this.#rules.size === MAX_NAMESPACES) this.#rules.clear();
-    this.#rules.set(netns, { rules, expiresMs: now + TTL_MS });
+    this.#rules.set(netns, { rules, staleAtMs: now + TTL_MS });
     return rules;
   }
 
