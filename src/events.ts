@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { LOOKUPS, ROUTE_TYPES } from './explain/check.js';
+import { VERDICTS } from './explain/verdict.js';
 
 /*
  * The events: one source of types, of validation and of the JSON Schema. Keys stand in the order in which they are
@@ -152,6 +154,49 @@ export const rpfMode = z.strictObject({
   forwarding: z.boolean().describe('net.ipv4.conf.DEVICE.forwarding'),
 });
 
+export const reverseRoute = z.strictObject({
+  lookup: z.enum(LOOKUPS).optional().describe('Instead of a route: how the lookup ended'),
+  device: z.string().optional().describe('Of the first next hop'),
+  ifindex: uint32.optional(),
+  hops: z.array(uint32).optional().describe('ifindex of each next hop, where they are several'),
+  table: uint32.optional(),
+  prefix: z.string().optional(),
+  gateway: z.string().optional(),
+  type: z.enum(ROUTE_TYPES).optional(),
+  nexthop_id: uint32.optional(),
+  evidence: z.literal('replay').describe('Asked for in the drop’s network namespace, just after it'),
+  certain: z.boolean().describe('Whether the kernel cannot have found another one'),
+  uncertain: z.string().optional().describe('Why not'),
+});
+
+export const rpf = z.strictObject({
+  verdict: z.enum(VERDICTS).optional().describe('The branch of the kernel: docs/reasons.md'),
+  verdict_unknown: z.string().optional(),
+  from: z.literal('state').optional().describe('The kernel gives no reason: settings and routes prove it'),
+  contradiction: z.string().optional().describe('What is found now says otherwise than the kernel did then'),
+  mode: rpfMode,
+  reverse_route: reverseRoute.optional().describe('Where a packet to the source would go'),
+  reverse_route_unknown: z.string().optional(),
+  explanation: z.string().optional(),
+  fix: z
+    .array(z.string())
+    .optional()
+    .describe('Commands of which each alone ends this drop, the least invasive first'),
+  fix_unknown: z.string().optional(),
+  fix_where: z.string().optional().describe('Where to run them, if not here'),
+  persisted: z
+    .array(
+      z.strictObject({
+        file: z.string(),
+        line: uint32,
+        key: z.string(),
+        value: z.string(),
+      }),
+    )
+    .optional()
+    .describe('Lines of files that will undo the first fix'),
+});
+
 export const dropEvent = z.strictObject({
   v: version,
   kind: z.literal('drop'),
@@ -174,10 +219,7 @@ export const dropEvent = z.strictObject({
   packet: packet.optional(),
   packet_unknown: z.string().optional(),
   device,
-  rpf: z
-    .strictObject({ mode: rpfMode })
-    .optional()
-    .describe('Reverse-path filter, for IPv4 on a device with IPv4'),
+  rpf: rpf.optional().describe('The check of sources, for IPv4 on a device with IPv4'),
   current_task: z
     .strictObject({
       comm: z.string(),
@@ -267,6 +309,7 @@ export type TraceEvent = z.infer<typeof event>;
 export type Packet = z.infer<typeof packet>;
 export type Device = z.infer<typeof device>;
 export type DeviceRole = (typeof DEVICE_ROLES)[number];
+export type Rpf = z.infer<typeof rpf>;
 export type RpfMode = z.infer<typeof rpfMode>;
 
 /** The JSON Schema of one line of NDJSON, draft 2020-12. */

@@ -87,6 +87,24 @@ export interface NativeRoute {
   readonly hopCount?: number;
 }
 
+/** What the IPv4 policy rules of a network namespace look at beside the destination. */
+export interface NativeRules {
+  /** There are others than the three that every namespace starts with. */
+  readonly custom: boolean;
+  readonly source: boolean;
+  /** The device that a packet came in by. */
+  readonly device: boolean;
+  readonly mark: boolean;
+  /** l3mdev */
+  readonly vrf: boolean;
+  /** TOS, protocol, ports, tunnel, user. */
+  readonly other: boolean;
+  /** There are rules that end a lookup themselves. */
+  readonly blackhole: boolean;
+  readonly unreachable: boolean;
+  readonly prohibit: boolean;
+}
+
 /**
  * Called for each batch. The records lie in `buffers[slot]`, bytes 0 to `bytes`; the addon does not touch that buffer
  * again before `release(slot)`. With all slots out the poll thread waits: back-pressure instead of growth.
@@ -128,6 +146,8 @@ export interface NativeAddon {
   netnsCounters(): NativeNetnsCounter[];
   /** Asks the kernel in a network namespace (inode number, 0 = our own). Throws when it cannot be asked (ESRCH, EPERM). */
   route(netns: number, query: NativeRouteQuery): NativeRoute;
+  /** Throws as route() does. */
+  rules(netns: number): NativeRules;
   /** A setting under /proc/sys, e.g. "net/ipv4/conf/all/rp_filter", in a network namespace. Throws as route() does. */
   setting(netns: number, name: string): string;
   /** undefined when the expression is valid. `position` is a byte offset into it. */

@@ -5,7 +5,7 @@
  *   record/     bytes -> typed records, packets, times     what cannot be read is counted as malformed
  *   names/      numbers -> reasons and symbols of this kernel
  *   attribute/  record -> device and its role
- *   explain/    record -> reverse-path mode
+ *   explain/    record -> why the source was refused, the route back to it, what ends that
  *   sink/       event -> NDJSON, table, the program's own queue
  *
  * What follows from a flow alone is worked out once and remembered with it; of each further drop only time, count and
@@ -16,6 +16,7 @@ import { LinkMap } from './attribute/links.js';
 import { type Batch, Capture } from './capture/capture.js';
 import type { TracerError } from './errors.js';
 import type { LostEvent } from './events.js';
+import { Explainer } from './explain/explain.js';
 import { explainMode } from './explain/mode.js';
 import { Locations } from './names/locations.js';
 import { ReasonNames } from './names/reasons.js';
@@ -57,6 +58,9 @@ export class Pipeline {
   readonly #locations: Locations;
   readonly #contexts: PartCache<Context>;
   readonly #flows: PartCache<MutableFlow>;
+  readonly #explainer: Explainer;
+  /** Milliseconds of performance.now() when the batch was opened. */
+  #batchMs = 0;
   #reasons: ReasonNames | undefined;
   /** Batches that are out, the one being read first: as many as the addon has slots. */
   readonly #batches: Batch[] = [];
@@ -69,6 +73,11 @@ export class Pipeline {
     this.capture = new Capture(addon, options.config);
     this.#views = this.capture.buffers.map(viewOf);
     this.#locations = new Locations((address) => this.capture.symbol(address));
+    this.#explainer = new Explainer({
+      addon,
+      ownNetns: options.ownNetns,
+      hasSourceReasons: () => this.reasons.find('IP_LOCAL_SOURCE') !== undefined,
+    });
     this.#contexts = new PartCache({
       part: CONTEXT_PART,
       max: MAX_CONTEXTS,
@@ -78,7 +87,7 @@ export class Pipeline {
     this.#flows = new PartCache({
       part: FLOW_PART,
       max: MAX_FLOWS,
-      create: (drop, id, old) => this.#startFlow(this.#contexts.find(drop), id, old),
+      create: (drop, id, old) => this.#startFlow(drop, id, old),
       onClear: (flows) => {
         this.#options.onForget?.(flows, (flow) => this.#flows.reader(flow.id));
         this.sink.forgetFlows();
@@ -128,6 +137,7 @@ export class Pipeline {
     if (batch === undefined) return false;
     if (this.#isReading) return true;
     this.#isReading = true;
+    this.#batchMs = performance.now();
     this.#reader.open(this.#views[batch.slot] as BatchView, batch.bytes);
     if (this.#reader.wallOffsetNs !== undefined) this.clock.learn(this.#reader.wallOffsetNs);
     return true;
@@ -152,6 +162,7 @@ export class Pipeline {
       return;
     }
     const flow = this.#flows.find(drop);
+    if (flow.staleAtMs <= this.#batchMs) Object.assign(flow, this.#explainer.explain(drop, flow.context));
     flow.drops += drop.count;
     this.sink.drop(drop, flow);
     counts.emitted += drop.count;
@@ -170,23 +181,26 @@ export class Pipeline {
     this.#flows.clear();
   }
 
-  #startFlow(context: Context, id: number, old: MutableFlow | undefined): MutableFlow {
-    if (old === undefined) return { id, context, drops: 0 };
+  #startFlow(drop: DropReader, id: number, old: MutableFlow | undefined): MutableFlow {
+    const context = this.#contexts.find(drop);
+    const { rpf, staleAtMs } = this.#explainer.explain(drop, context);
+    if (old === undefined) return { id, context, rpf, staleAtMs, drops: 0 };
     old.context = context;
+    old.rpf = rpf;
+    old.staleAtMs = staleAtMs;
     old.drops = 0;
     return old;
   }
 
   /** The stages between the record and the sinks. */
   #describeContext(drop: DropReader, id: number): Context {
-    const mode = explainMode(drop);
     return {
       id,
       aggregate: aggregateOf(drop),
       ...this.#nameReason(drop),
       location: this.#locations.name(drop.location),
       device: attributeDevice(drop, { ownNetns: this.#options.ownNetns, links: this.#links }),
-      rpf: mode && { mode },
+      mode: explainMode(drop),
     };
   }
 
@@ -211,7 +225,10 @@ export class Pipeline {
   }
 }
 
-type MutableFlow = { -readonly [member in keyof Flow]: Flow[member] };
+type MutableFlow = { -readonly [member in keyof Flow]: Flow[member] } & {
+  /** When its explanation has to be asked for again. */
+  staleAtMs: number;
+};
 
 function aggregateOf(drop: DropReader): Context['aggregate'] {
   if (!(drop.flags & FLAGS.AGGREGATE)) return undefined;

@@ -103,6 +103,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports)
 	exports.Set("netnsCounters", Napi::Function::New(env, NetnsCounters, "netnsCounters"));
 	exports.Set("checkFilter", Napi::Function::New(env, CheckFilter, "checkFilter"));
 	exports.Set("route", Napi::Function::New(env, rpf::LookUpRoute, "route"));
+	exports.Set("rules", Napi::Function::New(env, rpf::ReadRules, "rules"));
 	exports.Set("setting", Napi::Function::New(env, rpf::ReadSetting, "setting"));
 	return exports;
 }

@@ -101,6 +101,27 @@ Napi::Value LookUpRoute(const Napi::CallbackInfo &info)
 	return RouteObject(env, query.family, route);
 }
 
+Napi::Value ReadRules(const Napi::CallbackInfo &info)
+{
+	const Napi::Env env = info.Env();
+	const uint32_t netns = ReadUint32(info[0], "netns", UINT32_MAX);
+	uint32_t rules;
+	const int err = rpf_route_rules(netns, &rules);
+	if (err)
+		throw ToError(env, err, "reading the policy rules of network namespace " + std::to_string(netns));
+	const auto object = Napi::Object::New(env);
+	object.Set("custom", bool(rules & RPF_RULES_CUSTOM));
+	object.Set("source", bool(rules & RPF_RULES_SOURCE));
+	object.Set("device", bool(rules & RPF_RULES_DEVICE));
+	object.Set("mark", bool(rules & RPF_RULES_MARK));
+	object.Set("vrf", bool(rules & RPF_RULES_VRF));
+	object.Set("other", bool(rules & RPF_RULES_OTHER));
+	object.Set("blackhole", bool(rules & RPF_RULES_BLACKHOLE));
+	object.Set("unreachable", bool(rules & RPF_RULES_UNREACHABLE));
+	object.Set("prohibit", bool(rules & RPF_RULES_PROHIBIT));
+	return object;
+}
+
 Napi::Value ReadSetting(const Napi::CallbackInfo &info)
 {
 	const Napi::Env env = info.Env();

@@ -7,8 +7,9 @@
 namespace rpf
 {
 
-// JS thread. NativeAddon.route() and NativeAddon.setting() of src/native.ts.
+// JS thread. NativeAddon.route(), rules() and setting() of src/native.ts.
 Napi::Value LookUpRoute(const Napi::CallbackInfo &info);
+Napi::Value ReadRules(const Napi::CallbackInfo &info);
 Napi::Value ReadSetting(const Napi::CallbackInfo &info);
 
 } // namespace rpf

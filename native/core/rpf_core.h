@@ -175,6 +175,22 @@ struct rpf_route {
 /* Looks a route up in a network namespace (0 = our own). 0 means that the kernel answered, with a route or an error. */
 int rpf_route_lookup(uint32_t netns, const struct rpf_route_query *query, struct rpf_route *route);
 
+/* What the policy rules of a network namespace look at beside the destination: a bit set of enum rpf_rules. */
+enum rpf_rules {
+	RPF_RULES_CUSTOM = 1 << 0, /* others than the three that every namespace starts with */
+	RPF_RULES_SOURCE = 1 << 1,
+	RPF_RULES_DEVICE = 1 << 2, /* the device that a packet came in by */
+	RPF_RULES_MARK = 1 << 3,
+	RPF_RULES_VRF = 1 << 4,	      /* l3mdev */
+	RPF_RULES_OTHER = 1 << 5,     /* TOS, protocol, ports, tunnel, user */
+	RPF_RULES_BLACKHOLE = 1 << 6, /* rules that end a lookup themselves */
+	RPF_RULES_UNREACHABLE = 1 << 7,
+	RPF_RULES_PROHIBIT = 1 << 8,
+};
+
+/* Reads the IPv4 policy rules of a network namespace (0 = our own) into rules. */
+int rpf_route_rules(uint32_t netns, uint32_t *rules);
+
 /* ---- filter expressions (rpf_filter.c): no tracer needed ---- */
 
 /*

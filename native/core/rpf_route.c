@@ -36,7 +36,8 @@ static void put_query(struct nlmsghdr *message, const struct rpf_route_query *qu
 	head = mnl_nlmsg_put_extra_header(message, sizeof(*head));
 	head->rtm_family = query->family;
 	head->rtm_dst_len = bytes * 8;
-	head->rtm_flags = RTM_F_FIB_MATCH; /* the route as configured, with its prefix; v4.13 */
+	/* The route as configured, with its prefix (v4.13), and the table that it really lies in. */
+	head->rtm_flags = RTM_F_FIB_MATCH | RTM_F_LOOKUP_TABLE;
 	mnl_attr_put(message, RTA_DST, bytes, query->dst);
 	if (query->with_src) {
 		head->rtm_src_len = bytes * 8;
@@ -136,8 +137,9 @@ static void read_route(const struct nlmsghdr *message, struct rpf_route *route)
 		memcpy(route->device, name, sizeof(route->device));
 }
 
-static int ask(struct mnl_socket *socket, const struct lookup *lookup)
+static int ask(struct mnl_socket *socket, void *context)
 {
+	const struct lookup *lookup = context;
 	char buffer[REPLY_BYTES] __attribute__((aligned(8)));
 	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
 	const struct nlmsgerr *failure;
@@ -164,9 +166,8 @@ static int ask(struct mnl_socket *socket, const struct lookup *lookup)
 	return 0;
 }
 
-static int look_up(void *context)
+static int with_socket(int (*work)(struct mnl_socket *socket, void *context), void *context)
 {
-	const struct lookup *lookup = context;
 	struct timeval limit = { .tv_sec = 1 }; /* the kernel answers at once; never hang on it */
 	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	int err;
@@ -174,9 +175,14 @@ static int look_up(void *context)
 	if (!socket)
 		return -errno;
 	setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	err = mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) ? -errno : ask(socket, lookup);
+	err = mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) ? -errno : work(socket, context);
 	mnl_socket_close(socket);
 	return err;
+}
+
+static int look_up(void *context)
+{
+	return with_socket(ask, context);
 }
 
 int rpf_route_lookup(uint32_t netns, const struct rpf_route_query *query, struct rpf_route *route)
@@ -185,4 +191,99 @@ int rpf_route_lookup(uint32_t netns, const struct rpf_route_query *query, struct
 
 	memset(route, 0, sizeof(*route));
 	return rpf_in_netns(netns, look_up, &lookup);
+}
+
+struct rules {
+	uint32_t *seen;
+	uint32_t count;
+};
+
+static const uint32_t selector_of[] = {
+	[FRA_SRC] = RPF_RULES_SOURCE,	     [FRA_IIFNAME] = RPF_RULES_DEVICE,
+	[FRA_FWMASK] = RPF_RULES_MARK,	     [FRA_L3MDEV] = RPF_RULES_VRF,
+	[FRA_TUN_ID] = RPF_RULES_OTHER,	     [FRA_UID_RANGE] = RPF_RULES_OTHER,
+	[FRA_IP_PROTO] = RPF_RULES_OTHER,    [FRA_SPORT_RANGE] = RPF_RULES_OTHER,
+	[FRA_DPORT_RANGE] = RPF_RULES_OTHER,
+};
+
+static int visit_selector(const struct nlattr *attribute, void *data)
+{
+	uint32_t type = mnl_attr_get_type(attribute), *seen = data;
+
+	if (type < sizeof(selector_of) / sizeof(*selector_of))
+		*seen |= selector_of[type];
+	return MNL_CB_OK;
+}
+
+static uint32_t action_of(const struct fib_rule_hdr *head)
+{
+	switch (head->action) {
+	case FR_ACT_BLACKHOLE:
+		return RPF_RULES_BLACKHOLE;
+	case FR_ACT_UNREACHABLE:
+		return RPF_RULES_UNREACHABLE;
+	case FR_ACT_PROHIBIT:
+		return RPF_RULES_PROHIBIT;
+	}
+	return 0;
+}
+
+/* Default rules: fib_default_rules_init(), net/ipv4/fib_rules.c: local, main and default, without any selector. */
+static int visit_rule(const struct nlmsghdr *message, void *data)
+{
+	const struct fib_rule_hdr *head = mnl_nlmsg_get_payload(message);
+	struct rules *rules = data;
+	uint32_t seen;
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*head))
+		return MNL_CB_OK;
+	seen = action_of(head) | (head->tos ? RPF_RULES_OTHER : 0);
+	mnl_attr_parse(message, sizeof(*head), visit_selector, &seen);
+	rules->count++;
+	*rules->seen |= seen;
+	if (seen || head->dst_len || head->action != FR_ACT_TO_TBL || head->table < RT_TABLE_DEFAULT)
+		*rules->seen |= RPF_RULES_CUSTOM;
+	return MNL_CB_OK;
+}
+
+static int dump_rules(struct mnl_socket *socket, void *context)
+{
+	struct rules *rules = context;
+	char buffer[REPLY_BYTES] __attribute__((aligned(8)));
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+	struct fib_rule_hdr *head;
+	ssize_t bytes;
+	int more;
+
+	message->nlmsg_type = RTM_GETRULE;
+	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	message->nlmsg_seq = 1;
+	head = mnl_nlmsg_put_extra_header(message, sizeof(*head));
+	head->family = AF_INET;
+	if (mnl_socket_sendto(socket, message, message->nlmsg_len) < 0)
+		return -errno;
+	do {
+		bytes = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
+		if (bytes < 0)
+			return -errno;
+		more = mnl_cb_run(buffer, bytes, 1, mnl_socket_get_portid(socket), visit_rule, rules);
+		if (more < 0)
+			return -errno;
+	} while (more > 0);
+	if (rules->count != 3)
+		*rules->seen |= RPF_RULES_CUSTOM;
+	return 0;
+}
+
+static int read_rules(void *context)
+{
+	struct rules rules = { .seen = context };
+
+	return with_socket(dump_rules, &rules);
+}
+
+int rpf_route_rules(uint32_t netns, uint32_t *rules)
+{
+	*rules = 0;
+	return rpf_in_netns(netns, read_rules, rules);
 }

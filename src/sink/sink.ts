@@ -1,4 +1,4 @@
-import type { Device, DropEvent, LostEvent, RpfMode, StartEvent, StopEvent } from '../events.js';
+import type { Device, DropEvent, LostEvent, Rpf, RpfMode, StartEvent, StopEvent } from '../events.js';
 import type { DropReader } from '../record/decode.js';
 
 /** What the drops of all flows have in common that die in one place on one device in one state. */
@@ -10,7 +10,7 @@ export interface Context {
   readonly reason_unknown: string | undefined;
   readonly location: string;
   readonly device: Device;
-  readonly rpf: { mode: RpfMode } | undefined;
+  readonly mode: RpfMode | undefined;
 }
 
 /**
@@ -21,6 +21,8 @@ export interface Flow {
   /** Below MAX_FLOWS. */
   readonly id: number;
   readonly context: Context;
+  /** Another object when something else has to be said. */
+  readonly rpf: Rpf | undefined;
   /** Drops that went to the sinks. */
   readonly drops: number;
 }

@@ -1,5 +1,5 @@
 import stringWidth from 'string-width';
-import type { Device, DropEvent, LostEvent, Packet, RpfMode, StartEvent, StopEvent } from '../events.js';
+import type { Device, DropEvent, LostEvent, Packet, Rpf, RpfMode, StartEvent, StopEvent } from '../events.js';
 import { printable } from '../printable.js';
 import type { Clock } from '../record/clock.js';
 import type { DropReader } from '../record/decode.js';
@@ -40,7 +40,7 @@ export class TableSink implements Sink {
   }
 
   drop(drop: DropReader, flow: Flow): void {
-    const event = dropEvent(drop, flow.context, this.#clock, this.#node);
+    const event = dropEvent(drop, flow, this.#clock, this.#node);
     const cells = COLUMNS.map((column) => printable(column.text(event)));
     this.#grow(cells);
     const columns = this.#visible();
@@ -169,6 +169,14 @@ const COLUMNS: readonly Column[] = [
     importance: 7,
   },
   {
+    title: 'VERDICT',
+    text: (event) => verdictText(event.rpf),
+    style: (event) => (verdictText(event.rpf) === '-' ? 'plain' : 'refused'),
+    min: 16,
+    max: 22,
+    importance: 6.5,
+  },
+  {
     title: 'DEVICE',
     text: (event) => deviceText(event.device),
     style: () => 'device',
@@ -246,6 +254,12 @@ function protocolText(packet: Packet | undefined): string {
   return packet.tcp_flags === undefined
     ? packet.protocol
     : `${packet.protocol} ${packet.tcp_flags}`.trimEnd();
+}
+
+/** not_rpf says nothing that REASON does not. */
+function verdictText(rpf: Rpf | undefined): string {
+  if (rpf === undefined || rpf.verdict === 'not_rpf') return '-';
+  return rpf.verdict ?? 'unknown';
 }
 
 function modeText(mode: RpfMode | undefined): string {
