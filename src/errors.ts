@@ -98,6 +98,14 @@ const CODES = {
       'look at kernel.unprivileged_bpf_disabled and kernel.perf_event_paranoid when it does not run as root',
     ],
   },
+  E_BPF_FAILED: {
+    exit: EXIT.cannot,
+    remedies: [
+      'see what libbpf and the verifier say: RPFTRACE_DEBUG=1 rpftrace ...',
+      'report it with that text and the output of: rpftrace --version; uname -r',
+    ],
+  },
+  E_NO_MEMORY: { exit: EXIT.failed, remedies: ['look at the memory limit of the container or the service'] },
   E_ADDON_MISSING: {
     exit: EXIT.cannot,
     remedies: [

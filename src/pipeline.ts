@@ -56,7 +56,7 @@ export class Pipeline {
   readonly #links = new LinkMap();
   readonly #locations: Locations;
   readonly #contexts: PartCache<Context>;
-  readonly #flows: PartCache<Flow>;
+  readonly #flows: PartCache<MutableFlow>;
   #reasons: ReasonNames | undefined;
   /** Batches that are out, the one being read first: as many as the addon has slots. */
   readonly #batches: Batch[] = [];
@@ -78,7 +78,7 @@ export class Pipeline {
     this.#flows = new PartCache({
       part: FLOW_PART,
       max: MAX_FLOWS,
-      create: (drop, id) => ({ id, context: this.#contexts.find(drop), drops: 0 }),
+      create: (drop, id, old) => this.#startFlow(this.#contexts.find(drop), id, old),
       onClear: (flows) => {
         this.#options.onForget?.(flows, (flow) => this.#flows.reader(flow.id));
         this.sink.forgetFlows();
@@ -170,6 +170,13 @@ export class Pipeline {
     this.#flows.clear();
   }
 
+  #startFlow(context: Context, id: number, old: MutableFlow | undefined): MutableFlow {
+    if (old === undefined) return { id, context, drops: 0 };
+    old.context = context;
+    old.drops = 0;
+    return old;
+  }
+
   /** The stages between the record and the sinks. */
   #describeContext(drop: DropReader, id: number): Context {
     const mode = explainMode(drop);
@@ -203,6 +210,8 @@ export class Pipeline {
     };
   }
 }
+
+type MutableFlow = { -readonly [member in keyof Flow]: Flow[member] };
 
 function aggregateOf(drop: DropReader): Context['aggregate'] {
   if (!(drop.flags & FLAGS.AGGREGATE)) return undefined;

@@ -168,10 +168,10 @@ int rpf_filter_compile(const char *expression, struct rpf_cbpf_insn *insns, stru
 	size_t position;
 
 	if (rpf_filter_check(expression, message, sizeof(message), &position))
-		return rpf_fail(error, -EINVAL, "E_FILTER", "filter expression, at byte %zu: %s", position,
-				message);
+		return rpf_fail(error, -EINVAL, "E_EXPRESSION", "filter expression, at byte %zu: %s",
+				position, message);
 	if (compile(expression, &program, message, sizeof(message)))
-		return rpf_fail(error, -EINVAL, "E_FILTER", "filter expression: %s", message);
+		return rpf_fail(error, -EINVAL, "E_EXPRESSION", "filter expression: %s", message);
 	length = program.bf_len;
 	memcpy(insns, program.bf_insns, length * sizeof(*insns));
 	pcap_freecode(&program);

@@ -7,7 +7,7 @@ export class Clock {
   #offsetNs: bigint;
   /** Whether a batch has brought the offset yet. */
   #isExact = false;
-  /** CLOCK_MONOTONIC at which the current second began, halves as in the records. */
+  /** CLOCK_MONOTONIC at which the current second began, in halves, the high one signed. */
   #startLow = 0;
   #startHigh = 0;
   #second = -1;
@@ -65,8 +65,8 @@ export class Clock {
     const second = inRange / 1_000_000_000n;
     this.#second = Number(second);
     this.nanos = Number(inRange % 1_000_000_000n);
-    const start = BigInt.asUintN(64, second * 1_000_000_000n - this.#offsetNs);
-    this.#startLow = Number(start & 0xffff_ffffn);
+    const start = second * 1_000_000_000n - this.#offsetNs; // below 0 in the second in which the machine started
+    this.#startLow = Number(BigInt.asUintN(32, start));
     this.#startHigh = Number(start >> 32n);
     this.#text = `${new Date(this.#second * 1000).toISOString().slice(0, 19)}.`;
   }

@@ -23,8 +23,11 @@ export interface PartCacheOptions<T> {
   readonly part: RecordPart;
   /** Entries; with one more the cache is cleared. A power of two. */
   readonly max: number;
-  /** Makes the value for a part that is not known yet. `id` is below max and the value's own until the next clear. */
-  readonly create: (drop: DropReader, id: number) => T;
+  /**
+   * Makes the value for a part that is not known yet. `id` is below max and the value's own until the next clear. `old` is
+   * a value with this id that was forgotten: to fill it anew leaves no garbage.
+   */
+  readonly create: (drop: DropReader, id: number, old: T | undefined) => T;
   /** Called before the values are forgotten. */
   readonly onClear?: (values: readonly T[]) => void;
 }
@@ -41,7 +44,9 @@ export class PartCache<T> {
   readonly #slots: Int32Array;
   readonly #hashes: Int32Array;
   readonly #keys: Uint32Array;
-  #values: T[] = [];
+  /** Those from `#size` on are forgotten. */
+  readonly #values: T[] = [];
+  #size = 0;
 
   constructor(options: PartCacheOptions<T>) {
     this.#options = options;
@@ -73,8 +78,8 @@ export class PartCache<T> {
   }
 
   clear(): void {
-    this.#options.onClear?.(this.#values);
-    this.#values = [];
+    this.#options.onClear?.(this.#values.slice(0, this.#size));
+    this.#size = 0;
     this.#slots.fill(0);
   }
 
@@ -99,20 +104,21 @@ export class PartCache<T> {
   }
 
   #insert(drop: DropReader, hash: number, words: Uint32Array, at: number): T {
-    if (this.#values.length === this.#options.max) this.clear();
+    if (this.#size === this.#options.max) this.clear();
     let slot = this.#freeSlot(hash);
     if (slot < 0) {
       this.clear();
       slot = this.#freeSlot(hash);
     }
-    const id = this.#values.length;
-    const value = this.#options.create(drop, id);
+    const id = this.#size;
+    const value = this.#options.create(drop, id, this.#values[id]);
     this.#slots[slot] = id + 1;
     this.#hashes[id] = hash;
     const key = id * this.#offsets.length;
     for (const [index, offset] of this.#offsets.entries())
       this.#keys[key + index] = words[at + offset] as number;
-    this.#values.push(value);
+    this.#values[id] = value;
+    this.#size++;
     return value;
   }
 

@@ -21,9 +21,12 @@ interface Piece {
 
 /** The line of a flow with count 1, up to the current task. */
 interface Line extends Piece {
-  readonly frame: Frame;
+  length: number;
+  frame: Frame;
   /** The second that its time says. */
   second: number;
+  /** The line is another flow's when this is not the sink's. */
+  generation: number;
 }
 
 /** What all lines of a context share, as text and as offsets. */
@@ -46,7 +49,9 @@ export class NdjsonSink implements Sink {
   readonly #clock: Clock;
   readonly #node: string;
   #frames: Frame[] = [];
-  #lines: Line[] = [];
+  /** By the id of the flow. They are filled anew, not made anew: in a flood of new flows they would be most of the garbage. */
+  readonly #lines: Line[] = [];
+  #generation = 0;
   readonly #tasks: PartCache<Piece>;
 
   /** The output must have been opened with PREPARED_BYTES. */
@@ -70,7 +75,8 @@ export class NdjsonSink implements Sink {
   }
 
   drop(drop: DropReader, flow: Flow): void {
-    const line = this.#lines[flow.id] ?? this.#prepareLine(drop, flow);
+    const known = this.#lines[flow.id];
+    const line = known?.generation === this.#generation ? known : this.#prepareLine(drop, flow);
     if (line) this.#copy(line, drop);
     else this.event(dropEvent(drop, flow.context, this.#clock, this.#node));
   }
@@ -84,7 +90,7 @@ export class NdjsonSink implements Sink {
   }
 
   forgetFlows(): void {
-    this.#lines = [];
+    this.#generation++;
   }
 
   forgetContexts(): void {
@@ -134,7 +140,11 @@ export class NdjsonSink implements Sink {
     if (length > LINE_BYTES) return undefined;
     const at = id * LINE_BYTES;
     this.#output.bytes.write(text, at);
-    const line = { at, length, frame, second: -1 };
+    const line = this.#lines[id] ?? { at, length, frame, second: -1, generation: -1 };
+    line.length = length;
+    line.frame = frame;
+    line.second = -1;
+    line.generation = this.#generation;
     this.#lines[id] = line;
     return line;
   }

@@ -13,13 +13,16 @@ export interface Context {
   readonly rpf: { mode: RpfMode } | undefined;
 }
 
-/** A flow as long as it is remembered. What is known of its packets stands in each of its records. */
+/**
+ * A flow as long as it is remembered: after forgetFlows() the object is another flow. What is known of its packets stands
+ * in each of its records.
+ */
 export interface Flow {
-  /** Below MAX_FLOWS, and its own until forgetFlows(). */
+  /** Below MAX_FLOWS. */
   readonly id: number;
   readonly context: Context;
   /** Drops that went to the sinks. */
-  drops: number;
+  readonly drops: number;
 }
 
 /** Flows that are remembered at a time. */

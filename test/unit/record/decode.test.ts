@@ -1,0 +1,164 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { BatchReader, decodeCString, END_OF_BATCH, viewOf } from '../../../src/record/decode.js';
+import { BATCH, DROP, HEADER, LOST_WHERE, RECORD_KIND } from '../../../src/record/layout.gen.js';
+import { describePacket } from '../../../src/record/packet.js';
+import { makeBatch, makeDrop, makeLink, makeLost, WALL_OFFSET_NS } from '../../fixtures/batch.js';
+
+describe('BatchReader', () => {
+  test('walks over the records of a batch', () => {
+    const reader = open(
+      makeBatch([
+        makeDrop({ timeNs: 0x1_0000_0002n, count: 7n, snap: Uint8Array.of(1, 2, 3) }),
+        makeLink({ ifindex: 5, name: 'lxcabcd', kind: 'veth', masterIfindex: 3 }),
+        makeLost({ count: 9n, where: LOST_WHERE.LOST_RING, reason: 16, netns: 42 }),
+      ]),
+    );
+    expect(reader.wallOffsetNs).toBe(WALL_OFFSET_NS);
+    expect(reader.next()).toBe(RECORD_KIND.RECORD_DROP);
+    expect(reader.drop).toMatchObject({ timeLow: 2, timeHigh: 1, count: 7, device: 'lxcabcd', comm: 'curl' });
+    expect(reader.drop).toMatchObject({ src: '10.244.3.136', srcPort: 38112, rpFilterAll: 1 });
+    expect([...reader.drop.snap]).toEqual([1, 2, 3]);
+    expect(reader.next()).toBe(RECORD_KIND.RECORD_LINK);
+    expect(reader.link).toMatchObject({
+      ifindex: 5,
+      name: 'lxcabcd',
+      kind: 'veth',
+      masterIfindex: 3,
+      gone: false,
+    });
+    expect(reader.next()).toBe(RECORD_KIND.RECORD_LOST);
+    expect(reader.lost).toMatchObject({ count: 9, where: LOST_WHERE.LOST_RING, reason: 16, netns: 42 });
+    expect(reader.next()).toBe(END_OF_BATCH);
+    expect(reader.next()).toBe(END_OF_BATCH);
+    expect(reader.malformed).toBe(0);
+  });
+
+  test('reads signed and full-range members as the kernel has them', () => {
+    const reader = open(
+      makeBatch([
+        makeDrop({
+          rpFilterAll: -1,
+          rpFilterDevice: -0x8000_0000,
+          location: 0xffff_ffff_ffff_ffffn,
+          netns: 0xffff_ffff,
+          mark: 0xffff_ffff,
+          count: BigInt(Number.MAX_SAFE_INTEGER),
+        }),
+      ]),
+    );
+    reader.next();
+    expect(reader.drop).toMatchObject({
+      rpFilterAll: -1,
+      rpFilterDevice: -0x8000_0000,
+      location: 0xffff_ffff_ffff_ffffn,
+      netns: 0xffff_ffff,
+      mark: 0xffff_ffff,
+      count: Number.MAX_SAFE_INTEGER,
+    });
+  });
+
+  test('counts a record of unknown kind and goes on behind it', () => {
+    const unknown = makeDrop();
+    new Uint32Array(unknown.buffer)[HEADER.kind >> 2] = 99;
+    const reader = open(makeBatch([unknown, makeDrop({ reason: 3 })]));
+    expect(reader.next()).toBe(RECORD_KIND.RECORD_DROP);
+    expect(reader.drop.reason).toBe(3);
+    expect(reader.malformed).toBe(1);
+  });
+
+  test('counts a drop whose packet bytes would lie behind its end', () => {
+    const lying = makeDrop();
+    new Uint32Array(lying.buffer)[DROP.snap_bytes >> 2] = 1;
+    const reader = open(makeBatch([lying, makeDrop()]));
+    expect(reader.next()).toBe(RECORD_KIND.RECORD_DROP);
+    expect(reader.malformed).toBe(1);
+    expect(reader.next()).toBe(END_OF_BATCH);
+  });
+
+  test.each([
+    ['too small', HEADER.size - 8],
+    ['not a multiple of 8', DROP.size + 4],
+    ['beyond the batch', DROP.size + 8],
+    ['zero', 0],
+  ])('gives up the rest of a batch at a size that is %s', (_, size) => {
+    const broken = makeDrop();
+    new Uint32Array(broken.buffer)[0] = size;
+    const reader = open(makeBatch([makeDrop(), broken]));
+    expect(reader.next()).toBe(RECORD_KIND.RECORD_DROP);
+    expect(reader.next()).toBe(END_OF_BATCH);
+    expect(reader.malformed).toBe(1);
+  });
+
+  test('a batch that claims more bytes than its buffer has is read as far as it goes', () => {
+    const batch = makeBatch([makeDrop()]);
+    const reader = new BatchReader();
+    reader.open(viewOf(batch), batch.byteLength + 4096);
+    expect(reader.next()).toBe(RECORD_KIND.RECORD_DROP);
+    expect(reader.malformed).toBe(1);
+  });
+
+  test('a batch without an rpf_batch record has no wall offset', () => {
+    const drop = makeDrop();
+    const reader = open(drop.buffer as ArrayBuffer);
+    expect(reader.wallOffsetNs).toBeUndefined();
+    expect(reader.next()).toBe(RECORD_KIND.RECORD_DROP);
+  });
+
+  test('garbage never throws, never hangs and never reads outside of the batch', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 2048 }), (bytes) => {
+        const buffer = bytes.slice().buffer as ArrayBuffer;
+        expect(walk(buffer).every((end) => end <= buffer.byteLength)).toBe(true);
+      }),
+    );
+  });
+
+  test('a batch in which some bytes are wrong is read as far as it makes sense', () => {
+    const whole = new Uint8Array(makeBatch([makeDrop({ snap: new Uint8Array(40) }), makeDrop(), makeDrop()]));
+    const change = fc.tuple(fc.nat(whole.length - 1), fc.nat(255));
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 20 }), fc.nat(whole.length), (changes, length) => {
+        const bytes = whole.slice(0, length);
+        for (const [at, value] of changes) if (at < length) bytes[at] = value;
+        expect(walk(bytes.buffer).every((end) => end <= length)).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('decodeCString', () => {
+  test('ends at the first NUL, or at the length', () => {
+    expect(decodeCString(Uint8Array.of(0x61, 0x62, 0, 0x63), 0, 4)).toBe('ab');
+    expect(decodeCString(Uint8Array.of(0x61, 0x62, 0x63), 1, 2)).toBe('bc');
+  });
+
+  test('takes UTF-8, and U+FFFD for what is none', () => {
+    expect(decodeCString(new TextEncoder().encode('grün\0x'), 0, 7)).toBe('grün');
+    expect(decodeCString(Uint8Array.of(0x61, 0xff, 0x62), 0, 3)).toBe('a\ufffdb');
+  });
+});
+
+function open(buffer: ArrayBuffer): BatchReader {
+  const reader = new BatchReader();
+  reader.open(viewOf(buffer), buffer.byteLength);
+  return reader;
+}
+
+/** Reads every member of every record; returns where the drop records end. */
+function walk(buffer: ArrayBuffer): number[] {
+  const reader = open(buffer);
+  const ends: number[] = [];
+  for (let kind = reader.next(); kind !== END_OF_BATCH; kind = reader.next()) {
+    if (kind !== RECORD_KIND.RECORD_DROP) continue;
+    describePacket(reader.drop);
+    const { snap, device, comm, peerDevice, deviceKind, count } = reader.drop;
+    expect([typeof device, typeof comm, typeof peerDevice, typeof deviceKind]).toEqual(
+      Array(4).fill('string'),
+    );
+    expect(count).toBeGreaterThanOrEqual(0);
+    ends.push(snap.byteOffset + snap.byteLength);
+  }
+  expect(ends.length).toBeLessThanOrEqual((buffer.byteLength - BATCH.size) / DROP.size + 1);
+  return ends;
+}
