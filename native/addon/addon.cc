@@ -104,6 +104,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports)
 	exports.Set("checkFilter", Napi::Function::New(env, CheckFilter, "checkFilter"));
 	exports.Set("route", Napi::Function::New(env, rpf::LookUpRoute, "route"));
 	exports.Set("setting", Napi::Function::New(env, rpf::ReadSetting, "setting"));
+	exports.Set("settings", Napi::Function::New(env, rpf::ReadSettings, "settings"));
 	return exports;
 }
 

@@ -7,9 +7,10 @@
 namespace rpf
 {
 
-// JS thread. NativeAddon.route() and NativeAddon.setting() of src/native.ts.
+// JS thread. NativeAddon.route(), setting() and settings() of src/native.ts.
 Napi::Value LookUpRoute(const Napi::CallbackInfo &info);
 Napi::Value ReadSetting(const Napi::CallbackInfo &info);
+Napi::Value ReadSettings(const Napi::CallbackInfo &info);
 
 } // namespace rpf
 
