@@ -3,10 +3,15 @@ import type { Clock } from '../record/clock.js';
 import type { DropReader } from '../record/decode.js';
 import { FLAGS } from '../record/layout.gen.js';
 import { describePacket } from '../record/packet.js';
-import type { Context } from './sink.js';
+import type { Context, Flow } from './sink.js';
 
 /** A drop as an event, keys in the order of the schema. Members that are unknown are undefined. */
-export function dropEvent(drop: DropReader, context: Context, clock: Clock, node: string): DropEvent {
+export function dropEvent(
+  drop: DropReader,
+  { context, incident }: Pick<Flow, 'context' | 'incident'>,
+  clock: Clock,
+  node: string,
+): DropEvent {
   const { aggregate } = context;
   return {
     v: 1,
@@ -19,6 +24,7 @@ export function dropEvent(drop: DropReader, context: Context, clock: Clock, node
     skb: aggregate ? undefined : formatAddress(drop.skbLow, drop.skbHigh),
     ...packetMembers(drop),
     ...deviceMembers(context),
+    incident: incident?.id,
     current_task: aggregate ? undefined : currentTask(drop),
     ...packetBytes(drop),
   };

@@ -27,6 +27,7 @@ interface Line extends Piece {
   second: number;
   /** The line is another flow's when this is not the sink's. */
   generation: number;
+  incident: Flow['incident'];
 }
 
 /** What all lines of a context share, as text and as offsets. */
@@ -76,9 +77,10 @@ export class NdjsonSink implements Sink {
 
   drop(drop: DropReader, flow: Flow): void {
     const known = this.#lines[flow.id];
-    const line = known?.generation === this.#generation ? known : this.#prepareLine(drop, flow);
+    const isCurrent = known?.generation === this.#generation && known.incident === flow.incident;
+    const line = isCurrent ? known : this.#prepareLine(drop, flow);
     if (line) this.#copy(line, drop);
-    else this.event(dropEvent(drop, flow.context, this.#clock, this.#node));
+    else this.event(dropEvent(drop, flow, this.#clock, this.#node));
   }
 
   event(event: TraceEvent): void {
@@ -133,18 +135,20 @@ export class NdjsonSink implements Sink {
   }
 
   /** Undefined for a line that is too long to be prepared. */
-  #prepareLine(drop: DropReader, { context, id }: Flow): Line | undefined {
+  #prepareLine(drop: DropReader, { context, id, incident }: Flow): Line | undefined {
     const frame = this.#frames[context.id] ?? this.#prepareFrame(context);
-    const text = frame.head + members(packetMembers(drop)) + frame.tail;
+    const suffix = incident === undefined ? '' : `,"incident":"${incident.id}"`;
+    const text = frame.head + members(packetMembers(drop)) + frame.tail + suffix;
     const length = Buffer.byteLength(text);
     if (length > LINE_BYTES) return undefined;
     const at = id * LINE_BYTES;
     this.#output.bytes.write(text, at);
-    const line = this.#lines[id] ?? { at, length, frame, second: -1, generation: -1 };
+    const line = this.#lines[id] ?? { at, length, frame, second: -1, generation: -1, incident };
     line.length = length;
     line.frame = frame;
     line.second = -1;
     line.generation = this.#generation;
+    line.incident = incident;
     this.#lines[id] = line;
     return line;
   }

@@ -7,7 +7,15 @@ import {
   type SysctlReader,
   viewOf,
 } from '../../../src/record/decode.js';
-import { BATCH, DROP, HEADER, LOST_WHERE, RECORD_KIND, SYSCTL, SYSCTL_FLAGS } from '../../../src/record/layout.gen.js';
+import {
+  BATCH,
+  DROP,
+  HEADER,
+  LOST_WHERE,
+  RECORD_KIND,
+  SYSCTL,
+  SYSCTL_FLAGS,
+} from '../../../src/record/layout.gen.js';
 import { describePacket } from '../../../src/record/packet.js';
 import { makeBatch, makeDrop, makeLink, makeLost, makeSysctl, WALL_OFFSET_NS } from '../../fixtures/batch.js';
 
