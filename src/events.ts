@@ -294,18 +294,16 @@ export const incidentEvent = z.strictObject({
   id: z.string().regex(/^i-\d+$/),
   state: z.enum(['open', 'update', 'closed']),
   netns,
-  cause: z.discriminatedUnion('kind', [
-    z.strictObject({
-      kind: z.literal('sysctl_change'),
-      change: causingChange.describe('The change that made the check binding'),
-      also: z
-        .array(causingChange)
-        .optional()
-        .describe('Other changes of such settings within a second of it; at most 4'),
-    }),
-    z.strictObject({ kind: z.literal('unknown'), why: z.string() }),
-  ]),
-  first_drop: time,
+  cause: z.strictObject({
+    kind: z.enum(['sysctl_change', 'unknown']),
+    change: causingChange.optional().describe('The change that made the check binding'),
+    also: z
+      .array(causingChange)
+      .optional()
+      .describe('Other changes within a second of it to values that refuse; at most 4'),
+    why: z.string().optional().describe('Why the cause is not known'),
+  }),
+  first_drop: time.describe('The first that was traced'),
   last_drop: time,
   seconds_to_first_drop: z.number().optional().describe('From the change on'),
   drops: count.min(1),
@@ -316,11 +314,13 @@ export const incidentEvent = z.strictObject({
   reasons: z.array(z.string()),
   verdicts: z.array(z.string()).optional(),
   closed_by: z
-    .discriminatedUnion('kind', [
-      z.strictObject({ kind: z.literal('sysctl_change'), change: causingChange }),
-      z.strictObject({ kind: z.literal('drops_stopped'), seconds: z.number().describe('Without a drop') }),
-      z.strictObject({ kind: z.literal('crowded_out') }).describe('There are too many incidents at a time'),
-    ])
+    .strictObject({
+      kind: z
+        .enum(['sysctl_change', 'drops_stopped', 'crowded_out'])
+        .describe('crowded_out: there are too many incidents at a time'),
+      change: causingChange.optional(),
+      seconds: z.number().optional().describe('Without a drop'),
+    })
     .optional(),
   summary: z.string().describe('One sentence for people'),
   fix: z.array(z.string()).describe('Commands, to be run in this order'),

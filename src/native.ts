@@ -4,6 +4,8 @@
  */
 export interface NativeConfig {
   readonly every?: boolean;
+  /** Read by bpf_probe_read_kernel even where bpf_rdonly_cast is there: the way on kernels before 6.2. */
+  readonly probeRead?: boolean;
   /** Packet bytes with each record, 0 to 2048. */
   readonly snaplen?: number;
   readonly ringBytes?: number;

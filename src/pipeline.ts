@@ -117,7 +117,13 @@ export class Pipeline {
       },
       onError: (error) => this.#options.onError?.(error),
     });
-    for (const netns of this.#watchedNetns()) this.#settings.baseline(netns);
+  }
+
+  /** Reads what the settings are, so that a change shows even where no write is seen. */
+  lookAtSettings(): void {
+    const { config, ownNetns } = this.#options;
+    const watched = config.netns ?? (ownNetns === undefined ? [] : [ownNetns]);
+    for (const netns of watched.slice(0, MAX_BASELINES)) this.#settings.baseline(netns);
   }
 
   /** What is known of changes and incidents and was not told yet goes to the sink. No record comes after this. */
@@ -254,12 +260,6 @@ export class Pipeline {
       lostWrites: () => Number(this.capture.stats().sysctlLost),
       lostEvent: (count) => this.#lostWritesEvent(count),
     });
-  }
-
-  /** Namespaces whose settings are known from the start, to tell what changes even where no write is seen. */
-  #watchedNetns(): readonly number[] {
-    const { config, ownNetns } = this.#options;
-    return (config.netns ?? (ownNetns === undefined ? [] : [ownNetns])).slice(0, MAX_BASELINES);
   }
 
   /** The stages between the record and the sinks. */

@@ -227,8 +227,7 @@ Napi::Value Tracer::Symbol(const Napi::CallbackInfo &info)
 // JS thread.
 Napi::Value Tracer::Stats(const Napi::CallbackInfo &info)
 {
-	struct rpf_stats stats {
-	};
+	struct rpf_stats stats = {};
 	const int err = rpf_stats(Open(info.Env()), &stats);
 	if (err < 0)
 		throw ToError(info.Env(), err, "reading the statistics failed");

@@ -551,7 +551,7 @@ static __always_inline bool count_coarse(const struct drop *drop)
 	coarse.dst_port = 0;
 	coarse.protocol = 0;
 	hash = hash_flow(&coarse);
-	for (i = 0; i < RPF_PROBES; i++) {
+	for (i = 0; i < RPF_COARSE_PROBES; i++) {
 		struct rpf_slot *slot = slot_at(settings.flow_mask + 1 + ((hash + i) & (RPF_COARSE_SLOTS - 1)));
 
 		if (!slot)
@@ -564,25 +564,30 @@ static __always_inline bool count_coarse(const struct drop *drop)
 	return false;
 }
 
-static __always_inline bool find_and_count(const struct drop *drop)
+static __always_inline struct rpf_slot *find_slot(const struct drop *drop)
 {
 	__u32 i;
 
 	for (i = 0; i < RPF_PROBES; i++) {
 		struct rpf_slot *slot = slot_at((drop->hash + i) & settings.flow_mask);
 
-		if (!slot)
-			return false;
-		if (slot->whole < settings.whole_per_flow && slot->word & RPF_SLOT_LIVE &&
-		    same_flow(&slot->flow, &drop->flow)) {
-			slot->whole++;
-			send_whole(drop);
-			return true;
-		}
-		if (count_in(slot, &drop->flow))
-			return true;
+		if (slot && slot->word & RPF_SLOT_LIVE && same_flow(&slot->flow, &drop->flow))
+			return slot;
 	}
-	return false;
+	return NULL;
+}
+
+static __always_inline bool find_and_count(const struct drop *drop)
+{
+	struct rpf_slot *slot = find_slot(drop);
+
+	if (!slot)
+		return false;
+	if (slot->whole >= settings.whole_per_flow)
+		return count_in(slot, &drop->flow);
+	slot->whole++;
+	send_whole(drop);
+	return true;
 }
 
 static __always_inline bool claim_and_send(const struct drop *drop)

@@ -28,7 +28,8 @@
 
 #define RPF_SLOT_INTERVALS 10 /* so old at most is what an aggregate says of its flow */
 #define RPF_COARSE_SLOTS 64   /* per CPU: devices times reasons that a node drops at in one flood */
-#define RPF_PROBES 4	      /* slots tried for a flow before it counts as coarse */
+#define RPF_PROBES 8	      /* slots tried for a flow before it counts as coarse */
+#define RPF_COARSE_PROBES 4
 
 struct rpf_slot {
 	__u64 word;

@@ -121,7 +121,7 @@ function checkLimits(filters: Record<keyof typeof LIMITS, readonly unknown[]>): 
   for (const [kind, limit] of Object.entries(LIMITS)) {
     const given = filters[kind as keyof typeof LIMITS].length;
     if (given <= limit) continue;
-    throw new TracerError('E_USAGE', `${given} ${kind} are given, the kernel's filter holds ${limit}`, {
+    throw new TracerError('E_USAGE', `${given} ${kind} are given, the kernel’s filter holds ${limit}`, {
       remedies: [],
     });
   }

@@ -11,7 +11,7 @@ export function summarise(incident: Told, ownNetns: number | undefined): string 
 }
 
 function causeText({ cause, first_drop }: Told, where: string): string {
-  if (cause.kind === 'unknown') return `${clock(first_drop)} UTC: ${cause.why}`;
+  if (cause.change === undefined) return `${clock(first_drop)} UTC: ${cause.why}`;
   const text = `${clock(cause.change.time)} UTC ${changeText(cause.change, where)}`;
   const also = (cause.also ?? []).map((change) => changeText(change, ''));
   return also.length === 0 ? text : `${text}, within a second of it ${also.join(' and ')}`;
@@ -57,7 +57,7 @@ function lossText(incident: Told, where: string): string {
 }
 
 function endText({ closed_by, fix, last_drop }: Told): string {
-  if (closed_by?.kind === 'sysctl_change') {
+  if (closed_by?.change) {
     const { change } = closed_by;
     const isCilium = change.writer?.comm === 'cilium-agent';
     const who = isCilium ? `Cilium’s own reconciliation, ${changeText(change, '')}` : changeText(change, '');

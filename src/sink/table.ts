@@ -139,8 +139,9 @@ export class TableSink implements Sink {
   }
 
   #align(index: number, text: string): string {
-    const width = this.#widths[index] as number;
-    const cut = this.#options.size() ? truncate(text, width) : text;
+    const terminal = this.#options.size();
+    const width = Math.min(this.#widths[index] as number, terminal?.columns ?? Number.POSITIVE_INFINITY);
+    const cut = terminal ? truncate(text, width) : text;
     const space = ' '.repeat(Math.max(width - measure(cut), 0));
     return (COLUMNS[index] as Column).right ? space + cut : cut + space;
   }
