@@ -26,6 +26,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define ARPHRD_ETHER 1	 /* include/uapi/linux/if_arp.h */
 #define ARPHRD_LOOPBACK 772
 #define ETHERNET_BYTES 14
+#define VLAN_BYTES 4
 #define KIND_VETH 0x0000000068746576ULL /* "veth" */
 #define MAX_SNAP 2048
 
@@ -107,6 +108,7 @@ struct drop {
 	__u64 skb;
 	__u64 device; /* 0: none */
 	__u64 net;    /* 0: unknown */
+	__u64 netns_cookie;
 	__u32 flags;
 	__u32 linear_end; /* offset of the end of the linear data from skb->head */
 	__u32 nonlinear;  /* bytes of the packet after it */
@@ -287,8 +289,7 @@ __noinline int fill_detail(const struct drop *drop, struct rpf_detail *detail)
 		detail->flags |= RPF_VLAN;
 		detail->vlan_id = rpf_member(struct sk_buff, drop->skb, vlan_tci) & 0xfff;
 	}
-	if (drop->net)
-		detail->netns_cookie = rpf_member(struct net, drop->net, net_cookie);
+	detail->netns_cookie = drop->netns_cookie;
 	if (drop->device)
 		fill_device(drop->device, detail);
 	if (drop->flags & RPF_CONF)
@@ -317,9 +318,9 @@ static __always_inline void fill_record(const struct drop *drop, struct rpf_drop
 }
 
 /* A pair that is seen for the first time gets a place. */
-__noinline int place_of(__u32 netns, __u32 reason)
+__noinline int place_of(__u64 cookie, __u32 netns, __u32 reason)
 {
-	struct rpf_total_key key = { .netns = netns, .reason = reason };
+	struct rpf_total_key key = { .netns_cookie = cookie, .netns = netns, .reason = reason };
 	__u32 *known = bpf_map_lookup_elem(&total_index, &key), place;
 
 	if (known)
@@ -333,18 +334,20 @@ __noinline int place_of(__u32 netns, __u32 reason)
 	return known ? *known : RPF_TOTAL_UNATTRIBUTED;
 }
 
-static __always_inline struct rpf_total_value *total_of(__u32 netns, __u32 reason)
+static __always_inline struct rpf_total_value *total_of(__u64 cookie, __u32 netns, __u32 reason)
 {
 	__u32 line = (netns ^ reason) & (RPF_TOTAL_CACHE - 1), place;
 	struct rpf_total_cache *cache = bpf_map_lookup_elem(&total_cache, &line);
 
 	if (!cache)
 		return NULL;
-	if (!cache->place || cache->key.netns != netns || cache->key.reason != reason) {
+	if (!cache->place || cache->key.netns_cookie != cookie || cache->key.netns != netns ||
+	    cache->key.reason != reason) {
 		cache->place = 0; /* an interrupt must not find the old place under the new key */
+		cache->key.netns_cookie = cookie;
 		cache->key.netns = netns;
 		cache->key.reason = reason;
-		cache->place = place_of(netns, reason);
+		cache->place = place_of(cookie, netns, reason);
 	}
 	place = cache->place;
 	return bpf_map_lookup_elem(&totals, &place);
@@ -412,6 +415,8 @@ static __always_inline void wake_reader(void)
 	nothing = bpf_ringbuf_reserve(&ring, sizeof(*nothing), 0);
 	if (nothing)
 		bpf_ringbuf_discard(nothing, flags);
+	else
+		control.idle = 1; /* not woken: the next record tries again */
 }
 
 static __always_inline bool send_with_snap(const struct drop *drop)
@@ -457,7 +462,7 @@ __noinline int send_whole(const struct drop *drop)
 
 	if (!drop || (settings.snaplen ? send_with_snap(drop) : send_record(drop)))
 		return 0;
-	total = total_of(drop->flow.netns, drop->flow.reason);
+	total = total_of(drop->netns_cookie, drop->flow.netns, drop->flow.reason);
 	if (total)
 		total->lost++;
 	__sync_lock_test_and_set(&control.lost, 1); /* after the count: the core resets it before it reads */
@@ -543,7 +548,7 @@ static __always_inline struct rpf_slot *slot_at(__u32 index)
 static __always_inline bool count_coarse(const struct drop *drop)
 {
 	struct rpf_flow coarse = drop->flow;
-	struct rpf_total_value *total = total_of(coarse.netns, coarse.reason);
+	struct rpf_total_value *total = total_of(drop->netns_cookie, coarse.netns, coarse.reason);
 	__u32 hash, i;
 
 	if (total)
@@ -661,34 +666,53 @@ static int run_expression_step(__u32 i, struct rpf_cbpf **state)
 	return insn ? rpf_cbpf_step(*state, insn) : 1;
 }
 
-/*
- * The packet as tcpdump would see it on an Ethernet: its network header behind an Ethernet header, which is made up from
- * the ethertype, since most skbs that die in the network layer have theirs no more.
- */
+/* The Ethernet header that most skbs in the network layer have no more, made up from the ethertype. Returns its bytes. */
+static __always_inline __u32 put_ethernet(const struct drop *drop, __u8 *packet)
+{
+	__u32 i, vlan = 0, tci;
+
+	for (i = 0; i < ETHERNET_BYTES - 2; i++)
+		packet[i] = 0;
+	/* A tag that the driver took out of the packet: for expressions that ask for tags it is put back. */
+	if (control.filters & RPF_FILTER_VLAN)
+		vlan = rpf_swap16(rpf_member(struct sk_buff, drop->skb, vlan_proto));
+	if (!vlan) {
+		packet[12] = drop->protocol >> 8;
+		packet[13] = drop->protocol;
+		return ETHERNET_BYTES;
+	}
+	tci = rpf_member(struct sk_buff, drop->skb, vlan_tci);
+	packet[12] = vlan >> 8;
+	packet[13] = vlan;
+	packet[14] = tci >> 8;
+	packet[15] = tci;
+	packet[16] = drop->protocol >> 8;
+	packet[17] = drop->protocol;
+	return ETHERNET_BYTES + VLAN_BYTES;
+}
+
+/* The packet as tcpdump would see it on an Ethernet. */
 __noinline int passes_expression(const struct drop *drop)
 {
-	__u32 zero = 0, bytes, i;
+	__u32 zero = 0, bytes, start, i;
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
 	struct rpf_cbpf *state;
 
 	if (!drop || !scratch)
 		return 0;
 	state = &scratch->cbpf;
+	start = put_ethernet(drop, state->packet);
 	bytes = drop->window.linear;
-	if (bytes > RPF_CBPF_BYTES - ETHERNET_BYTES)
-		bytes = RPF_CBPF_BYTES - ETHERNET_BYTES;
-	for (i = 0; i < ETHERNET_BYTES - 2; i++)
-		state->packet[i] = 0;
-	state->packet[12] = drop->protocol >> 8;
-	state->packet[13] = drop->protocol & 0xff;
+	if (bytes > RPF_CBPF_BYTES - start)
+		bytes = RPF_CBPF_BYTES - start;
 	for (i = 0; i < RPF_CBPF_BYTES - ETHERNET_BYTES && i < bytes; i++)
-		state->packet[ETHERNET_BYTES + i] = rpf_load8(drop->window.address + i);
+		state->packet[(start + i) & (RPF_CBPF_BYTES - 1)] = rpf_load8(drop->window.address + i);
 	state->pc = 0;
 	state->a = 0;
 	state->x = 0;
 	state->accept = 0;
-	state->captured = ETHERNET_BYTES + bytes;
-	state->wire = ETHERNET_BYTES + drop->window.total;
+	state->captured = start + bytes;
+	state->wire = start + drop->window.total;
 	for (i = 0; i < RPF_CBPF_CELLS; i++)
 		state->cell[i] = 0;
 	bpf_loop(RPF_CBPF_MAX, run_expression_step, &state, 0);
@@ -736,14 +760,16 @@ static __always_inline int on_drop(struct sk_buff *skb, void *location, __u32 re
 	drop.device = (__u64)device;
 	drop.flow.location = (__u64)location;
 	drop.flow.reason = reason;
-	if (net)
+	if (net) {
 		drop.flow.netns = net->ns.inum;
+		drop.netns_cookie = net->net_cookie;
+	}
 	if (device) {
 		drop.flags |= RPF_DEVICE;
 		drop.flow.ifindex = device->ifindex;
 		__builtin_memcpy(drop.flow.device, device->name, RPF_NAME_BYTES);
 	}
-	total = total_of(drop.flow.netns, reason);
+	total = total_of(drop.netns_cookie, drop.flow.netns, reason);
 	if (!total)
 		return 0;
 	total->seen++;

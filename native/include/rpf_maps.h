@@ -43,6 +43,7 @@ struct rpf_slot {
 };
 
 struct rpf_total_key {
+	__u64 netns_cookie; /* inode numbers are given again to new namespaces; cookies never */
 	__u32 netns;
 	__u32 reason;
 };
@@ -64,8 +65,8 @@ struct rpf_total_value {
 
 struct rpf_total_cache {
 	struct rpf_total_key key;
-	__u32 place;	 /* 0: empty */
-	__u32 _reserved; /* keeps the size a power of two */
+	__u32 place;	    /* 0: empty */
+	__u32 _reserved[3]; /* makes the size a power of two */
 };
 
 #define RPF_SYMBOL_BYTES 128 /* KSYM_NAME_LEN is 512 since v6.1, but C symbols stay far below this */
@@ -83,6 +84,7 @@ enum rpf_filters {
 	RPF_FILTER_REASON = 1 << 1,
 	RPF_FILTER_DEVICE = 1 << 2,
 	RPF_FILTER_EXPRESSION = 1 << 3,
+	RPF_FILTER_VLAN = 1 << 4, /* the expression asks for VLAN tags */
 };
 
 /* Flags and filters that both sides write while the programs run. */
