@@ -1,7 +1,11 @@
-# Builds rpftrace and leaves what it needs to run. To trace it needs BPF, PERFMON and the host's BTF:
+# Builds rpftrace and leaves what it needs to run. To trace it needs BPF and PERFMON; where the engine's seccomp profile refuses
+# bpf() nevertheless (seen with buildah 1.28), add --security-opt seccomp=unconfined:
 #
 #     docker build -t rpftrace .
 #     docker run --rm --cap-add BPF --cap-add PERFMON --network host rpftrace
+#
+# To hold the drops against the kernel's counters it has to enter the network namespaces of others, too:
+# --pid host --cap-add SYS_ADMIN --cap-add SYS_PTRACE.
 #
 # The Debian packages of both stages stand in scripts/debian-packages.txt.
 ARG BASE=docker.io/library/debian:trixie-slim

@@ -8,6 +8,7 @@ import { nodeHeaders } from './lib/debian.mjs';
 await main(() => {
   buildAddon();
   run(npmProgram('tsc'), ['-p', 'tsconfig.json']);
+  run(npmProgram('rolldown'), ['-c', 'rolldown.config.mjs', '--logLevel', 'warn']);
 });
 
 function buildAddon() {

@@ -19,23 +19,31 @@ const stages = [
   { name: 'native', start: (environment) => runScript('scripts/test-native.mjs', environment) },
   {
     name: 'kernel',
-    needsRoot: 'they create network namespaces and load BPF programs',
+    needsRoot: 'to create network namespaces and to load BPF programs',
     start: (environment) => runVitest(['kernel'], environment),
   },
   {
     name: 'process',
-    needsRoot: 'they run the tracer, with and without each of its capabilities',
+    needsRoot: 'to run the tracer, with and without each of its capabilities',
     start: (environment) => runVitest(['process'], environment),
   },
 ];
 
+const able = stages.filter((stage) => isRoot() || !stage.needsRoot);
+const unable = stages.filter((stage) => !able.includes(stage));
+
 await main(async () => {
+  tellWhatNeedsRoot(process.stderr);
   requireNode();
   installDebianPackages(['build', 'demo', 'test']);
   installNpmPackages();
   run(process.execPath, ['scripts/build.mjs']);
-  report(await runStages(stages.filter((stage) => isRoot() || !stage.needsRoot)));
+  report(await runStages(able));
 });
+
+function tellWhatNeedsRoot(stream) {
+  for (const { name, needsRoot } of unable) stream.write(`${name}: not run, needs root ${needsRoot}\n`);
+}
 
 /** Every stage gets a directory of its own for temporary files and a mark in its environment: what it leaves is found. */
 async function runStages(list) {
@@ -57,10 +65,7 @@ function report(results) {
   process.stdout.write('\n');
   for (const result of results) process.stdout.write(`${result.name}: ${summaryLine(result)}\n`);
   const total = sum(results);
-  const unable = isRoot() ? [] : stages.filter((stage) => stage.needsRoot);
-  for (const stage of unable)
-    process.stdout.write(`${stage.name}: not run, needs root: ${stage.needsRoot}\n`);
-  if (unable.length > 0) process.stdout.write('As root: npm test\n');
+  tellWhatNeedsRoot(process.stdout);
   process.stdout.write(`${summaryLine(total)}\n`);
   process.exitCode = total.failed > 0 ? 1 : unable.length > 0 ? 3 : 0;
 }

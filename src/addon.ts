@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { TracerError } from './errors.js';
 import type { NativeAddon } from './native.js';
 import { LAYOUT_HASH } from './record/layout.gen.js';
+import { ROOT } from './root.js';
 
 /**
  * Loads the native addon: the one that was built here, else the one that the package brought along.
@@ -29,7 +30,7 @@ function candidates(): string[] {
     'build/Release/rpftrace.node',
     `prebuilds/${process.platform}-${process.arch}/rpftrace.node`,
   ];
-  return places.map((place) => fileURLToPath(new URL(`../${place}`, import.meta.url)));
+  return places.map((place) => join(ROOT, place));
 }
 
 /** Returns the addon, or why not. */

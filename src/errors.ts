@@ -33,12 +33,12 @@ export function exitCodeOf(error: TracerError): number {
   return CODES[error.code].exit;
 }
 
-/** The message with its code, then the numbered remedies. Has no trailing newline. */
+/** The message with its code in its first line, then the numbered remedies. Has no trailing newline. */
 export function formatError(error: TracerError): string {
-  const head = `rpftrace: ${error.message} [${error.code}]`;
-  if (error.remedies.length === 0) return head;
+  const [first, ...more] = error.message.split('\n');
   const steps = error.remedies.map((remedy, index) => `  ${index + 1}. ${remedy}`);
-  return [head, 'What to do:', ...steps].join('\n');
+  const advice = steps.length > 0 ? ['What to do:', ...steps] : [];
+  return [`rpftrace: ${first} [${error.code}]`, ...more, ...advice].join('\n');
 }
 
 function isErrorCode(code: unknown): code is ErrorCode {

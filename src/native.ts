@@ -4,6 +4,8 @@
  */
 export interface NativeConfig {
   readonly every?: boolean;
+  /** Read by bpf_probe_read_kernel even where bpf_rdonly_cast is there: the way on kernels before 6.2. */
+  readonly probeRead?: boolean;
   /** Packet bytes with each record, 0 to 2048. */
   readonly snaplen?: number;
   readonly ringBytes?: number;
@@ -117,6 +119,11 @@ export interface NativeTracer {
   release(slot: number): void;
   /** Replaces netns, reasons and devices. */
   configure(config: NativeConfig): void;
+  /**
+   * Watches route lookups, so that drops carry the one for their source (FLAGS.WITNESS, detail.witness_*). Costs some 60 ns
+   * for every IPv4 route lookup of the node: on for seconds at a time. Throws when the tracer is not attached.
+   */
+  witness(on: boolean): void;
   /** "symbol+0xoffset" of a kernel text address, or undefined where the kernel gives none. */
   symbol(address: bigint): string | undefined;
   stats(): NativeStats;

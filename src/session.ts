@@ -3,7 +3,7 @@ import { release } from 'node:os';
 import { account } from './account.js';
 import type { TracerError } from './errors.js';
 import type { StartEvent, StopEvent } from './events.js';
-import type { NativeAddon, NativeNetnsCounter, NativeStats } from './native.js';
+import type { NativeAddon, NativeConfig, NativeNetnsCounter, NativeStats } from './native.js';
 import { Pipeline, type PipelineOptions } from './pipeline.js';
 import type { CounterReadings } from './reconcile.js';
 import { monotonicNs } from './record/clock.js';
@@ -41,13 +41,17 @@ export class Session {
     this.pipeline = new Pipeline(addon, { ...options, ownNetns: this.#ownNetns });
   }
 
-  /** Attaches. The start event comes before all others. Throws a TracerError. */
-  start(): StartEvent {
-    const { capture, sink } = this.pipeline;
+  /** Attaches. No event comes before announce(). Throws a TracerError. */
+  attach(): void {
     this.#readings.beforeAttach = this.#addon.netnsCounters();
     this.#startNs = monotonicNs();
     this.pipeline.start();
     this.#readings.afterAttach = this.#addon.netnsCounters();
+  }
+
+  /** Looks up what need not be known to attach, and sends the start event. In the same turn of the event loop as attach(). */
+  announce(): StartEvent {
+    const { capture, sink } = this.pipeline;
     const event = this.#startEvent(capture.stats());
     sink.event(event);
     sink.flush();
@@ -165,6 +169,19 @@ export class Session {
       }),
     };
   }
+}
+
+/** What the kernel is asked for, beside the filters. */
+export function captureConfig(options: {
+  every?: boolean | undefined;
+  snaplen?: number | undefined;
+  intervalMs?: number | undefined;
+}): NativeConfig {
+  return {
+    ...(options.every && { every: true }),
+    ...(options.snaplen !== undefined && { snaplen: options.snaplen }),
+    ...(options.intervalMs !== undefined && { intervalMs: options.intervalMs }),
+  };
 }
 
 /** Inode number of this process's network namespace. */

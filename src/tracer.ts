@@ -3,8 +3,7 @@ import { loadAddon } from './addon.js';
 import { TracerError } from './errors.js';
 import type { TraceEvent } from './events.js';
 import { type FilterSpec, resolveFilters } from './filters/filters.js';
-import type { NativeConfig } from './native.js';
-import { Session, type StopCause } from './session.js';
+import { captureConfig, Session, type StopCause } from './session.js';
 import { QueueSink } from './sink/queue.js';
 
 export interface TracerOptions extends FilterSpec {
@@ -56,23 +55,13 @@ export async function openTracer(options: TracerOptions = {}): Promise<Tracer> {
   });
   const tracer = new SessionTracer(session, queue as unknown as QueueSink, options.signal);
   try {
-    session.start();
+    session.attach();
+    session.announce();
   } catch (error) {
     await tracer.close();
     throw error;
   }
   return tracer;
-}
-
-/** What the kernel is asked for, beside the filters. */
-export function captureConfig(
-  options: Pick<TracerOptions, 'every' | 'snaplen' | 'intervalMs'>,
-): NativeConfig {
-  return {
-    ...(options.every && { every: true }),
-    ...(options.snaplen !== undefined && { snaplen: options.snaplen }),
-    ...(options.intervalMs !== undefined && { intervalMs: options.intervalMs }),
-  };
 }
 
 class SessionTracer implements Tracer {

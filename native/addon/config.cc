@@ -46,11 +46,21 @@ rpf_device_pattern ReadPattern(const Napi::Value &value, const std::string &name
 	return pattern;
 }
 
-void ReadEvery(const Napi::Value &value, const std::string &name, Config &config)
+bool ReadBoolean(const Napi::Value &value, const std::string &name)
 {
 	if (!value.IsBoolean())
 		throw Napi::TypeError::New(value.Env(), name + " must be true or false, not " + Describe(value));
-	config.raw.every = value.As<Napi::Boolean>().Value();
+	return value.As<Napi::Boolean>().Value();
+}
+
+void ReadEvery(const Napi::Value &value, const std::string &name, Config &config)
+{
+	config.raw.every = ReadBoolean(value, name);
+}
+
+void ReadProbeRead(const Napi::Value &value, const std::string &name, Config &config)
+{
+	config.raw.probe_read = ReadBoolean(value, name);
 }
 
 void ReadSnaplen(const Napi::Value &value, const std::string &name, Config &config)
@@ -123,6 +133,7 @@ constexpr struct {
 	{ "intervalMs", ReadInterval }, { "wholePerFlow", ReadWholePerFlow },
 	{ "netns", ReadNetns },		{ "reasons", ReadReasons },
 	{ "devices", ReadDevices },	{ "expression", ReadExpression },
+	{ "probeRead", ReadProbeRead },
 };
 
 Reader FindReader(Napi::Env env, const std::string &name)

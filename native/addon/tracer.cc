@@ -71,6 +71,7 @@ Napi::Function Tracer::Define(Napi::Env env)
 				   InstanceMethod("attach", &Tracer::Attach),
 				   InstanceMethod("release", &Tracer::Release),
 				   InstanceMethod("configure", &Tracer::Configure),
+				   InstanceMethod("witness", &Tracer::Witness),
 				   InstanceMethod("symbol", &Tracer::Symbol),
 				   InstanceMethod("stats", &Tracer::Stats),
 				   InstanceMethod("totals", &Tracer::Totals),
@@ -208,6 +209,16 @@ void Tracer::Configure(const Napi::CallbackInfo &info)
 }
 
 // JS thread.
+void Tracer::Witness(const Napi::CallbackInfo &info)
+{
+	if (!info[0].IsBoolean())
+		throw Napi::TypeError::New(info.Env(), "on must be true or false, not " + Describe(info[0]));
+	const int err = rpf_witness(Open(info.Env()), info[0].As<Napi::Boolean>().Value());
+	if (err)
+		throw ToError(info.Env(), err, "watching route lookups");
+}
+
+// JS thread.
 Napi::Value Tracer::Symbol(const Napi::CallbackInfo &info)
 {
 	const Napi::Env env = info.Env();
@@ -227,8 +238,7 @@ Napi::Value Tracer::Symbol(const Napi::CallbackInfo &info)
 // JS thread.
 Napi::Value Tracer::Stats(const Napi::CallbackInfo &info)
 {
-	struct rpf_stats stats {
-	};
+	struct rpf_stats stats = {};
 	const int err = rpf_stats(Open(info.Env()), &stats);
 	if (err < 0)
 		throw ToError(info.Env(), err, "reading the statistics failed");

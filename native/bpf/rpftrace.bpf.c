@@ -29,7 +29,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define KIND_VETH 0x0000000068746576ULL /* "veth" */
 #define MAX_SNAP 2048
 
-const volatile struct rpf_settings settings SEC(".rodata.settings") = { .whole_per_flow = 1 };
+const volatile struct rpf_settings settings SEC(".rodata.settings") = {};
 
 struct rpf_control control SEC(".data.control");
 
@@ -208,6 +208,8 @@ static __always_inline void copy_name(char *to, __u64 device)
 	((__u64 *)to)[1] = rpf_load64(from + 8);
 }
 
+#include "witness.h"
+
 static __always_inline void fill_kind(__u64 device, struct rpf_detail *detail)
 {
 	const struct rtnl_link_ops *ops = rpf_member(struct net_device, device, rtnl_link_ops);
@@ -291,6 +293,8 @@ __noinline int fill_detail(const struct drop *drop, struct rpf_detail *detail)
 		fill_device(drop->device, detail);
 	if (drop->flags & RPF_CONF)
 		fill_conf(drop, detail);
+	if (control.witness)
+		fill_witness(packet, detail);
 	return 0;
 }
 
@@ -551,7 +555,7 @@ static __always_inline bool count_coarse(const struct drop *drop)
 	coarse.dst_port = 0;
 	coarse.protocol = 0;
 	hash = hash_flow(&coarse);
-	for (i = 0; i < RPF_PROBES; i++) {
+	for (i = 0; i < RPF_COARSE_PROBES; i++) {
 		struct rpf_slot *slot = slot_at(settings.flow_mask + 1 + ((hash + i) & (RPF_COARSE_SLOTS - 1)));
 
 		if (!slot)
@@ -564,25 +568,30 @@ static __always_inline bool count_coarse(const struct drop *drop)
 	return false;
 }
 
-static __always_inline bool find_and_count(const struct drop *drop)
+static __always_inline struct rpf_slot *find_slot(const struct drop *drop)
 {
 	__u32 i;
 
 	for (i = 0; i < RPF_PROBES; i++) {
 		struct rpf_slot *slot = slot_at((drop->hash + i) & settings.flow_mask);
 
-		if (!slot)
-			return false;
-		if (slot->whole < settings.whole_per_flow && slot->word & RPF_SLOT_LIVE &&
-		    same_flow(&slot->flow, &drop->flow)) {
-			slot->whole++;
-			send_whole(drop);
-			return true;
-		}
-		if (count_in(slot, &drop->flow))
-			return true;
+		if (slot && slot->word & RPF_SLOT_LIVE && same_flow(&slot->flow, &drop->flow))
+			return slot;
 	}
-	return false;
+	return NULL;
+}
+
+static __always_inline bool find_and_count(const struct drop *drop)
+{
+	struct rpf_slot *slot = find_slot(drop);
+
+	if (!slot)
+		return false;
+	if (slot->whole >= control.whole_per_flow)
+		return count_in(slot, &drop->flow);
+	slot->whole++;
+	send_whole(drop);
+	return true;
 }
 
 static __always_inline bool claim_and_send(const struct drop *drop)
@@ -614,7 +623,7 @@ static __always_inline bool count_fast(const struct drop *drop)
 {
 	struct rpf_slot *slot = slot_at(drop->hash & settings.flow_mask);
 
-	return slot && slot->whole >= settings.whole_per_flow && count_in(slot, &drop->flow);
+	return slot && slot->whole >= control.whole_per_flow && count_in(slot, &drop->flow);
 }
 
 static __always_inline bool matches_pattern(const struct rpf_flow *flow)

@@ -181,7 +181,6 @@ static int prepare(struct rpf_tracer *tracer)
 		.snaplen = tracer->config.snaplen,
 		.flow_mask = tracer->config.flow_slots - 1,
 		.slots_per_cpu = slots,
-		.whole_per_flow = tracer->config.whole_per_flow,
 	};
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(tracer->object, "ring"), tracer->config.ring_bytes);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(tracer->object, "flow_table"),
@@ -320,6 +319,7 @@ int rpf_open(const struct rpf_config *config, struct rpf_tracer **opened, struct
 		rpf_fail(error, err, "E_BPF_FAILED", "cannot map the BPF maps: %s", strerror(-err));
 		goto out_close;
 	}
+	tracer->control->whole_per_flow = tracer->config.whole_per_flow;
 	rpf_links_open(&tracer->links); /* without netlink names come from the records alone */
 	err = set_filters(tracer, &tracer->config, error);
 	if (!err)
@@ -386,6 +386,31 @@ int rpf_attach(struct rpf_tracer *tracer, struct rpf_error *error)
 				   error);
 }
 
+int rpf_witness(struct rpf_tracer *tracer, int on)
+{
+	struct bpf_program *program;
+
+	if (!on) {
+		if (tracer->control)
+			tracer->control->witness = 0;
+		bpf_link__destroy(tracer->witness_link);
+		tracer->witness_link = NULL;
+		return 0;
+	}
+	if (tracer->witness_link)
+		return 0;
+	if (tracer->detached)
+		return -EALREADY;
+	program = bpf_object__find_program_by_name(tracer->object, "rpf_fib_lookup");
+	tracer->witness_link = bpf_program__attach(program);
+	if (!tracer->witness_link)
+		return -errno;
+	tracer->control->witness = 1;
+	/* One more drop of each flow that is counted already goes out whole, and says what the witness has seen. */
+	tracer->control->whole_per_flow++;
+	return 0;
+}
+
 int rpf_detach(struct rpf_tracer *tracer)
 {
 	int err = 0;
@@ -399,6 +424,7 @@ int rpf_detach(struct rpf_tracer *tracer)
 		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 	}
 	tracer->link = NULL;
+	rpf_witness(tracer, 0);
 	bpf_link__destroy(tracer->sysctl_link);
 	tracer->sysctl_link = NULL;
 	tracer->detached = true;

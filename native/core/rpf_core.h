@@ -97,6 +97,12 @@ long rpf_poll(struct rpf_tracer *tracer, void *buffer, size_t bytes, int timeout
 /* Makes a running or the next rpf_poll() return at once. */
 void rpf_wake(struct rpf_tracer *tracer);
 
+/*
+ * Watches route lookups (on = 1) or stops it (on = 0), while attached. Costs some 60 ns for every IPv4 route lookup of the
+ * node, so only for seconds at a time. While it is on, drops carry the lookup for their source (RPF_WITNESS).
+ */
+int rpf_witness(struct rpf_tracer *tracer, int on);
+
 /* Detaches all programs. The maps stay readable and what they hold can still be polled. Idempotent. */
 int rpf_detach(struct rpf_tracer *tracer);
 

@@ -141,6 +141,7 @@ struct rpf_tracer {
 	struct bpf_link *link;	      /* NULL: not attached */
 	struct bpf_link *sysctl_link; /* NULL: writes to settings are not watched */
 	int sysctl_err;
+	struct bpf_link *witness_link; /* NULL: route lookups are not watched */
 	int program_fd;
 	int symbol_fd; /* program that names an address */
 	int clock_fd;  /* program that reads the clocks */

@@ -78,7 +78,8 @@ enum rpf_flags {
 	RPF_SNAP_MAC = 1 << 18, /* the packet bytes start with the Ethernet header, else with the network header */
 	RPF_SNAP_NONLINEAR = 1 << 19, /* fewer packet bytes than asked for, because the rest is not linear */
 	RPF_L3_MALFORMED = 1 << 20,   /* the version or header length in the IP header is impossible */
-	RPF_AGGREGATE = 1 << 21,      /* came out of the flow table: count drops like the flow's first one */
+	RPF_WITNESS = 1 << 22, /* witness_* are valid: a route lookup for the source was seen on the way to the drop */
+	RPF_AGGREGATE = 1 << 21, /* came out of the flow table: count drops like the flow's first one */
 };
 
 enum rpf_knobs {
@@ -112,6 +113,16 @@ struct rpf_detail {
 	__u32 peer_ifindex;		  /* the other end of a veth pair */
 	__u32 peer_netns;
 	char peer_device[RPF_NAME_BYTES];
+	/* The last route lookup for the source on this CPU, tracepoint fib_table_lookup. */
+	__u32 witness_table;
+	__s32 witness_err; /* 0, or the lookup's negative errno; -EAGAIN = not in this table */
+	__u32 witness_ifindex;
+	__u32 witness_gateway; /* network order; 0 = none, or not IPv4 */
+	__u8 witness_type;     /* RTN_*; 0 = a nexthop object does not tell */
+	__u8 witness_scope;    /* RT_SCOPE_* */
+	__u16 _reserved;
+	__u32 _reserved_too; /* keeps the size a multiple of 8 */
+	char witness_device[RPF_NAME_BYTES];
 };
 
 /* Who happened to run on the CPU. In softirq that is any task at all: current, maybe unrelated. */

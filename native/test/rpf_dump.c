@@ -2,9 +2,9 @@
 /*
  * The core without Node: prints records and totals, for debugging and for the tests of the core.
  *
- *   rpf_dump [-e] [-p] [-q] [-s SNAPLEN] [-d SECONDS] [EXPRESSION]
+ *   rpf_dump [-e] [-p] [-q] [-w] [-s SNAPLEN] [-d SECONDS] [EXPRESSION]
  *
- * -e every drop as a record, -p read by bpf_probe_read_kernel, -q no record lines. Ends after SECONDS (default 5) or at SIGINT.
+ * -e every drop as a record, -p read by bpf_probe_read_kernel, -q no record lines, -w watch route lookups. Ends after SECONDS (default 5) or at SIGINT.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -43,6 +43,11 @@ static void print_drop(struct rpf_tracer *tracer, const struct rpf_drop *drop)
 	       drop->detail.ttl, drop->flow.mark, drop->detail.gso_segs, drop->detail.flags,
 	       drop->detail.knobs, drop->flow.rp_filter_all, drop->flow.rp_filter_device, drop->task.pid,
 	       drop->task.comm, drop->snap_bytes);
+	if (drop->detail.flags & RPF_WITNESS)
+		printf("  witness table=%u err=%d dev=%s(%u) gateway=%08x type=%u scope=%u\n",
+		       drop->detail.witness_table, drop->detail.witness_err, drop->detail.witness_device,
+		       drop->detail.witness_ifindex, drop->detail.witness_gateway, drop->detail.witness_type,
+		       drop->detail.witness_scope);
 }
 
 static void print_sysctl(const struct rpf_sysctl *sysctl)
@@ -111,16 +116,18 @@ int main(int argc, char **argv)
 	struct rpf_config config = { 0 };
 	struct rpf_error error = { 0 };
 	struct rpf_tracer *tracer;
-	int option, quiet = 0;
+	int option, quiet = 0, witness = 0;
 	time_t end;
 	long bytes;
 
 	end = time(NULL) + 5;
-	while ((option = getopt(argc, argv, "epqs:d:")) != -1) {
+	while ((option = getopt(argc, argv, "epqws:d:")) != -1) {
 		if (option == 'e')
 			config.every = 1;
 		else if (option == 'p')
 			config.probe_read = 1;
+		else if (option == 'w')
+			witness = 1;
 		else if (option == 'q')
 			quiet = 1;
 		else if (option == 's')
@@ -136,6 +143,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s: %s\n", error.code, error.message);
 		return 3;
 	}
+	if (witness && rpf_witness(tracer, 1))
+		fprintf(stderr, "route lookups cannot be watched\n");
 	fprintf(stderr, "attached\n");
 	while (!stopped && time(NULL) < end) {
 		bytes = rpf_poll(tracer, buffer, sizeof(buffer), 200);

@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, exitCodeOf, formatError, TracerError, toTracerError } from '../errors.js';
+import { printable } from '../printable.js';
+import { didYouMean } from '../suggest.js';
 import { VERSION } from '../version.js';
 import { addTraceOptions, type TraceOptions } from './trace-options.js';
 
@@ -31,7 +33,9 @@ function makeProgram(result: { exitCode: number }): Command {
     .argument('[expression...]', "pcap-filter(7) expression, as for tcpdump: 'tcp and dst port 443'")
     .action(async (words: string[], options: TraceOptions) => {
       const { trace } = await import('./trace.js');
-      result.exitCode = await trace(words, options);
+      result.exitCode = await trace(words, options).catch((error) => {
+        throw mistakenCommand(error, words) ?? error;
+      });
     });
   program
     .command('schema')
@@ -42,6 +46,20 @@ function makeProgram(result: { exitCode: number }): Command {
     });
   return program;
 }
+
+/** A word that is no filter expression may have been meant as a command: trace is the default one. */
+function mistakenCommand(error: unknown, words: readonly string[]): TracerError | undefined {
+  const [word, ...more] = words;
+  if (!(error instanceof TracerError) || error.code !== 'E_EXPRESSION' || more.length > 0) return undefined;
+  const hint = didYouMean(word as string, COMMANDS);
+  if (hint === '') return undefined;
+  return new TracerError(
+    'E_USAGE',
+    `${printable(word as string)} is no command and no filter expression${hint}`,
+  );
+}
+
+const COMMANDS = ['trace', 'schema', 'lab', 'help'];
 
 /** The lab is loaded only where it is used or listed: start-up time is a feature. */
 function mentionsLab(argv: readonly string[]): boolean {
@@ -57,5 +75,8 @@ async function addLab(program: Command): Promise<void> {
 function toUsageError(thrown: unknown): TracerError | undefined {
   if (!(thrown instanceof CommanderError)) return toTracerError(thrown);
   if (thrown.exitCode === 0 || thrown.code === 'commander.help') return undefined;
-  return new TracerError('E_USAGE', thrown.message.replace(/^error: /, ''));
+  const message = thrown.message
+    .replace(/^error: /, '')
+    .replace(/\n\(Did you mean (.*)\?\)$/s, '; did you mean $1?');
+  return new TracerError('E_USAGE', message);
 }

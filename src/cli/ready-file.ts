@@ -1,4 +1,5 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { TracerError } from '../errors.js';
 
 /**
@@ -8,10 +9,11 @@ import { TracerError } from '../errors.js';
 export class ReadyFile {
   readonly #path: string | undefined;
 
-  /** Removes a stale one. Throws E_OUTPUT. */
+  /** Removes a stale one. Throws E_OUTPUT, also when it could not be written later. */
   constructor(path: string | undefined) {
     this.#path = path;
     this.remove();
+    if (path !== undefined) attempt(path, () => accessSync(dirname(path), constants.W_OK | constants.X_OK));
   }
 
   /** Throws E_OUTPUT. */

@@ -44,8 +44,9 @@ export class Summary {
   }
 }
 
-/** Those with the most drops; sorts only what is not below the average, since this runs within a flood. */
+/** Those with the most drops; of many it sorts only what is not below the average, since this runs within a flood. */
 function largest(flows: readonly Flow[], average: number): Flow[] {
+  if (flows.length <= MAX_NAMED) return [...flows];
   const candidates = flows.filter((flow) => flow.drops >= average);
   if (candidates.length === flows.length) return candidates.slice(0, MAX_NAMED);
   return candidates.sort((a, b) => b.drops - a.drops).slice(0, MAX_NAMED);

@@ -7,11 +7,10 @@ import { type Filters, resolveFilters } from '../filters/filters.js';
 import { ReasonNames } from '../names/reasons.js';
 import type { NativeAddon } from '../native.js';
 import type { Clock } from '../record/clock.js';
-import { Session } from '../session.js';
+import { captureConfig, Session } from '../session.js';
 import { NdjsonSink, PREPARED_BYTES } from '../sink/ndjson.js';
 import { Output } from '../sink/output.js';
 import type { Sink } from '../sink/sink.js';
-import { captureConfig } from '../tracer.js';
 import { Ending } from './ending.js';
 import { ReadyFile } from './ready-file.js';
 import { dieBy } from './signals.js';
@@ -73,9 +72,9 @@ async function run({ addon, filters, options, sinkFactory, ending, readyFile }: 
     onForget: (flows, recordOf) => summary.add(flows, recordOf),
   });
   try {
-    const start = session.start();
+    session.attach();
     readyFile.write();
-    tellDegraded(start);
+    tellDegraded(session.announce());
   } catch (error) {
     await session.abandon({ why: 'error' });
     throw error;
@@ -127,7 +126,7 @@ function checkCombinations({ out, rotateSize, rotateKeep }: TraceOptions): void 
 }
 
 function listReasons(addon: NativeAddon): number {
-  process.stderr.write(`${ReasonNames.read(addon).all.sort().join('\n')}\n`);
+  process.stdout.write(`${ReasonNames.read(addon).all.sort().join('\n')}\n`);
   return EXIT.done;
 }
 

@@ -72,7 +72,7 @@ function findReason(names: ReasonNames, name: string): number {
   if (reason !== undefined) return reason;
   const hint = didYouMean(name.replace(/^SKB_DROP_REASON_/i, ''), names.all);
   throw new TracerError('E_UNKNOWN_REASON', `this kernel has no drop reason ${printable(name)}${hint}`, {
-    remedies: [`its ${names.all.length} reasons: rpftrace trace --reason help`],
+    remedies: [`list its ${names.all.length} reasons: rpftrace trace --reason help`],
   });
 }
 
@@ -121,7 +121,7 @@ function checkLimits(filters: Record<keyof typeof LIMITS, readonly unknown[]>): 
   for (const [kind, limit] of Object.entries(LIMITS)) {
     const given = filters[kind as keyof typeof LIMITS].length;
     if (given <= limit) continue;
-    throw new TracerError('E_USAGE', `${given} ${kind} are given, the kernel's filter holds ${limit}`, {
+    throw new TracerError('E_USAGE', `${given} ${kind} are given, the kernel’s filter holds ${limit}`, {
       remedies: [],
     });
   }

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, statfsSync, statSync } from 'node:fs';
 import { TracerError } from '../errors.js';
 import type { NativeAddon } from '../native.js';
@@ -30,6 +29,8 @@ export function devicesIn(addon: NativeAddon, netns: Netns): string[] | undefine
   const inside = addon.netnsCounters().find((counter) => counter.netns === netns.inum && counter.pid > 0);
   try {
     if (inside) return parseDevices(readFileSync(`/proc/${inside.pid}/net/dev`, 'utf8'));
+    // Loaded here and not with this file: hardly ever needed, and it would cost each start some milliseconds.
+    const { execFileSync } = process.getBuiltinModule('node:child_process');
     return parseDevices(
       execFileSync('nsenter', [`--net=${netns.path}`, 'cat', '/proc/net/dev'], {
         encoding: 'utf8',

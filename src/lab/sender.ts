@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { ROOT } from '../root.js';
 import type { Lab } from './lab.js';
 import type { LabPacket } from './packet.js';
 import { run } from './process.js';
@@ -20,7 +21,7 @@ export interface Sent {
   readonly elapsedNs: number;
 }
 
-export const SENDER = fileURLToPath(new URL('../../build/Release/rpftrace-send', import.meta.url));
+export const SENDER = join(ROOT, 'build/Release/rpftrace-send');
 
 /** Sends `count` packets and resolves when the kernel has dealt with them. Throws E_LAB. */
 export async function send(lab: Lab, packet: LabPacket, options: SendOptions): Promise<Sent> {

@@ -83,10 +83,10 @@ export class BatchReader {
     const kind = this.#view.words[(at + HEADER.kind) >>> 2] as number;
     if (kind === RECORD_KIND.RECORD_DROP && size >= DROP.size) {
       this.drop.at = at;
-      if (this.drop.snapBytes <= size - DROP.size) return kind;
+      if (isCount(this.drop.count) && this.drop.snapBytes <= size - DROP.size) return kind;
     } else if (kind === RECORD_KIND.RECORD_LOST && size >= LOST.size) {
       this.lost.at = at;
-      return kind;
+      if (isCount(this.lost.count)) return kind;
     } else if (kind === RECORD_KIND.RECORD_LINK && size >= LINK.size) {
       this.link.at = at;
       return kind;
@@ -126,7 +126,7 @@ class RecordReader {
     const second = this.byte(offset + 1);
     return LITTLE_ENDIAN ? first | (second << 8) : (first << 8) | second;
   }
-  /** Exact below 2^53. */
+  /** Exact up to 2^53. */
   protected long(offset: number): number {
     return this.word(offset + HIGH) * 0x1_0000_0000 + this.word(offset + LOW);
   }
@@ -339,11 +339,18 @@ function decodeUtf8(bytes: Uint8Array, offset: number, length: number): string {
   return utf8.decode(end < 0 ? whole : whole.subarray(0, end));
 }
 
+/** A count that can be added to others and stay exact. */
+function isCount(value: number): boolean {
+  return value >= 1 && value <= MAX_COUNT;
+}
+
 function readS64(words: Uint32Array, at: number): bigint {
   const high = BigInt((words[(at + HIGH) >>> 2] as number) | 0);
   return (high << 32n) | BigInt(words[(at + LOW) >>> 2] as number);
 }
 
+/** A drop per nanosecond for a month; 2^53 is far away even for the sum of many. */
+const MAX_COUNT = 2 ** 51;
 const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 /** Offsets of the halves of a 64-bit integer. */
 const LOW = LITTLE_ENDIAN ? 0 : 4;

@@ -107,8 +107,9 @@ export class TableSink implements Sink {
   }
 
   #align(index: number, text: string): string {
-    const width = this.#widths[index] as number;
-    const cut = this.#options.size() ? truncate(text, width) : text;
+    const terminal = this.#options.size();
+    const width = Math.min(this.#widths[index] as number, terminal?.columns ?? Number.POSITIVE_INFINITY);
+    const cut = terminal ? truncate(text, width) : text;
     const space = ' '.repeat(Math.max(width - measure(cut), 0));
     return (COLUMNS[index] as Column).right ? space + cut : cut + space;
   }
@@ -154,7 +155,7 @@ const COLUMNS: readonly Column[] = [
     title: 'COUNT',
     text: (event) => String(event.count),
     style: () => 'plain',
-    min: 6,
+    min: 5,
     max: 12,
     right: true,
     importance: 6,
@@ -163,7 +164,7 @@ const COLUMNS: readonly Column[] = [
     title: 'REASON',
     text: (event) => event.reason ?? '-',
     style: (event) => (REFUSED_SOURCE.has(event.reason ?? '') ? 'refused' : 'reason'),
-    min: 14,
+    min: 11,
     max: 32,
     importance: 7,
   },
@@ -179,7 +180,7 @@ const COLUMNS: readonly Column[] = [
     title: 'DEVICE',
     text: (event) => deviceText(event.device),
     style: () => 'device',
-    min: 20,
+    min: 16,
     max: 34,
     importance: 5,
   },
@@ -187,7 +188,7 @@ const COLUMNS: readonly Column[] = [
     title: 'SOURCE -> DESTINATION',
     text: (event) => endpointsText(event.packet),
     style: () => 'plain',
-    min: 34,
+    min: 36,
     max: 92,
     importance: 8,
   },
@@ -195,7 +196,7 @@ const COLUMNS: readonly Column[] = [
     title: 'PROTO',
     text: (event) => protocolText(event.packet),
     style: () => 'plain',
-    min: 6,
+    min: 5,
     max: 12,
     importance: 2,
   },

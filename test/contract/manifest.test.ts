@@ -32,7 +32,6 @@ describe('package.json', () => {
         'bin/rpftrace',
         'build/Release/rpftrace.node',
         'build/Release/rpftrace-send',
-        'build/Release/rpftrace-send',
         'dist/cli/main.js',
         'dist/index.js',
         'dist/index.d.ts',

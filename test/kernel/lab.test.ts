@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { CASES } from '../../src/lab/cases.js';
 import { Lab } from '../../src/lab/lab.js';
 import { run } from '../../src/lab/process.js';
+import { asNobody } from '../process/support/privileges.js';
 import { type Ended, Program, rpftrace } from '../process/support/program.js';
 
 const lab = new Lab(`rpfkcli${process.pid}`);
@@ -63,9 +64,7 @@ describe('rpftrace lab up and down', () => {
   });
 
   it('need root, and say so', async () => {
-    const { code, stderr } = await rpftrace(['lab', 'up', '--name', lab.name], {
-      under: ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'],
-    });
+    const { code, stderr } = await rpftrace(['lab', 'up', '--name', lab.name], asNobody());
 
     expect(code).toBe(3);
     expect(stderr).toContain('needs root');

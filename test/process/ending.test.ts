@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { bpfObjectsOf, exists } from './support/bpf-objects.js';
+import { bpfObjectsOf, stillThere } from './support/bpf-objects.js';
 import { DropSource } from './support/drops.js';
-import { emitted, parseEvents, rpftrace, startTrace, stopOf } from './support/program.js';
+import { emitted, parseEvents, reconciledIn, rpftrace, startTrace, stopOf } from './support/program.js';
 
 const source = new DropSource();
 const here = ['--netns', source.path, '-o', 'ndjson'];
@@ -21,7 +21,8 @@ describe('a trace ends', () => {
 
       expect(code).toBe(0);
       expect(emitted(events)).toBe(1000);
-      expect(stop).toMatchObject({ why: 'signal', signal, reconciled: true });
+      expect(stop).toMatchObject({ why: 'signal', signal });
+      expect(reconciledIn(stop, source)).toBe(true);
       expect(stop.conservation).toEqual({ holds: true, difference: 0 });
     },
   );
@@ -70,11 +71,11 @@ describe('a trace ends', () => {
     const trace = await startTrace(here);
     const objects = bpfObjectsOf(trace.pid);
     expect(objects).toContainEqual(expect.stringMatching('link'));
-    expect(objects.filter((object) => !exists(object))).toEqual([]);
+    expect(stillThere(objects)).toEqual(objects);
 
     await trace.stop('SIGKILL');
 
     // The kernel frees programs after a grace period of its own.
-    await vi.waitFor(() => expect(objects.filter(exists)).toEqual([]), { timeout: 10_000 });
+    await vi.waitFor(() => expect(stillThere(objects)).toEqual([]), { timeout: 10_000 });
   });
 });

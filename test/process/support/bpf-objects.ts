@@ -4,26 +4,32 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** BPF programs and links that a process holds, as /proc tells: "prog 12", "link 3". */
 export function bpfObjectsOf(pid: number): string[] {
   const descriptors = readdirSync(`/proc/${pid}/fdinfo`);
-  const lines = descriptors.flatMap((fd) => readDescriptor(pid, fd).split('\n'));
+  const lines = descriptors.flatMap((fd) => descriptorInfo(`/proc/${pid}/fdinfo/${fd}`).split('\n'));
   const found = lines.map((line) => /^(prog|link)_id:\s*(\d+)$/.exec(line)).filter((match) => match !== null);
   return [...new Set(found.map(([, kind, id]) => `${kind} ${id}`))];
 }
 
-/** Whether the kernel still has it. */
-export function exists(object: string): boolean {
-  const [kind = '', id = ''] = object.split(' ');
-  try {
-    execFileSync('bpftool', [kind, 'show', 'id', id], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
+/** Those that the kernel still has. */
+export function stillThere(objects: readonly string[]): string[] {
+  const there = new Set([...allOf('prog'), ...allOf('link')]);
+  return objects.filter((object) => there.has(object));
 }
 
-/** Empty when it was closed meanwhile: in our own process that is at least the one that the list was read by. */
-function readDescriptor(pid: number, fd: string): string {
+/** Whether the kernel still has it. */
+export function exists(object: string): boolean {
+  return stillThere([object]).length > 0;
+}
+
+/** From the whole list: `bpftool link show id` of bpftool 7.5 fails for links that are there. */
+function allOf(kind: 'prog' | 'link'): string[] {
+  const json = execFileSync('bpftool', [kind, 'show', '-j'], { encoding: 'utf8', maxBuffer: 16 << 20 });
+  return (JSON.parse(json) as { id: number }[]).map(({ id }) => `${kind} ${id}`);
+}
+
+/** A process may close descriptors while we read on; we do when it is our own. */
+function descriptorInfo(path: string): string {
   try {
-    return readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
     throw error;

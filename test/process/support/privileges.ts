@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { root } from './program.js';
 
@@ -31,6 +32,9 @@ export function hiding(directory: string) {
 
 /** Run options for root of a user namespace of its own, as in a rootless container. */
 export const rootless = { under: ['unshare', '--user', '--map-root-user'] };
+
+/** False where the kernel or an administrator forbids user namespaces, and in a chroot, where the kernel always does. */
+export const canBeRootless = spawnSync('unshare', ['--user', '--map-root-user', 'true']).status === 0;
 
 /** Run options under a seccomp filter that refuses bpf(2), as container engines have it. */
 export const withoutBpf = { under: ['python3', join(import.meta.dirname, 'refuse_bpf.py')] };

@@ -160,6 +160,14 @@ export function stopOf(events: readonly TraceEvent[]): StopEvent {
   return last;
 }
 
+/** Whether this namespace agrees with the kernel's counter; others on the machine come and go while a test runs. */
+export function reconciledIn(
+  stop: StopEvent,
+  namespace: { readonly inode: number },
+): boolean | null | undefined {
+  return stop.netns.find(({ netns }) => netns === namespace.inode)?.reconciled;
+}
+
 function watchFor(directory: string, name: string): { seen: Promise<undefined>; close(): void } {
   let close = (): void => undefined;
   const seen = new Promise<undefined>((resolve) => {

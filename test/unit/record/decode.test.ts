@@ -43,7 +43,7 @@ describe('BatchReader', () => {
           location: 0xffff_ffff_ffff_ffffn,
           netns: 0xffff_ffff,
           mark: 0xffff_ffff,
-          count: BigInt(Number.MAX_SAFE_INTEGER),
+          count: 2n ** 51n,
         }),
       ]),
     );
@@ -54,7 +54,7 @@ describe('BatchReader', () => {
       location: 0xffff_ffff_ffff_ffffn,
       netns: 0xffff_ffff,
       mark: 0xffff_ffff,
-      count: Number.MAX_SAFE_INTEGER,
+      count: 2 ** 51,
     });
   });
 
@@ -74,6 +74,13 @@ describe('BatchReader', () => {
     expect(reader.next()).toBe(RECORD_KIND.RECORD_DROP);
     expect(reader.malformed).toBe(1);
     expect(reader.next()).toBe(END_OF_BATCH);
+  });
+
+  test('counts a drop that stands for none, or for more than there can be', () => {
+    const reader = open(makeBatch([makeDrop({ count: 0n }), makeDrop({ count: 2n ** 60n }), makeDrop()]));
+    expect(reader.next()).toBe(RECORD_KIND.RECORD_DROP);
+    expect(reader.drop.count).toBe(1);
+    expect(reader.malformed).toBe(2);
   });
 
   test.each([

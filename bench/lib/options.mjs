@@ -1,0 +1,86 @@
+import { tmpdir } from 'node:os';
+import { parseArgs } from 'node:util';
+import { Stop } from '../../scripts/lib/command.mjs';
+import { CASE_NAMES } from './cases.mjs';
+import { MEASURE_NAMES } from './measures.mjs';
+
+export const usage = `usage: npm run bench -- [options]
+  --quick            small counts and one run: shows that everything can be measured, not how fast it is
+  --drops N          drops of a run at full speed (1000000)
+  --runs N           pairs of runs, without and with the tracer (5)
+  --only CASE        ${CASE_NAMES.join(', ')} (repeatable; all)
+  --measure WHAT     ${MEASURE_NAMES.join(', ')} (repeatable; all)
+  --scratch DIR      where the tracers write their lines (${tmpdir()})
+  --results DIR      where the result goes (bench/results)
+`;
+
+/** Reads the command line. Throws a Stop with exit code 2. */
+export function readOptions(words) {
+  const given = parse(words);
+  const preset = given.quick ? QUICK : FULL;
+  return {
+    ...preset,
+    help: given.help ?? false,
+    drops: wholeNumber('drops', given.drops) ?? preset.drops,
+    runs: wholeNumber('runs', given.runs) ?? preset.runs,
+    only: known('only', CASE_NAMES, given.only),
+    measures: known('measure', MEASURE_NAMES, given.measure),
+    scratch: given.scratch ?? tmpdir(),
+    results: given.results,
+  };
+}
+
+/** Seconds are those of a run at a fixed rate, of the latency run and of the idle run. */
+const FULL = {
+  quick: false,
+  drops: 1_000_000,
+  runs: 5,
+  rates: [1000, 10_000, 100_000],
+  rateSeconds: 3,
+  starts: 11,
+  latencySeconds: 5,
+  idleSeconds: 10,
+};
+const QUICK = {
+  quick: true,
+  drops: 20_000,
+  runs: 1,
+  rates: [10_000],
+  rateSeconds: 0.2,
+  starts: 1,
+  latencySeconds: 0.5,
+  idleSeconds: 0.5,
+};
+
+function parse(words) {
+  const text = { type: 'string' };
+  const list = { type: 'string', multiple: true };
+  const flag = { type: 'boolean' };
+  const options = {
+    quick: flag,
+    help: { ...flag, short: 'h' },
+    drops: text,
+    runs: text,
+    only: list,
+    measure: list,
+    scratch: text,
+    results: text,
+  };
+  try {
+    return parseArgs({ args: words, options }).values;
+  } catch (error) {
+    throw new Stop(`${error.message}\n${usage}`, 2);
+  }
+}
+
+function wholeNumber(name, word) {
+  if (word === undefined) return undefined;
+  if (/^[1-9]\d{0,8}$/.test(word)) return Number(word);
+  throw new Stop(`--${name}: '${word}' is not a whole number from 1 on`, 2);
+}
+
+function known(name, names, words = names) {
+  const unknown = words.find((word) => !names.includes(word));
+  if (unknown === undefined) return names.filter((candidate) => words.includes(candidate));
+  throw new Stop(`--${name}: '${unknown}' is none of ${names.join(', ')}`, 2);
+}

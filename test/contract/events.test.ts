@@ -1,0 +1,138 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { event, jsonSchema } from '../../src/events.js';
+import { FLAGS, LOST_WHERE } from '../../src/record/layout.gen.js';
+import { FakeAddon } from '../fixtures/addon.js';
+import { makeDrop, makeLink, makeLost } from '../fixtures/batch.js';
+import { traceLines } from '../fixtures/pipeline.js';
+
+interface Schema {
+  readonly properties?: Record<string, Schema>;
+  readonly items?: Schema;
+  readonly oneOf?: readonly Schema[];
+  readonly const?: unknown;
+}
+
+const schemas = (jsonSchema() as Schema).oneOf as Schema[];
+const docs = readFileSync(new URL('../../docs/events.md', import.meta.url), 'utf8');
+
+describe.each(schemas.map((schema) => [String(schema.properties?.kind?.const), schema] as const))(
+  'the %s event',
+  (kind, schema) => {
+    test('is documented key by key, in the order of the schema', () => {
+      expect(documentedKeys(kind)).toEqual(keysOf(schema));
+    });
+
+    test('is written with every key of the schema, in this order', async () => {
+      const written = (await everyEvent()).filter((one) => one.kind === kind);
+      expect(written.length).toBeGreaterThan(0);
+      const order = keysOf(schema);
+      const seen = new Set<string>();
+      for (const one of written) {
+        event.parse(one);
+        const keys = keysWritten(one);
+        expect(keys).toEqual(order.filter((key) => keys.includes(key)));
+        for (const key of keys) seen.add(key);
+      }
+      expect(order.filter((key) => !seen.has(key))).toEqual([]);
+    });
+  },
+);
+
+test('the example in the documentation is a valid event', () => {
+  const examples = [...docs.matchAll(/```json\n([\s\S]*?)```/g)].map((match) => match[1] as string);
+  expect(examples.length).toBeGreaterThanOrEqual(4);
+  for (const example of examples) {
+    const parsed = JSON.parse(example);
+    event.parse(parsed);
+    const schema = schemas.find((one) => one.properties?.kind?.const === parsed.kind) as Schema;
+    const keys = keysWritten(parsed);
+    expect(keys).toEqual(keysOf(schema).filter((key) => keys.includes(key)));
+  }
+});
+
+/** Paths of all keys, depth first: "packet", "packet.family", ... Elements of arrays are written as "hooks[].name". */
+function keysOf(schema: Schema, prefix = ''): string[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([key, member]) => {
+    const path = `${prefix}${key}`;
+    if (member.items) return [path, ...keysOf(member.items, `${path}[].`)];
+    return [path, ...keysOf(member, `${path}.`)];
+  });
+}
+
+function keysWritten(value: object, prefix = ''): string[] {
+  return Object.entries(value).flatMap(([key, member]) => {
+    const path = `${prefix}${key}`;
+    if (Array.isArray(member)) {
+      const elements = member.filter((element) => typeof element === 'object');
+      return [path, ...new Set(elements.flatMap((element) => keysWritten(element, `${path}[].`)))];
+    }
+    return typeof member === 'object' && member !== null
+      ? [path, ...keysWritten(member, `${path}.`)]
+      : [path];
+  });
+}
+
+/** The keys in the first column of the tables below the event's heading. */
+function documentedKeys(kind: string): string[] {
+  const section = docs.split(/^## /m).find((part) => part.startsWith(`\`${kind}\``)) ?? '';
+  return [...section.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1] as string);
+}
+
+/** Events that have all keys between them. */
+// biome-ignore lint/suspicious/noExplicitAny: tests look at single members of events
+async function everyEvent(): Promise<any[]> {
+  const own = (await traceLines([])).events[0].netns as number;
+  const all = FLAGS.DEVICE | FLAGS.PEER | FLAGS.CONF | FLAGS.L3 | FLAGS.L4_PROTOCOL | FLAGS.L4 | FLAGS.VLAN;
+  const snap = Uint8Array.of(1, 2, 3);
+  const { tcp, icmp } = { tcp: 6, icmp: 1 };
+  const records = [
+    makeLink({ ifindex: 3, name: 'cni0' }),
+    makeLink({ ifindex: 12, name: 'renamed', masterIfindex: 3 }),
+    makeDrop({
+      flags: all | FLAGS.TCP_FLAGS | FLAGS.FRAGMENT | FLAGS.NONLINEAR | FLAGS.SNAP_NONLINEAR,
+      netns: own,
+      protocol: tcp,
+      gsoSegs: 3,
+      gsoSize: 1448,
+      peerIfindex: 2,
+      peerNetns: 7,
+      peerDevice: 'eth0',
+      snap,
+    }),
+    makeDrop({ flags: all, protocol: icmp, icmpType: 8 }),
+    makeDrop({ flags: FLAGS.L3_SHORT, reason: 0 }),
+    makeDrop({ flags: all | FLAGS.L4_SHORT }),
+    makeDrop({ flags: all | FLAGS.AGGREGATE, count: 5n }),
+    makeDrop({ flags: FLAGS.DEVICE | FLAGS.AGGREGATE | FLAGS.COARSE, count: 5n }),
+    makeLost({ count: 1n, where: LOST_WHERE.LOST_RING, reason: 16, netns: own }),
+  ];
+  return [
+    ...(await traceAll(records, own)),
+    ...(await traceLines([], { cause: { why: 'error', error: 'x' }, addon: withoutReasons() })).events,
+  ];
+}
+
+function withoutReasons(): FakeAddon {
+  const addon = new FakeAddon();
+  addon.names = new Map();
+  return addon;
+}
+
+async function traceAll(records: readonly Uint8Array[], own: number): Promise<object[]> {
+  const addon = new FakeAddon();
+  const place = { netns: own, pid: 1, path: '/proc/1/ns/net' };
+  let reading = 0n;
+  // Each reading finds more than the one before, so that a window is left.
+  addon.netnsCounters = () => [{ ...place, reversePathFilter: reading++ }];
+  const { events } = await traceLines(records, {
+    addon,
+    config: { intervalMs: 1000, snaplen: 64 },
+    filters: { reasons: ['IP_RPFILTER'], devices: ['lxc*'], netns: [own], expression: 'tcp' },
+    cause: { why: 'signal', signal: 'SIGINT' },
+    meanwhile: ({ tracer }) => {
+      tracer.rows = [{ netns: own, reason: 16, seen: 5n, matched: 5n, lost: 0n }];
+    },
+  });
+  return events;
+}

@@ -1,0 +1,78 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const source = fileURLToPath(new URL('../../src', import.meta.url));
+
+/** The stages of DESIGN.md section 1, in the order of the road. A stage imports only what stands before it. */
+const STAGES = ['capture', 'record', 'names', 'attribute', 'explain', 'incident', 'sink'];
+
+/** What every stage may use: no stage itself, and importing none. */
+const SHARED = ['errors.ts', 'events.ts', 'native.ts', 'printable.ts', 'root.ts', 'suggest.ts', 'version.ts'];
+
+test.each(STAGES)('%s imports only stages before it', (stage) => {
+  const allowed = [...STAGES.slice(0, STAGES.indexOf(stage) + 1), ...SHARED];
+  const wrong = filesOf(stage).flatMap((file) =>
+    importsOf(file)
+      .filter((target) => !allowed.includes(target.split(sep)[0] as string))
+      .map((target) => `${file} imports ${target}`),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test('what is shared imports no stage', () => {
+  const wrong = SHARED.flatMap((file) => importsOf(file).map((target) => `${file} imports ${target}`));
+  expect(wrong.filter((line) => !SHARED.some((shared) => line.endsWith(` ${shared}`)))).toEqual([]);
+});
+
+test('nothing but the command line imports the command line or the lab', () => {
+  const files = filesOf('.').filter((file) => !/^(cli|lab)\b/.test(file));
+  const wrong = files.filter((file) => importsOf(file).some((target) => /^(cli|lab)\b/.test(target)));
+  expect(wrong).toEqual([]);
+});
+
+test('the tracing path does not load zod', () => {
+  const seen = new Set<string>();
+  const visit = (file: string): void => {
+    if (seen.has(file)) return;
+    seen.add(file);
+    for (const target of valueImportsOf(file)) visit(target);
+  };
+  visit('cli/trace.ts');
+  expect([...seen]).toContain('pipeline.ts');
+  expect([...seen]).not.toContain('events.ts');
+});
+
+/** Files below a folder of src/, relative to src/. */
+function filesOf(folder: string): string[] {
+  const entries = readDirectory(join(source, folder));
+  return entries.filter((name) => name.endsWith('.ts')).map((name) => join(folder, name));
+}
+
+/** A stage that is not built yet has no folder. */
+function readDirectory(path: string): string[] {
+  try {
+    return readdirSync(path, { recursive: true, encoding: 'utf8' });
+  } catch {
+    return [];
+  }
+}
+
+/** Files of src/ that a file imports, types included, relative to src/. */
+function importsOf(file: string): string[] {
+  return matches(file, /(?:from|import) '(\.[^']+)'|import\('(\.[^']+)'\)/g);
+}
+
+/** Those that are loaded with it. */
+function valueImportsOf(file: string): string[] {
+  return matches(file, /^(?:import|export) (?!type\b)(?:[^;]*?from )?'(\.[^']+)'/gm);
+}
+
+function matches(file: string, pattern: RegExp): string[] {
+  const text = readFileSync(join(source, file), 'utf8');
+  return [...text.matchAll(pattern)].map((match) => {
+    const specifier = (match[1] ?? match[2]) as string;
+    return relative(source, join(source, dirname(file), specifier)).replace(/\.js$/, '.ts');
+  });
+}

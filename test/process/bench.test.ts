@@ -1,0 +1,47 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, describe, expect, it } from 'vitest';
+import { root } from './support/program.js';
+
+const bench = join(root, 'bench', 'run.mjs');
+const run = promisify(execFile);
+const timeout = 120_000;
+const drops = 5000;
+const directory = mkdtempSync(join(tmpdir(), 'bench-'));
+
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+describe('npm run bench', () => {
+  it(
+    'measures both modes and accounts for every drop',
+    async () => {
+      const words = ['--quick', '--drops', String(drops), '--only', 'default', '--only', 'every'];
+      const { stdout } = await run(process.execPath, [bench, ...words, '--results', directory], { timeout });
+      const { cases, targets, problems } = readResult();
+
+      expect(problems).toEqual([]);
+      for (const result of [cases.default, cases.every]) {
+        expect(result.flood.runs).toMatchObject([{ drops, counted: drops - result.flood.lost, untold: 0 }]);
+        expect(result.rates).toMatchObject([{ rate: 10_000, drops: 2000, untold: 0 }]);
+        expect(result.bpf.runs).toBeGreaterThanOrEqual(drops);
+        expect(result.start.attached_ms).toBeGreaterThan(0);
+        expect(result.idle.cpu_seconds).toBeGreaterThanOrEqual(0);
+      }
+      expect(cases.every.latency.p99_ms).toBeGreaterThanOrEqual(cases.every.latency.p50_ms);
+      for (const { value } of targets) expect(value).toEqual(expect.any(Number));
+      expect(stdout).toMatch(/targets (met|missed)/);
+    },
+    timeout,
+  );
+});
+
+/** The only result that it has written, and its table. */
+function readResult() {
+  const [name = '', table = '', ...others] = readdirSync(directory).sort();
+  expect(others).toEqual([]);
+  expect(readFileSync(join(directory, table), 'utf8')).toContain('rpftrace --every');
+  return JSON.parse(readFileSync(join(directory, name), 'utf8'));
+}

@@ -1,0 +1,126 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import stringWidth from 'string-width';
+import { describe, expect, test } from 'vitest';
+import { FLAGS, LOST_WHERE } from '../../../src/record/layout.gen.js';
+import { Session } from '../../../src/session.js';
+import { Output } from '../../../src/sink/output.js';
+import { type TableOptions, TableSink } from '../../../src/sink/table.js';
+import { FakeAddon } from '../../fixtures/addon.js';
+import { makeBatch, makeDrop, makeLost } from '../../fixtures/batch.js';
+import { temporaryDirectory } from '../../fixtures/directory.js';
+
+const L4 = FLAGS.DEVICE | FLAGS.CONF | FLAGS.L3 | FLAGS.L4_PROTOCOL | FLAGS.L4;
+const V6 = [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+
+describe('TableSink', () => {
+  test('aligns what a person needs, under a header', async () => {
+    const lines = await table([
+      makeDrop(),
+      makeDrop({
+        device: 'eth0',
+        deviceKind: '',
+        reason: 3,
+        protocol: 6,
+        flags: L4 | FLAGS.TCP_FLAGS,
+        tcpFlags: 2,
+      }),
+      makeDrop({ family: 6, src: V6, dst: V6, flags: L4 & ~FLAGS.CONF, rpFilterAll: 0 }),
+    ]);
+    expect(lines).toEqual([
+      'TIME          COUNT  REASON       DEVICE                SOURCE -> DESTINATION                 PROTO  RP_FILTER               LOCATION',
+      '11:06:45.000      1  IP_RPFILTER  lxcabcd (cilium_lxc)  10.244.3.136:38112 -> 203.0.113.9:53  udp    all=1 dev=0 unnumbered  ip_rcv_finish_core+0x25b',
+      '11:06:45.000      1  NO_SOCKET    eth0 (physical)       10.244.3.136:38112 -> 203.0.113.9:53  tcp S  all=1 dev=0 unnumbered  ip_rcv_finish_core+0x25b',
+      '11:06:45.000      1  IP_RPFILTER  lxcabcd (cilium_lxc)  [fd00::1]:38112 -> [fd00::1]:53       udp    -                       ip_rcv_finish_core+0x25b',
+    ]);
+  });
+
+  test.each([200, 120, 100, 80, 60, 40, 20])(
+    'no line is wider than a terminal of %i columns',
+    async (columns) => {
+      const lines = await table([makeDrop(), makeDrop({ family: 6, src: V6, dst: V6 })], {
+        size: terminal(columns),
+      });
+      for (const line of lines) expect(stringWidth(line)).toBeLessThanOrEqual(columns);
+    },
+  );
+
+  test('the narrower the terminal, the fewer columns; who lost what stays longest', async () => {
+    const title = async (columns: number) => (await table([makeDrop()], { size: terminal(columns) }))[0];
+    expect(await title(200)).toContain('LOCATION');
+    expect(await title(80)).toMatch(/^COUNT +REASON +DEVICE +SOURCE -> DESTINATION$/);
+    expect(await title(140)).not.toContain('LOCATION');
+    expect(await title(60)).toMatch(/^ *COUNT +REASON +SOURCE -> DESTINATION$/);
+    expect(await title(36)).toBe('SOURCE -> DESTINATION');
+  });
+
+  test('follows when the terminal is resized', async () => {
+    const columns = [200, 200, 100, 100];
+    const lines = await table([makeDrop(), makeDrop()], {
+      size: () => ({ columns: columns.shift() ?? 80, rows: 50 }),
+    });
+    expect(lines.filter((line) => line.includes('SOURCE -> DESTINATION')).length).toBeGreaterThan(1);
+  });
+
+  test('the header comes again on each screen', async () => {
+    const lines = await table(Array(20).fill(makeDrop()), { size: () => ({ columns: 200, rows: 10 }) });
+    expect(lines.filter((line) => line.startsWith('TIME')).length).toBe(3);
+  });
+
+  test('names from the kernel never reach the terminal raw', async () => {
+    const lines = await table([makeDrop({ device: '\x1b[2J\u202e\x07\n', comm: '\x1b' })], {
+      size: terminal(200),
+    });
+    expect(lines[1]).toContain('\\x1b[2J\\u202e\\x07\\x0a');
+    expect(lines.join('')).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/);
+  });
+
+  test('wide characters keep the columns in line', async () => {
+    const lines = await table([makeDrop({ device: '网卡' }), makeDrop({ device: 'ab' })], {
+      size: terminal(200),
+    });
+    const columnOf = (line: string | undefined) => stringWidth((line as string).split('10.244')[0] as string);
+    expect(columnOf(lines[1])).toBe(columnOf(lines[2]));
+  });
+
+  test('colours only when asked to', async () => {
+    expect((await table([makeDrop()], { color: true }))[1]).toContain('\x1b[1;31mIP_RPFILTER');
+    expect((await table([makeDrop()], { color: false })).join('')).not.toContain('\x1b');
+  });
+
+  test('says what was lost where it was lost', async () => {
+    const lines = await table([makeLost({ count: 7n, where: LOST_WHERE.LOST_RING, reason: 16 })]);
+    expect(lines).toEqual(['-- 7 drops lost: the reader was too slow']);
+  });
+
+  test('drops without a flow, without headers and without a device have a line too', async () => {
+    const lines = await table([
+      makeDrop({ flags: FLAGS.DEVICE | FLAGS.COARSE | FLAGS.AGGREGATE, count: 1_000_000n }),
+      makeDrop({ flags: FLAGS.L3_SHORT, reason: 0 }),
+    ]);
+    expect(lines[1]).toMatch(/ 1000000 {2}IP_RPFILTER .*\(many flows\)/);
+    expect(lines[2]).toMatch(/ 1 {2}- .*0x0800, headers short/);
+  });
+});
+
+function terminal(columns: number): TableOptions['size'] {
+  return () => ({ columns, rows: 50 });
+}
+
+async function table(records: readonly Uint8Array[], options: Partial<TableOptions> = {}): Promise<string[]> {
+  const addon = new FakeAddon();
+  const file = join(temporaryDirectory(), 'table');
+  const output = new Output({ file });
+  const session = new Session(addon, {
+    config: {},
+    filters: {},
+    node: 'node-1',
+    makeSink: (clock) =>
+      new TableSink(output, clock, 'node-1', { color: false, size: () => undefined, ...options }),
+  });
+  session.attach();
+  session.announce();
+  addon.tracer.deliver(makeBatch(records));
+  await session.stop({ why: 'duration' });
+  return readFileSync(file, 'utf8').trimEnd().split('\n');
+}
