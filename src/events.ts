@@ -42,8 +42,8 @@ export const startEvent = z.strictObject({
     .array(
       z.strictObject({
         name: z.string(),
-        arguments: uint8.describe('Arguments of the tracepoint on this kernel'),
-        reads: z.enum(['typed', 'probe_read']).describe('How kernel memory is read'),
+        arguments: uint8.optional().describe('Arguments of the tracepoint on this kernel'),
+        reads: z.enum(['typed', 'probe_read']).optional().describe('How kernel memory is read'),
       }),
     )
     .describe('What is attached'),
@@ -220,6 +220,7 @@ export const dropEvent = z.strictObject({
   packet_unknown: z.string().optional(),
   device,
   rpf: rpf.optional().describe('The check of sources, for IPv4 on a device with IPv4'),
+  incident: z.string().optional().describe('The incident that this drop belongs to'),
   current_task: z
     .strictObject({
       comm: z.string(),
@@ -246,11 +247,125 @@ export const lostEvent = z.strictObject({
   time,
   node,
   where: z
-    .enum(['ring', 'recursion'])
-    .describe('ring: the reader was too slow; recursion: a drop inside the tracer'),
-  count: count.min(1),
+    .enum(['ring', 'recursion', 'sysctl'])
+    .describe(
+      'ring: the reader was too slow; recursion: a drop inside the tracer; sysctl: writes to settings',
+    ),
+  count: count.min(1).describe('Drops; with sysctl: writes whose record did not fit into the ring'),
   reason: z.string().optional(),
   netns: netns.optional(),
+});
+
+const settingName = z.string().describe('As sysctl(8) takes it, e.g. net.ipv4.conf.all.rp_filter');
+
+export const writer = z.strictObject({
+  pid: uint32.describe('In the initial PID namespace'),
+  comm: z.string(),
+  exe: z.string().optional().describe('The program’s file'),
+  exe_from: z
+    .enum(['proc', 'record'])
+    .optional()
+    .describe('record: read in the kernel, from the root of its file system, since the process was gone'),
+  exe_cut: z.literal(true).optional().describe('The path is longer at its start'),
+  cmdline: z.array(z.string()).optional(),
+  cmdline_cut: z.literal(true).optional().describe('The command line is longer'),
+  parents: z.array(z.strictObject({ pid: uint32, comm: z.string() })).describe('The parent first; at most 6'),
+  uid: uint32.describe('In the initial user namespace'),
+  cgroup: z.string().optional(),
+  cgroup_unknown: z.string().optional(),
+  systemd_unit: z.string().optional(),
+  container_id: z.string().optional(),
+  netns: netns.describe('Network namespace of the writer: whose settings it writes'),
+});
+
+/** What tells one change from another; the rest of a sysctl_change is how it is known and what it did. */
+const changed = {
+  name: settingName,
+  device: z.string().describe('all, default, or a device'),
+  setting: z.string().describe('rp_filter, accept_local, ...'),
+  netns,
+  old: z.string().optional(),
+  old_unknown: z.string().optional(),
+  new: z.string(),
+  seen_by: z
+    .enum(['cgroup_sysctl', 'reconcile'])
+    .describe('cgroup_sysctl: the write itself; reconcile: the value was another one when it was read again'),
+  not_before: time.optional().describe('With reconcile: when it still had the old value'),
+};
+const whoWrote = {
+  writer: writer.optional(),
+  writer_unknown: z.string().optional(),
+};
+
+export const sysctlChangeEvent = z.strictObject({
+  v: version,
+  kind: z.literal('sysctl_change'),
+  time: time.describe('The write, before the kernel looked at the value; with reconcile when it was found'),
+  node,
+  ...changed,
+  outcome: z
+    .enum(['changed', 'unchanged', 'rejected', 'partial', 'unconfirmed'])
+    .describe(
+      'unchanged: it had this value already; rejected: the kernel refused it; partial: the rest of a value written in pieces, which the kernel passes over; unconfirmed: nobody can say',
+    ),
+  confirmed_by: z
+    .enum(['read_back', 'next_write'])
+    .optional()
+    .describe('next_write: the next write found what this one left'),
+  confirmed_unknown: z.string().optional(),
+  effective: z
+    .boolean()
+    .optional()
+    .describe('Whether what the kernel makes of all and device became another value for any device'),
+  effective_unknown: z.string().optional(),
+  devices: z
+    .array(z.strictObject({ device: z.string(), old: int32.optional(), new: int32 }))
+    .optional()
+    .describe('Devices with another effective value; at most 16'),
+  devices_count: count.optional().describe('How many there are'),
+  ...whoWrote,
+});
+
+const causingChange = z.strictObject({ time, ...changed, ...whoWrote });
+
+export const incidentEvent = z.strictObject({
+  v: version,
+  kind: z.literal('incident'),
+  time,
+  node,
+  id: z.string().regex(/^i-\d+$/),
+  state: z.enum(['open', 'update', 'closed']),
+  netns,
+  cause: z.strictObject({
+    kind: z.enum(['sysctl_change', 'unknown']),
+    change: causingChange.optional().describe('The change that made the check binding'),
+    also: z
+      .array(causingChange)
+      .optional()
+      .describe('Other changes within a second of it to values that refuse; at most 4'),
+    why: z.string().optional().describe('Why the cause is not known'),
+  }),
+  first_drop: time.describe('The first that was traced'),
+  last_drop: time,
+  seconds_to_first_drop: z.number().optional().describe('From the change on'),
+  drops: count.min(1),
+  devices: z.array(z.string()).describe('At most 16'),
+  devices_count: count,
+  sources: z.array(z.string()).describe('Source addresses; at most 16'),
+  sources_count: count.describe('At least; counted up to 256'),
+  reasons: z.array(z.string()),
+  verdicts: z.array(z.string()).optional(),
+  closed_by: z
+    .strictObject({
+      kind: z
+        .enum(['sysctl_change', 'drops_stopped', 'crowded_out'])
+        .describe('crowded_out: there are too many incidents at a time'),
+      change: causingChange.optional(),
+      seconds: z.number().optional().describe('Without a drop'),
+    })
+    .optional(),
+  summary: z.string().describe('One sentence for people'),
+  fix: z.array(z.string()).describe('Commands, to be run in this order'),
 });
 
 const totals = { seen: count, matched: count, lost: count };
@@ -299,10 +414,21 @@ export const stopEvent = z.strictObject({
     .describe('Every namespace with reverse-path drops'),
 });
 
-export const event = z.discriminatedUnion('kind', [startEvent, dropEvent, lostEvent, stopEvent]);
+export const event = z.discriminatedUnion('kind', [
+  startEvent,
+  dropEvent,
+  sysctlChangeEvent,
+  incidentEvent,
+  lostEvent,
+  stopEvent,
+]);
 
 export type StartEvent = z.infer<typeof startEvent>;
 export type DropEvent = z.infer<typeof dropEvent>;
+export type SysctlChangeEvent = z.infer<typeof sysctlChangeEvent>;
+export type Writer = z.infer<typeof writer>;
+export type CausingChange = z.infer<typeof causingChange>;
+export type IncidentEvent = z.infer<typeof incidentEvent>;
 export type LostEvent = z.infer<typeof lostEvent>;
 export type StopEvent = z.infer<typeof stopEvent>;
 export type TraceEvent = z.infer<typeof event>;

@@ -150,6 +150,8 @@ export interface NativeAddon {
   rules(netns: number): NativeRules;
   /** A setting under /proc/sys, e.g. "net/ipv4/conf/all/rp_filter", in a network namespace. Throws as route() does. */
   setting(netns: number, name: string): string;
+  /** One IPv4 setting, e.g. "rp_filter", of `all`, `default` and every device: pairs of device and value. Throws as route(). */
+  settings(netns: number, setting: string): [device: string, value: string][];
   /** undefined when the expression is valid. `position` is a byte offset into it. */
   checkFilter(expression: string): { message: string; position: number } | undefined;
 }

@@ -5,7 +5,9 @@
  *   record/     bytes -> typed records, packets, times     what cannot be read is counted as malformed
  *   names/      numbers -> reasons and symbols of this kernel
  *   attribute/  record -> device and its role
+ *   settings/   record -> who changed which setting, and what that did
  *   explain/    record -> why the source was refused, the route back to it, what ends that
+ *   incident/   drops and changes -> incidents
  *   sink/       event -> NDJSON, table, the program's own queue
  *
  * What follows from a flow alone is worked out once and remembered with it; of each further drop only time, count and
@@ -18,13 +20,18 @@ import type { TracerError } from './errors.js';
 import type { LostEvent } from './events.js';
 import { Explainer } from './explain/explain.js';
 import { explainMode } from './explain/mode.js';
+import { findPlace } from './explain/namespace.js';
+import { Correlation } from './incident/correlation.js';
+import type { Incident } from './incident/incident.js';
+import { Incidents } from './incident/incidents.js';
 import { Locations } from './names/locations.js';
 import { ReasonNames } from './names/reasons.js';
 import type { NativeAddon, NativeConfig } from './native.js';
-import { Clock } from './record/clock.js';
+import { Clock, monotonicNs } from './record/clock.js';
 import { BatchReader, type BatchView, type DropReader, END_OF_BATCH, viewOf } from './record/decode.js';
 import { FLAGS, LOST_WHERE, RECORD_KIND } from './record/layout.gen.js';
 import { CONTEXT_PART, FLOW_PART, PartCache } from './record/part-cache.js';
+import { Settings } from './settings/settings.js';
 import { type Context, type Flow, MAX_FLOWS, type Sink } from './sink/sink.js';
 
 export interface PipelineOptions {
@@ -61,6 +68,8 @@ export class Pipeline {
   readonly #explainer: Explainer;
   /** Milliseconds of performance.now() when the batch was opened. */
   #batchMs = 0;
+  readonly #settings: Settings;
+  readonly #correlation: Correlation;
   #reasons: ReasonNames | undefined;
   /** Batches that are out, the one being read first: as many as the addon has slots. */
   readonly #batches: Batch[] = [];
@@ -93,6 +102,8 @@ export class Pipeline {
         this.sink.forgetFlows();
       },
     });
+    this.#settings = this.#makeSettings();
+    this.#correlation = this.#makeCorrelation();
     this.sink = options.makeSink(this.clock);
     this.sink.onReady = () => this.#pump();
   }
@@ -117,6 +128,23 @@ export class Pipeline {
     });
   }
 
+  /** Reads what the settings are, so that a change shows even where no write is seen. */
+  lookAtSettings(): void {
+    const { config, ownNetns } = this.#options;
+    const watched = config.netns ?? (ownNetns === undefined ? [] : [ownNetns]);
+    for (const netns of watched.slice(0, MAX_BASELINES)) this.#settings.baseline(netns);
+  }
+
+  /** What is known of changes and incidents and was not told yet goes to the sink. No record comes after this. */
+  finish(): void {
+    this.#correlation.finish();
+  }
+
+  /** Nothing more is told. */
+  abandon(): void {
+    this.#correlation.abandon();
+  }
+
   /** Gives out the drops of the flows that are still remembered. */
   settle(): void {
     this.#flows.clear();
@@ -128,6 +156,7 @@ export class Pipeline {
       if (!this.#drainBatch()) break;
       this.capture.release(this.#batches.shift() as Batch);
       this.#isReading = false;
+      this.#correlation.endOfBatch();
     }
     this.sink.flush();
   }
@@ -164,6 +193,8 @@ export class Pipeline {
     const flow = this.#flows.find(drop);
     if (flow.staleAtMs <= this.#batchMs) Object.assign(flow, this.#explainer.explain(drop, flow.context));
     flow.drops += drop.count;
+    if (flow.epoch !== this.#correlation.epoch) this.#join(flow, drop);
+    if (flow.incident) this.#countIn(flow.incident, drop);
     this.sink.drop(drop, flow);
     counts.emitted += drop.count;
     counts.events++;
@@ -172,6 +203,7 @@ export class Pipeline {
 
   #takeOther(kind: number): void {
     if (kind === RECORD_KIND.RECORD_LOST) this.sink.event(this.#lostEvent());
+    else if (kind === RECORD_KIND.RECORD_SYSCTL) this.#correlation.takeWrite(this.#reader.sysctl);
     else if (this.#links.learn(this.#reader.link)) this.#forget();
   }
 
@@ -184,12 +216,65 @@ export class Pipeline {
   #startFlow(drop: DropReader, id: number, old: MutableFlow | undefined): MutableFlow {
     const context = this.#contexts.find(drop);
     const { rpf, staleAtMs } = this.#explainer.explain(drop, context);
-    if (old === undefined) return { id, context, rpf, staleAtMs, drops: 0 };
+    if (old === undefined) return { id, context, rpf, staleAtMs, drops: 0, incident: undefined, epoch: -1 };
     old.context = context;
     old.rpf = rpf;
     old.staleAtMs = staleAtMs;
     old.drops = 0;
+    old.incident = undefined;
+    old.epoch = -1;
     return old;
+  }
+
+  /** Finds out which incident the drops of a flow belong to, if any. */
+  #join(flow: MutableFlow, drop: DropReader): void {
+    const { device, reason, mode } = flow.context;
+    if (device.name === undefined || reason === undefined || drop.family !== 4) {
+      flow.epoch = this.#correlation.epoch;
+      return;
+    }
+    const refusal = { netns: drop.netns, device: device.name, reason, mode };
+    flow.incident = this.#correlation.join(refusal, wholeNs(drop.firstLow, drop.firstHigh));
+    flow.epoch = this.#correlation.epoch;
+    flow.incident?.enter(refusal, () => (flow.context.aggregate === 'device' ? undefined : drop.src));
+  }
+
+  #countIn(incident: Incident, drop: DropReader): void {
+    incident.take(drop.count, drop.timeLow, drop.timeHigh);
+    if (!incident.isTold) this.#correlation.announce();
+  }
+
+  #makeSettings(): Settings {
+    return new Settings({
+      addon: this.#addon,
+      node: this.#options.node,
+      format: (timeNs) => this.clock.formatNs(timeNs),
+      now: monotonicNs,
+      netns: this.#options.config.netns,
+    });
+  }
+
+  #makeCorrelation(): Correlation {
+    const { node, ownNetns, config } = this.#options;
+    const incidents = new Incidents({
+      settings: this.#settings,
+      node,
+      ownNetns,
+      format: (timeNs) => this.clock.formatNs(timeNs),
+      now: monotonicNs,
+      command: (netns, words) => findPlace(netns, ownNetns).command(words),
+      intervalMs: config.every ? 0 : (config.intervalMs ?? DEFAULT_INTERVAL_MS),
+    });
+    return new Correlation({
+      settings: this.#settings,
+      incidents,
+      emit: (event) => this.sink.event(event),
+      isIdle: () => this.sink.ready && this.#batches.length === 0,
+      onTold: () => this.sink.flush(),
+      now: monotonicNs,
+      lostWrites: () => Number(this.capture.stats().sysctlLost),
+      lostEvent: (count) => this.#lostWritesEvent(count),
+    });
   }
 
   /** The stages between the record and the sinks. */
@@ -223,12 +308,29 @@ export class Pipeline {
       ...(lost.netns !== 0 && { netns: lost.netns }),
     };
   }
+
+  #lostWritesEvent(count: number): LostEvent {
+    return {
+      v: 1,
+      kind: 'lost',
+      time: this.clock.formatNs(monotonicNs()),
+      node: this.#options.node,
+      where: 'sysctl',
+      count,
+    };
+  }
 }
 
 type MutableFlow = { -readonly [member in keyof Flow]: Flow[member] } & {
   /** When its explanation has to be asked for again. */
   staleAtMs: number;
+  /** What the correlation's was when the incident of the flow was asked for. */
+  epoch: number;
 };
+
+function wholeNs(low: number, high: number): bigint {
+  return (BigInt(high) << 32n) | BigInt(low);
+}
 
 function aggregateOf(drop: DropReader): Context['aggregate'] {
   if (!(drop.flags & FLAGS.AGGREGATE)) return undefined;
@@ -236,3 +338,6 @@ function aggregateOf(drop: DropReader): Context['aggregate'] {
 }
 
 const MAX_CONTEXTS = 1024;
+const MAX_BASELINES = 16;
+/** The core's own default, native/core/rpf_core.h. */
+export const DEFAULT_INTERVAL_MS = 1000;

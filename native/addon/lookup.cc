@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "config.h"
 #include "convert.h"
@@ -84,6 +86,13 @@ Napi::Object RouteObject(Napi::Env env, uint8_t family, const rpf_route &route)
 	return object;
 }
 
+// In the thread that visits the namespace: no JavaScript here.
+int Collect(void *context, const char *device, const char *value)
+{
+	static_cast<std::vector<std::pair<std::string, std::string>> *>(context)->emplace_back(device, value);
+	return 0;
+}
+
 } // namespace
 
 namespace rpf
@@ -132,6 +141,25 @@ Napi::Value ReadSetting(const Napi::CallbackInfo &info)
 	if (err)
 		throw ToError(env, err, "reading " + name + " in network namespace " + std::to_string(netns));
 	return Napi::String::New(env, value);
+}
+
+Napi::Value ReadSettings(const Napi::CallbackInfo &info)
+{
+	const Napi::Env env = info.Env();
+	const uint32_t netns = ReadUint32(info[0], "netns", UINT32_MAX);
+	const std::string setting = ReadString(info[1], "setting");
+	std::vector<std::pair<std::string, std::string>> values;
+	const int err = rpf_settings(netns, setting.c_str(), Collect, &values);
+	if (err)
+		throw ToError(env, err, "reading " + setting + " in network namespace " + std::to_string(netns));
+	const auto pairs = Napi::Array::New(env, values.size());
+	for (size_t i = 0; i < values.size(); i++) {
+		const auto pair = Napi::Array::New(env, 2);
+		pair.Set(0U, values[i].first);
+		pair.Set(1U, values[i].second);
+		pairs.Set(static_cast<uint32_t>(i), pair);
+	}
+	return pairs;
 }
 
 } // namespace rpf

@@ -7,10 +7,11 @@
 namespace rpf
 {
 
-// JS thread. NativeAddon.route(), rules() and setting() of src/native.ts.
+// JS thread. NativeAddon.route(), rules(), setting() and settings() of src/native.ts.
 Napi::Value LookUpRoute(const Napi::CallbackInfo &info);
 Napi::Value ReadRules(const Napi::CallbackInfo &info);
 Napi::Value ReadSetting(const Napi::CallbackInfo &info);
+Napi::Value ReadSettings(const Napi::CallbackInfo &info);
 
 } // namespace rpf
 

@@ -143,6 +143,13 @@ int rpf_netns_counters(int (*visit)(void *context, const struct rpf_netns_counte
  */
 int rpf_setting(uint32_t netns, const char *name, char *value, size_t bytes);
 
+/*
+ * One IPv4 setting, e.g. "rp_filter", of `all`, `default` and every device of a network namespace; 0 = our own. Calls visit
+ * in the namespace's own thread for each; stops when visit returns non-zero. Returns 0, or an error as rpf_setting() does.
+ */
+int rpf_settings(uint32_t netns, const char *setting,
+		 int (*visit)(void *context, const char *device, const char *value), void *context);
+
 /* ---- routes (rpf_route.c): no tracer needed ---- */
 
 #define RPF_ROUTE_HOPS 8

@@ -21,6 +21,7 @@ export function dropEvent(drop: DropReader, flow: Flow, clock: Clock, node: stri
     ...packetMembers(drop),
     ...deviceMembers(context),
     ...rpfMembers(flow),
+    incident: flow.incident?.id,
     current_task: aggregate ? undefined : currentTask(drop),
     ...packetBytes(drop),
   };

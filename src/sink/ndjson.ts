@@ -30,6 +30,7 @@ interface Line extends Piece {
   rpf: Rpf | undefined;
   /** The line is another flow's when this is not the sink's. */
   generation: number;
+  incident: Flow['incident'];
 }
 
 /** What all lines of a context share, as text and as offsets. */
@@ -80,7 +81,8 @@ export class NdjsonSink implements Sink {
 
   drop(drop: DropReader, flow: Flow): void {
     const known = this.#lines[flow.id];
-    const isCurrent = known?.generation === this.#generation && known.rpf === flow.rpf;
+    const isCurrent =
+      known?.generation === this.#generation && known.rpf === flow.rpf && known.incident === flow.incident;
     const line = isCurrent ? known : this.#prepareLine(drop, flow);
     if (line) this.#copy(line, drop);
     else this.event(dropEvent(drop, flow, this.#clock, this.#node));
@@ -139,19 +141,21 @@ export class NdjsonSink implements Sink {
 
   /** Undefined for a line that is too long to be prepared. */
   #prepareLine(drop: DropReader, flow: Flow): Line | undefined {
-    const { context, id, rpf } = flow;
+    const { context, id, rpf, incident } = flow;
     const frame = this.#frames[context.id] ?? this.#prepareFrame(context);
-    const text = frame.head + members(packetMembers(drop)) + frame.tail + this.#rpfText(flow);
+    const suffix = incident === undefined ? '' : `,"incident":"${incident.id}"`;
+    const text = frame.head + members(packetMembers(drop)) + frame.tail + this.#rpfText(flow) + suffix;
     const length = Buffer.byteLength(text);
     if (length > LINE_BYTES) return undefined;
     const at = id * LINE_BYTES;
     this.#output.bytes.write(text, at);
-    const line = this.#lines[id] ?? { at, length, frame, second: -1, rpf, generation: -1 };
+    const line = this.#lines[id] ?? { at, length, frame, second: -1, rpf, generation: -1, incident };
     line.length = length;
     line.frame = frame;
     line.rpf = rpf;
     line.second = -1;
     line.generation = this.#generation;
+    line.incident = incident;
     this.#lines[id] = line;
     return line;
   }

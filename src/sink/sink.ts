@@ -1,4 +1,5 @@
-import type { Device, DropEvent, LostEvent, Rpf, RpfMode, StartEvent, StopEvent } from '../events.js';
+import type { Device, DropEvent, Rpf, RpfMode, TraceEvent } from '../events.js';
+import type { Incident } from '../incident/incident.js';
 import type { DropReader } from '../record/decode.js';
 
 /** What the drops of all flows have in common that die in one place on one device in one state. */
@@ -25,6 +26,8 @@ export interface Flow {
   readonly rpf: Rpf | undefined;
   /** Drops that went to the sinks. */
   readonly drops: number;
+  /** May become another one while the flow lives. */
+  readonly incident: Incident | undefined;
 }
 
 /** Flows that are remembered at a time. */
@@ -37,7 +40,7 @@ export interface Sink {
   onReady: () => void;
   /** The record is valid during the call only. */
   drop(drop: DropReader, flow: Flow): void;
-  event(event: StartEvent | LostEvent | StopEvent): void;
+  event(event: Exclude<TraceEvent, DropEvent>): void;
   /** Nothing more comes for now: hand over what was collected. */
   flush(): void;
   /** The ids of flows are given out anew. */

@@ -1,5 +1,16 @@
 import stringWidth from 'string-width';
-import type { Device, DropEvent, LostEvent, Packet, Rpf, RpfMode, StartEvent, StopEvent } from '../events.js';
+import type {
+  Device,
+  DropEvent,
+  IncidentEvent,
+  LostEvent,
+  Packet,
+  Rpf,
+  RpfMode,
+  SysctlChangeEvent,
+  TraceEvent,
+} from '../events.js';
+import { changeText } from '../incident/summary.js';
 import { printable } from '../printable.js';
 import type { Clock } from '../record/clock.js';
 import type { DropReader } from '../record/decode.js';
@@ -23,6 +34,8 @@ export class TableSink implements Sink {
   readonly #widths = COLUMNS.map((column) => Math.max(column.min, column.title.length));
   #shown = '';
   #rowsToHeader = 0;
+  /** What the banner of each open incident said last. */
+  readonly #bannerDrops = new Map<string, number>();
 
   constructor(output: Output, clock: Clock, node: string, options: TableOptions) {
     this.#output = output;
@@ -49,11 +62,10 @@ export class TableSink implements Sink {
     this.#output.writeText(`${painted.join('  ').trimEnd()}\n`);
   }
 
-  event(event: StartEvent | LostEvent | StopEvent): void {
-    if (event.kind !== 'lost') return;
-    const cause = event.where === 'ring' ? 'the reader was too slow' : 'they happened inside of the tracer';
-    const text = `-- ${event.count} drops lost: ${cause}`;
-    this.#output.writeText(`${this.#paint(text, 'warning')}\n`);
+  event(event: Exclude<TraceEvent, DropEvent>): void {
+    if (event.kind === 'lost') this.#line(lostText(event), 'warning');
+    else if (event.kind === 'sysctl_change') this.#change(event);
+    else if (event.kind === 'incident') this.#banner(event);
   }
 
   flush(): void {
@@ -66,6 +78,27 @@ export class TableSink implements Sink {
 
   end(): Promise<void> {
     return this.#output.end();
+  }
+
+  /** Changes, and what was meant to be one; not who wrote what was there already. */
+  #change(event: SysctlChangeEvent): void {
+    if (event.outcome === 'changed')
+      this.#line(`-- ${event.time.slice(11, 23)} ${changeText(event, '')}`, 'change');
+    else if (event.outcome !== 'unchanged')
+      this.#line(`-- ${event.time.slice(11, 23)} ${changeText(event, '')}: ${event.outcome}`, 'dim');
+  }
+
+  /** When it begins, when it has grown tenfold, and when it is over. */
+  #banner(event: IncidentEvent): void {
+    const told = this.#bannerDrops.get(event.id) ?? 0;
+    if (event.state === 'update' && event.drops < told * BANNER_GROWTH) return;
+    if (event.state === 'closed') this.#bannerDrops.delete(event.id);
+    else this.#bannerDrops.set(event.id, event.drops);
+    this.#line(`== ${event.id} ${event.state === 'closed' ? 'closed: ' : ''}${event.summary}`, 'banner');
+  }
+
+  #line(text: string, style: Style): void {
+    this.#output.writeText(`${this.#paint(printable(text), style)}\n`);
   }
 
   #grow(cells: readonly string[]): void {
@@ -139,6 +172,8 @@ const STYLES = {
   refused: '1;31',
   device: '36',
   warning: '1;33',
+  change: '35',
+  banner: '1;7;31',
 };
 type Style = keyof typeof STYLES;
 
@@ -267,6 +302,12 @@ function modeText(mode: RpfMode | undefined): string {
   return `all=${mode.all} dev=${mode.device}${mode.unnumbered ? ' unnumbered' : ''}`;
 }
 
+function lostText({ where, count }: LostEvent): string {
+  if (where === 'sysctl') return `-- ${count} writes to settings went unseen: there were too many at a time`;
+  const cause = where === 'ring' ? 'the reader was too slow' : 'they happened inside of the tracer';
+  return `-- ${count} drops lost: ${cause}`;
+}
+
 function measure(text: string): number {
   return /^[\x20-\x7e]*$/.test(text) ? text.length : stringWidth(text);
 }
@@ -283,3 +324,4 @@ function truncate(text: string, width: number): string {
 }
 
 const GAP = 2;
+const BANNER_GROWTH = 10;

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 const source = fileURLToPath(new URL('../../src', import.meta.url));
 
 /** The stages of DESIGN.md section 1, in the order of the road. A stage imports only what stands before it. */
-const STAGES = ['capture', 'record', 'names', 'attribute', 'explain', 'incident', 'sink'];
+const STAGES = ['capture', 'record', 'names', 'attribute', 'settings', 'explain', 'incident', 'sink'];
 
 /** What every stage may use: no stage itself, and importing none. */
 const SHARED = ['errors.ts', 'events.ts', 'native.ts', 'printable.ts', 'root.ts', 'suggest.ts', 'version.ts'];

@@ -1,0 +1,81 @@
+import type { IncidentEvent } from '../events.js';
+import type { Change } from '../settings/change.js';
+import type { Condition, Refusal } from './culprit.js';
+
+export type Cause =
+  | { readonly kind: 'sysctl_change'; readonly change: Change }
+  | { readonly kind: 'unknown'; readonly why: string };
+
+export type Closing =
+  | { readonly kind: 'sysctl_change'; readonly change: Change }
+  | { readonly kind: 'drops_stopped'; readonly seconds: number }
+  | { readonly kind: 'crowded_out' };
+
+/** Drops of one network namespace that have one cause. Counts them; knows nothing of events. */
+export class Incident {
+  readonly id: string;
+  readonly netns: number;
+  cause: Cause;
+  /** The drop that it was opened for. */
+  readonly first: Refusal;
+  readonly conditions: readonly Condition[];
+  readonly firstNs: bigint;
+  drops = 0;
+  state: IncidentEvent['state'] = 'open';
+  closing: Closing | undefined;
+  /** The change that put an end to it, as soon as it is known; drops that were counted before still come in. */
+  setBack: Change | undefined;
+  /** CLOCK_MONOTONIC, when something of it was told last. */
+  toldNs = 0n;
+  /** Drops that had been told then. */
+  told = 0;
+  isTold = false;
+  /** When drops were taken last, by our own clock. */
+  activeNs: bigint;
+  readonly devices = new Set<string>();
+  readonly sources = new Set<string>();
+  readonly reasons = new Set<string>();
+  readonly verdicts = new Set<string>();
+  #lastLow = 0;
+  #lastHigh = 0;
+
+  constructor(id: string, first: Refusal, conditions: readonly Condition[], cause: Cause, timeNs: bigint) {
+    this.id = id;
+    this.netns = first.netns;
+    this.first = first;
+    this.conditions = conditions;
+    this.cause = cause;
+    this.firstNs = timeNs;
+    this.activeNs = timeNs;
+  }
+
+  get isOpen(): boolean {
+    return this.closing === undefined;
+  }
+
+  /** CLOCK_MONOTONIC of the last drop. */
+  get lastNs(): bigint {
+    return (BigInt(this.#lastHigh) << 32n) | BigInt(this.#lastLow);
+  }
+
+  /** A flow belongs to it from now on. `source` is only asked for while there is room for one more. */
+  enter(refusal: Refusal, source: () => string | undefined): void {
+    if (this.devices.size < MAX_NAMES) this.devices.add(refusal.device);
+    this.reasons.add(refusal.reason);
+    if (refusal.verdict !== undefined) this.verdicts.add(refusal.verdict);
+    const address = this.sources.size < MAX_NAMES ? source() : undefined;
+    if (address !== undefined) this.sources.add(address);
+  }
+
+  /** Drops of one of its flows. In the hot path: no objects, no bigint. */
+  take(count: number, timeLow: number, timeHigh: number): void {
+    this.drops += count;
+    if (timeHigh > this.#lastHigh || (timeHigh === this.#lastHigh && timeLow > this.#lastLow)) {
+      this.#lastLow = timeLow;
+      this.#lastHigh = timeHigh;
+    }
+  }
+}
+
+/** Devices and sources that are told apart. */
+const MAX_NAMES = 256;
