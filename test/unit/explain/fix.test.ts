@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { VerdictName } from '../../../src/events.js';
 import { checkSource, type FoundRoute, type ReverseRoute } from '../../../src/explain/check.js';
 import { type Ailment, findCure, settingKey } from '../../../src/explain/fix.js';
 import { findPlace } from '../../../src/explain/namespace.js';
-import type { VerdictName } from '../../../src/explain/verdict.js';
 
 const OWN = 12;
 const elsewhere: FoundRoute = {
