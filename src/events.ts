@@ -1,6 +1,4 @@
 import { z } from 'zod';
-import { LOOKUPS, ROUTE_TYPES } from './explain/check.js';
-import { VERDICTS } from './explain/verdict.js';
 
 /*
  * The events: one source of types, of validation and of the JSON Schema. Keys stand in the order in which they are
@@ -153,6 +151,22 @@ export const rpfMode = z.strictObject({
   route_localnet: z.boolean(),
   forwarding: z.boolean().describe('net.ipv4.conf.DEVICE.forwarding'),
 });
+
+export const VERDICTS = [
+  'strict_mismatch',
+  'unnumbered_mismatch',
+  'no_reverse_route',
+  'local_source',
+  'invalid_source',
+  'loopback_source',
+  'not_rpf',
+] as const;
+
+/** How a lookup ended that found no way back. */
+export const LOOKUPS = ['none', 'unreachable', 'prohibit', 'blackhole', 'rule'] as const;
+
+/** RTN_* of include/uapi/linux/rtnetlink.h, those that a lookup can find. */
+export const ROUTE_TYPES = ['unspecified', 'unicast', 'local', 'broadcast', 'anycast', 'multicast'] as const;
 
 export const reverseRoute = z.strictObject({
   lookup: z.enum(LOOKUPS).optional().describe('Instead of a route: how the lookup ended'),
@@ -435,6 +449,9 @@ export type TraceEvent = z.infer<typeof event>;
 export type Packet = z.infer<typeof packet>;
 export type Device = z.infer<typeof device>;
 export type DeviceRole = (typeof DEVICE_ROLES)[number];
+export type VerdictName = (typeof VERDICTS)[number];
+export type Lookup = (typeof LOOKUPS)[number];
+export type RouteType = (typeof ROUTE_TYPES)[number];
 export type Rpf = z.infer<typeof rpf>;
 export type RpfMode = z.infer<typeof rpfMode>;
 

@@ -39,6 +39,8 @@ export interface PipelineOptions {
   readonly node: string;
   readonly ownNetns: number | undefined;
   readonly makeSink: (clock: Clock) => Sink;
+  /** Root of the file system in which settings and names of network namespaces are looked for; default /. */
+  readonly root?: string;
   /** Known already when drops are filtered by reason. */
   readonly reasons?: ReasonNames | undefined;
   /** Drop events to emit; those that come later are counted as discarded. */
@@ -85,6 +87,7 @@ export class Pipeline {
     this.#explainer = new Explainer({
       addon,
       ownNetns: options.ownNetns,
+      ...(options.root !== undefined && { root: options.root }),
       hasSourceReasons: () => this.reasons.find('IP_LOCAL_SOURCE') !== undefined,
     });
     this.#contexts = new PartCache({

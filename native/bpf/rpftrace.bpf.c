@@ -743,6 +743,17 @@ static __always_inline void parse_fast(struct drop *drop)
 	rpf_parse_ipv4(&drop->window, 0, &drop->packet);
 }
 
+/*
+ * The kernel asks itself with a dummy when it is asked for a route (RTM_GETROUTE: `ip route get`, and our own lookups), and
+ * frees it as a drop when there is none. It never was on its way. It alone has an Ethernet header at offset 0:
+ * inet_rtm_getroute_build_skb(), net/ipv4/route.c, v4.18 and newer.
+ */
+static __always_inline bool is_route_question(struct sk_buff *skb)
+{
+	return !skb->mac_header && !skb->network_header && skb->data == skb->head &&
+	       skb->protocol == rpf_swap16(RPF_ETH_P_IP);
+}
+
 static __always_inline int on_drop(struct sk_buff *skb, void *location, __u32 reason, struct sock *rx_sk)
 {
 	struct drop drop = { .skb = (__u64)skb };
@@ -750,6 +761,8 @@ static __always_inline int on_drop(struct sk_buff *skb, void *location, __u32 re
 	struct net *net = device ? device->nd_net.net : NULL;
 	struct rpf_total_value *total;
 
+	if (is_route_question(skb))
+		return 0;
 	if (device && !is_net(net)) {
 		drop.flags |= RPF_DEVICE_STALE;
 		device = NULL;

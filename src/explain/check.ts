@@ -1,3 +1,5 @@
+import type { Lookup, RouteType } from '../events.js';
+
 /** A switch that is on where `all` or the device has it on. */
 export interface Switch {
   readonly all: boolean;
@@ -37,26 +39,6 @@ export interface UnknownRoute {
   readonly kind: 'unknown';
   readonly why: string;
 }
-
-export const ROUTE_TYPES = [
-  'unspecified',
-  'unicast',
-  'local',
-  'broadcast',
-  'anycast',
-  'multicast',
-  'blackhole',
-  'unreachable',
-  'prohibit',
-  'throw',
-  'nat',
-] as const;
-/** RTN_* of include/uapi/linux/rtnetlink.h, in its order. */
-export type RouteType = (typeof ROUTE_TYPES)[number];
-
-export const LOOKUPS = ['none', 'unreachable', 'prohibit', 'blackhole', 'rule'] as const;
-/** How a lookup ended that found no way back. */
-export type Lookup = (typeof LOOKUPS)[number];
 
 /** What the kernel looks at when it checks a source that has an ordinary address. */
 export interface SourceState {

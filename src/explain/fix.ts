@@ -1,6 +1,6 @@
+import type { VerdictName } from '../events.js';
 import { checkSource, type FoundRoute, isOn, type ReverseRoute, type SourceState } from './check.js';
 import type { CommandPlace } from './namespace.js';
-import type { VerdictName } from './verdict.js';
 
 /** What a cure is chosen by. */
 export interface Ailment {

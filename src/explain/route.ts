@@ -1,5 +1,6 @@
+import type { Lookup, RouteType } from '../events.js';
 import type { NativeAddon, NativeRoute, NativeRouteQuery, NativeRules } from '../native.js';
-import { type FailedLookup, type FoundRoute, type Lookup, type ReverseRoute, ROUTE_TYPES } from './check.js';
+import type { FailedLookup, FoundRoute, ReverseRoute } from './check.js';
 import { kindOf } from './verdict.js';
 
 /** Whose way back is asked for. */
@@ -169,7 +170,7 @@ function describe(answer: NativeRoute, rules: NativeRules, doubts: readonly stri
   const unique = [...new Set(hops)];
   const found: Omit<FoundRoute, 'certain' | 'uncertain'> = {
     kind: 'found',
-    type: ROUTE_TYPES[answer.type ?? 0] ?? 'unspecified',
+    type: TYPES[answer.type ?? 0] ?? 'unspecified',
     hops: unique,
     device: answer.device,
     ifindex: answer.ifindex,
@@ -228,6 +229,7 @@ const LOOKUP_OF: Readonly<Record<number, Exclude<Lookup, 'rule'>>> = {
 };
 
 /** include/uapi/linux/rtnetlink.h */
+const TYPES: readonly RouteType[] = ['unspecified', 'unicast', 'local', 'broadcast', 'anycast', 'multicast'];
 const RTN_LOCAL = 2;
 const RTN_BROADCAST = 3;
 

@@ -1,16 +1,5 @@
-import type { Packet, RpfMode } from '../events.js';
+import type { Packet, RpfMode, VerdictName } from '../events.js';
 import { checkSource, type FoundRoute, type Outcome, type ReverseRoute, type SourceState } from './check.js';
-
-export const VERDICTS = [
-  'strict_mismatch',
-  'unnumbered_mismatch',
-  'no_reverse_route',
-  'local_source',
-  'invalid_source',
-  'loopback_source',
-  'not_rpf',
-] as const;
-export type VerdictName = (typeof VERDICTS)[number];
 
 /** All that the verdict on a drop is made of. */
 export interface Facts {

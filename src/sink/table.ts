@@ -209,7 +209,7 @@ const COLUMNS: readonly Column[] = [
     style: (event) => (verdictText(event.rpf) === '-' ? 'plain' : 'refused'),
     min: 16,
     max: 22,
-    importance: 6.5,
+    importance: 4.5,
   },
   {
     title: 'DEVICE',

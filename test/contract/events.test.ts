@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { event, jsonSchema } from '../../src/events.js';
 import { FLAGS, LOST_WHERE } from '../../src/record/layout.gen.js';
 import { FakeAddon } from '../fixtures/addon.js';
 import { makeDrop, makeLink, makeLost } from '../fixtures/batch.js';
+import { temporaryDirectory } from '../fixtures/directory.js';
 import { traceLines } from '../fixtures/pipeline.js';
 
 interface Schema {
@@ -109,8 +111,39 @@ async function everyEvent(): Promise<any[]> {
   ];
   return [
     ...(await traceAll(records, own)),
+    ...(await refusals(own)),
     ...(await traceLines([], { cause: { why: 'error', error: 'x' }, addon: withoutReasons() })).events,
   ];
+}
+
+/** Refused sources with all that can be said of them. */
+async function refusals(own: number): Promise<object[]> {
+  const flags = FLAGS.DEVICE | FLAGS.CONF | FLAGS.L3;
+  const [pod, local, gone, none] = [
+    [10, 0, 0, 1],
+    [10, 0, 0, 2],
+    [10, 0, 0, 3],
+    [10, 0, 0, 4],
+  ];
+  const addon = new FakeAddon();
+  addon.names.delete(89); // a kernel before 6.13
+  const route = { type: 1, table: 254, prefix: '10.0.0.0/24', device: 'cilium_host', ifindex: 4 };
+  addon.routes.set('10.0.0.1', { ...route, gateway: '10.0.0.9', hops: [4, 5], hopCount: 2, nexthopId: 8 });
+  addon.routes.set('10.0.0.2', { ...route, type: 2, hops: [4], hopCount: 1 });
+  addon.routes.set('10.0.0.3', { ...route, hops: [12], hopCount: 1 });
+  const root = temporaryDirectory();
+  mkdirSync(join(root, 'etc/sysctl.d'), { recursive: true });
+  writeFileSync(join(root, 'etc/sysctl.d/50.conf'), 'net.ipv4.conf.all.rp_filter = 1');
+  const records = [
+    makeDrop({ flags, src: pod, netns: own }),
+    makeDrop({ flags, src: pod, netns: 7 }),
+    makeDrop({ flags, src: local, netns: own, reason: 2 }),
+    makeDrop({ flags, src: gone, netns: own }),
+    makeDrop({ flags, src: none, netns: own }),
+    makeDrop({ flags, src: pod, netns: 0 }),
+    makeDrop({ flags, src: [224, 0, 0, 1], netns: own, reason: 2 }),
+  ];
+  return (await traceLines(records, { addon, root: `${root}/` })).events;
 }
 
 function withoutReasons(): FakeAddon {

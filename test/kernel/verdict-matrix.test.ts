@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Rpf } from '../../src/events.js';
 import { checkSource, type Outcome } from '../../src/explain/check.js';
 import { ReverseRoutes } from '../../src/explain/route.js';
 import type { Lab } from '../../src/lab/lab.js';
@@ -151,7 +152,8 @@ describe('model and kernel agree in every cell', () => {
     }
     if (settings.at(-1)?.numbered) await lab.inside(site.place, site.unnumber);
 
-    expect(cells.filter(({ expected, came }) => came !== expected).slice(0, 10)).toEqual([]);
+    expect(cells.filter(({ expected, came }) => !agree(expected, came)).slice(0, 10)).toEqual([]);
+    expect(cells.filter(({ came }) => came.endsWith(NO_TIME)).length).toBeLessThan(cells.length / 10);
     expect(cells).toHaveLength(settings.length * waysOf(site).length);
     expect(cells.filter(({ came }) => came !== 'accepted').length).toBeGreaterThan(cells.length / 10);
   }
@@ -168,6 +170,12 @@ describe('model and kernel agree in every cell', () => {
     }));
   }
 });
+
+const NO_TIME = '(no time)';
+
+function agree(expected: string, came: string): boolean {
+  return came === expected || came === `${expected.split(' ')[0]} ${NO_TIME}`;
+}
 
 interface Cell {
   readonly setting: Setting;
@@ -187,10 +195,16 @@ async function refused(site: Site, witness: Witness): Promise<Map<string, string
   return new Map(
     drops.flatMap(({ place, event: { reason, packet, device, rpf } }) =>
       place === site.place && device.name === site.device && packet?.src?.startsWith(PREFIX)
-        ? [[packet.src, isRefusal(reason) ? `${reason} ${rpf?.verdict}` : 'accepted'] as const]
+        ? [[packet.src, isRefusal(reason) ? outcomeOf(reason, rpf) : 'accepted'] as const]
         : [],
     ),
   );
+}
+
+/** On a busy machine lookups may take more time than they are given: then there is a reason, and no verdict. */
+function outcomeOf(reason: string | undefined, rpf: Rpf | undefined): string {
+  const hadNoTime = /too many sources/.test(rpf?.verdict_unknown ?? '');
+  return hadNoTime ? `${reason} ${NO_TIME}` : `${reason} ${rpf?.verdict}`;
 }
 
 function isRefusal(reason: string | undefined): boolean {
@@ -198,7 +212,7 @@ function isRefusal(reason: string | undefined): boolean {
 }
 
 function predict(lab: Lab, site: Site, setting: Setting, ways: number): Outcome[] {
-  const routes = new ReverseRoutes({ addon });
+  const routes = new ReverseRoutes({ addon, now: () => 0 }); // a busy machine takes its time; the model may
   const netns = lab.inode(site.place);
   const ifindex = addon.route(netns, { dst: source(0) }).ifindex as number;
   return Array.from({ length: ways }, (_, way) => {

@@ -111,6 +111,16 @@ describe('the verdict on a refused source', () => {
     });
   });
 
+  it('comes from questions that are no drops themselves', async () => {
+    const { code } = await lab.attemptInside('node', 'ip route get 127.0.0.1 from 203.0.113.9 iif eth0');
+    expect(code).not.toBe(0);
+    await lab.inside('node', 'ip route add unreachable 10.99.0.1; ! ip route get 10.99.0.1');
+    await lab.inside('node', 'ip route delete unreachable 10.99.0.1');
+
+    const locations = (await witness.drops()).map(({ event }) => event.location);
+    expect(locations.filter((location) => location?.startsWith('inet_rtm_getroute'))).toEqual([]);
+  });
+
   /** What is still refused when the case is provoked with the fix applied. */
   async function dropsAfter(labCase: LabCase, fix: string): Promise<string[]> {
     await withSteps(lab, labCase.setup, async () => {
