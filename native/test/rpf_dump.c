@@ -50,7 +50,8 @@ static void print_sysctl(const struct rpf_sysctl *sysctl)
 	uint32_t i;
 
 	printf("sysctl %s old=%.4s new=%.4s netns=%u pid=%u uid=%u comm=%s flags=%x args=", sysctl->name,
-	       sysctl->old_value, sysctl->new_value, sysctl->netns, sysctl->pid, sysctl->uid, sysctl->comm, sysctl->flags);
+	       sysctl->old_value, sysctl->new_value, sysctl->netns, sysctl->pid, sysctl->uid, sysctl->comm,
+	       sysctl->flags);
 	for (i = 0; i < sysctl->args_bytes; i++)
 		putchar(sysctl->args[i] ? sysctl->args[i] : ' ');
 	for (i = 0; i < sysctl->parents; i++)

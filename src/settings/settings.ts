@@ -191,7 +191,7 @@ export class Settings {
       const table = namespace.tables.get(storedAs(attempt.setting));
       if (attempt.old === undefined || table === undefined) continue;
       const isUnknown = !table.values.has(attempt.device);
-      if (isUnknown || attempt.timeNs < namespace.sinceNs) table.values.set(attempt.device, attempt.old);
+      if (isUnknown || attempt.timeNs <= namespace.sinceNs) table.values.set(attempt.device, attempt.old);
       if (isUnknown) namespace.devices.set(attempt.device, attempt.timeNs);
     }
   }
@@ -202,8 +202,7 @@ export class Settings {
     const table = namespace.tables.get(setting);
     const missed = table ? this.#missedBefore(namespace, attempt, table) : [];
     namespace.suspects.delete(suspectKey(setting, attempt.device));
-    const didChange =
-      outcome.outcome === 'changed' || (outcome.outcome === 'unconfirmed' && attempt.wanted !== attempt.old);
+    const didChange = outcome.outcome === 'changed';
     const effects =
       table && didChange && attempt.wanted !== undefined
         ? table.write(attempt.device, attempt.wanted)
@@ -217,9 +216,9 @@ export class Settings {
         new: attempt.newText,
         seen_by: 'cgroup_sysctl',
         ...outcome,
-        ...(table || !didChange
-          ? effectMembers(effects)
-          : { effective_unknown: 'the settings of this namespace could not be read' }),
+        ...(outcome.outcome === 'unconfirmed'
+          ? { effective_unknown: 'it is not known what became of it' }
+          : effectMembers(effects)),
         writer: attempt.writer,
       },
       timeNs: attempt.timeNs,
