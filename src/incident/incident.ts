@@ -30,6 +30,8 @@ export class Incident {
   /** Drops that had been told then. */
   told = 0;
   isTold = false;
+  /** Its cause has been found since. */
+  isExplained = false;
   /** When drops were taken last, by our own clock. */
   activeNs: bigint;
   readonly devices = new Set<string>();

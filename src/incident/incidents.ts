@@ -135,7 +135,9 @@ export class Incidents {
   #explain(incident: Incident): void {
     const { first, conditions, firstNs } = incident;
     const change = this.#history.culpritOf(first, conditions, firstNs, this.#options.settings);
-    if (change) incident.cause = { kind: 'sysctl_change', change };
+    if (change === undefined) return;
+    incident.cause = { kind: 'sysctl_change', change };
+    incident.isExplained = true;
   }
 
   #ending(incident: Incident, now: bigint): Closing | undefined {
@@ -155,6 +157,7 @@ export class Incidents {
   #tell(incident: Incident, now: bigint): IncidentEvent {
     incident.state = incident.closing ? 'closed' : incident.isTold ? 'update' : 'open';
     incident.isTold = true;
+    incident.isExplained = false;
     incident.told = incident.drops;
     incident.toldNs = now;
     const told = this.#describe(incident, now);
@@ -229,7 +232,7 @@ function isOf(incident: Incident, { netns, reason }: Refusal, change: Change | u
 
 function isNews(incident: Incident, now: bigint): boolean {
   if (incident.drops === 0) return false;
-  if (!incident.isTold || incident.closing) return true;
+  if (!incident.isTold || incident.isExplained || incident.closing) return true;
   return incident.drops > incident.told && now - incident.toldNs >= UPDATE_NS;
 }
 

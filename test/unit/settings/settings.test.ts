@@ -47,6 +47,16 @@ describe('what became of a write', () => {
     ]);
   });
 
+  test('what puzzles is not decided while records may be on their way', () => {
+    const world = known();
+    world.write('all', '1', { refused: true });
+    world.pass(1000);
+    world.settle('early');
+    expect(world.changes).toEqual([]);
+    world.settle('idle');
+    expect(world.changes).toMatchObject([{ outcome: 'rejected' }]);
+  });
+
   test('a text that is no number needs no time', () => {
     const world = known();
     world.write('all', 'foo');
@@ -199,7 +209,7 @@ describe('what became of a write', () => {
           world.pass(ms);
           if (settles) world.settle();
         }
-        world.settle(true);
+        world.settle('final');
         expect(world.changes).toHaveLength(steps.length);
         expect(world.changes.filter(({ outcome }) => outcome === 'unconfirmed')).toEqual([]);
         expect(world.changes.every(({ seen_by }) => seen_by === 'cgroup_sysctl')).toBe(true);
@@ -313,7 +323,7 @@ describe('what changed without a write that was seen', () => {
     const world = known();
     world.set('all', 1);
     world.reconcile();
-    world.settle(true);
+    world.settle('final');
     expect(world.changes).toHaveLength(1);
   });
 });
