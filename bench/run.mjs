@@ -1,7 +1,7 @@
 /**
  * Measures what tracing costs, with real drops, rivals side by side:  npm run bench -- [options]
  *
- * Prints a table and writes bench/results/<date>-<kernel>.json. Ends with 0 when everything was measured and every drop
+ * Prints a table and writes it to bench/results/<date>-<kernel>.txt, all figures to the .json beside it. Ends with 0 when everything was measured and every drop
  * accounted for, whether targets are met or not; with 1 when not; with 2 for wrong usage.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -18,8 +18,8 @@ await main(async () => {
   if (options.help) return process.stdout.write(usage);
   if (!isRoot()) throw new Stop('the bench needs root: it creates network namespaces and loads BPF programs');
   const result = await measure(options);
-  process.stdout.write(formatReport(result));
-  process.stdout.write(`\nwritten to ${write(result, options)}\n`);
+  const report = formatReport(result);
+  process.stdout.write(`\n${report}\nwritten to ${write(result, report, options)}\n`);
   for (const problem of result.problems) process.stderr.write(`bench: ${problem}\n`);
   process.exitCode = result.problems.length > 0 ? 1 : 0;
 });
@@ -56,12 +56,13 @@ function settings({ help, scratch, results, ...rest }) {
   return rest;
 }
 
-function write(result, { results }) {
+function write(result, report, { results }) {
   const directory = results ?? join(root, 'bench', 'results');
-  const file = join(directory, `${result.started.slice(0, 10)}-${result.machine.kernel}.json`);
+  const file = join(directory, `${result.started.slice(0, 10)}-${result.machine.kernel}`);
   mkdirSync(directory, { recursive: true });
-  writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
-  return file;
+  writeFileSync(`${file}.json`, `${JSON.stringify(result, null, 2)}\n`);
+  writeFileSync(`${file}.txt`, report);
+  return `${file}.json`;
 }
 
 /** Aborted by the signals that ask us to end, so that namespaces, sysctls and children are put back. */

@@ -1,7 +1,7 @@
 import type { StopEvent } from './events.js';
 import type { ReasonNames } from './names/reasons.js';
 import type { NativeStats, NativeTotal } from './native.js';
-import { type CounterReadings, reconcile } from './reconcile.js';
+import { type CounterReadings, reconcile, type Traced } from './reconcile.js';
 
 /** Everything that the last word of a trace is made from. */
 export interface Books {
@@ -9,6 +9,8 @@ export interface Books {
   readonly totals: readonly NativeTotal[];
   readonly reasons: ReasonNames;
   readonly readings: CounterReadings;
+  /** The only namespaces that were asked for. What became of others is none of this trace's business. */
+  readonly netns?: readonly number[] | undefined;
   /** Drops that went to the sinks, in how many events. */
   readonly emitted: number;
   readonly events: number;
@@ -26,7 +28,10 @@ export function account(books: Books): Account {
   const totals = totalsOf(books);
   const difference = totals.matched - totals.emitted - totals.lost - totals.discarded;
   const rpfilter = books.reasons.find('IP_RPFILTER');
-  const netns = reconcile(books.readings, tracedByNetns(books.totals, rpfilter));
+  const traced = tracedByNetns(books.totals, rpfilter);
+  const netns = reconcile(books.readings, traced).filter(
+    (entry) => books.netns === undefined || books.netns.includes(entry.netns),
+  );
   const verdict = verdictOf(netns, difference === 0, rpfilter !== undefined);
   return {
     totals,
@@ -54,9 +59,10 @@ function totalsOf({ stats, emitted, events, discarded, malformed }: Books): Stop
   };
 }
 
-function tracedByNetns(totals: readonly NativeTotal[], rpfilter: number | undefined): Map<number, number> {
-  const refused = totals.filter((total) => total.reason === rpfilter);
-  return new Map(refused.map((total) => [total.netns, Number(total.seen)]));
+function tracedByNetns(totals: readonly NativeTotal[], rpfilter: number | undefined): Traced[] {
+  return totals
+    .filter((total) => total.reason === rpfilter)
+    .map(({ netns, netnsCookie, seen }) => ({ netns, netnsCookie, count: Number(seen) }));
 }
 
 function verdictOf(

@@ -24,6 +24,8 @@ export interface NativeConfig {
 /** Exact totals since attach. Counts are bigint: they may pass 2^53. */
 export interface NativeTotal {
   readonly netns: number;
+  /** SO_NETNS_COOKIE: unlike the inode number never given to another namespace. 0n: unknown. */
+  readonly netnsCookie: bigint;
   readonly reason: number;
   readonly seen: bigint;
   readonly matched: bigint;
@@ -52,6 +54,8 @@ export interface NativeStats {
 
 export interface NativeNetnsCounter {
   readonly netns: number;
+  /** 0n: unknown, because the namespace may not be entered or the kernel has no cookies. */
+  readonly netnsCookie: bigint;
   readonly pid: number;
   readonly path: string;
   /** TcpExt IPReversePathFilter; absent when it could not be read, then `errno` says why. */

@@ -11,25 +11,42 @@ export interface CounterReadings {
   readonly afterDetach: readonly NativeNetnsCounter[];
 }
 
+/** Reverse-path drops of one network namespace. */
+export interface Traced {
+  readonly netns: number;
+  readonly netnsCookie: bigint;
+  readonly count: number;
+}
+
 /**
  * Holds the reverse-path drops that were traced, by network namespace, against TcpExt IPReversePathFilter. The programs
  * were attached at some moment between two readings and detached between two others, so what the kernel counted in between
  * is known within bounds. They are equal unless there were drops in just these moments.
+ *
+ * Inode numbers of namespaces that are gone are given to new ones at once, so namespaces are told apart by their cookie
+ * where it is known.
  */
-export function reconcile(readings: CounterReadings, traced: ReadonlyMap<number, number>): NetnsAccount[] {
-  const moments = {
-    beforeAttach: byNetns(readings.beforeAttach),
-    afterAttach: byNetns(readings.afterAttach),
-    beforeDetach: byNetns(readings.beforeDetach),
-    afterDetach: byNetns(readings.afterDetach),
-  };
-  const inums = [...new Set([...traced.keys(), ...moments.afterDetach.keys()])];
-  return inums.flatMap((netns) => {
-    const count = traced.get(netns) ?? 0;
-    const bounds = boundsOf(netns, moments);
+export function reconcile(readings: CounterReadings, traced: readonly Traced[]): NetnsAccount[] {
+  const silent = readings.afterDetach
+    .filter((counter) => !traced.some((entry) => isSame(entry, counter)))
+    .map(({ netns, netnsCookie }) => ({ netns, netnsCookie, count: 0 }));
+  return [...traced, ...silent].flatMap((entry) => {
+    const { netns, count } = entry;
+    const bounds = boundsOf(entry, readings);
     if (typeof bounds !== 'string') return bounds.max > 0 || count > 0 ? [compare(netns, count, bounds)] : [];
     return count > 0 ? [{ netns, traced: count, reconciled: null, why: bounds }] : [];
   });
+}
+
+interface Named {
+  readonly netns: number;
+  readonly netnsCookie: bigint;
+}
+
+function isSame(a: Named, b: Named): boolean {
+  return (
+    a.netns === b.netns && (a.netnsCookie === b.netnsCookie || a.netnsCookie === 0n || b.netnsCookie === 0n)
+  );
 }
 
 /** What the kernel counted: at least, at most. */
@@ -39,26 +56,20 @@ interface Bounds {
   readonly isNew: boolean;
 }
 
-type Moments = Record<keyof CounterReadings, ReadonlyMap<number, NativeNetnsCounter>>;
-
-function byNetns(counters: readonly NativeNetnsCounter[]): Map<number, NativeNetnsCounter> {
-  return new Map(counters.map((counter) => [counter.netns, counter]));
-}
-
 /** Or why there are none. */
-function boundsOf(netns: number, moments: Moments): Bounds | string {
-  const last = moments.afterDetach.get(netns);
+function boundsOf(entry: Named, readings: CounterReadings): Bounds | string {
+  const find = (counters: readonly NativeNetnsCounter[]) =>
+    counters.find((counter) => isSame(entry, counter));
+  const last = find(readings.afterDetach);
   if (last === undefined) return 'the network namespace is gone, or was never visible from here';
-  const readings = [moments.beforeAttach, moments.afterAttach, moments.beforeDetach].map((at) =>
-    at.get(netns),
-  );
-  const unreadable = [...readings, last].find((reading) => reading?.errno !== undefined);
+  const earlier = [readings.beforeAttach, readings.afterAttach, readings.beforeDetach].map(find);
+  const unreadable = [...earlier, last].find((reading) => reading?.errno !== undefined);
   if (unreadable) return `its counter cannot be read (errno ${unreadable.errno})`;
-  const [beforeAttach, afterAttach, beforeDetach] = readings.map(countOf) as [number, number, number];
+  const [beforeAttach, afterAttach, beforeDetach] = earlier.map(countOf) as [number, number, number];
   return {
     min: Math.max(beforeDetach - afterAttach, 0),
     max: countOf(last) - beforeAttach,
-    isNew: readings[0] === undefined,
+    isNew: earlier[0] === undefined,
   };
 }
 

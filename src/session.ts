@@ -173,6 +173,7 @@ export class Session {
         totals: capture.totals(),
         reasons,
         readings: this.#readings,
+        netns: this.#options.config.netns,
         ...counts,
         malformed,
       }),

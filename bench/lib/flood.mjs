@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { root, Stop } from '../../scripts/lib/command.mjs';
+import { busySeconds } from './machine.mjs';
 
 /**
  * Real IP_RPFILTER drops: the lab's pod sends to the world, and its node, in strict mode, would send the answer out of
@@ -40,7 +41,7 @@ export class Flood {
 
   /**
    * Sends `count` packets, `rate` a second or as fast as possible, and waits until the kernel has dropped them all.
-   * `dropped` is by how much its own counter rose.
+   * `dropped` is by how much its own counter rose, `othersSeconds` the CPU time that all but the sender took meanwhile.
    */
   async send(count, rate) {
     const before = await this.#counter();
@@ -51,9 +52,12 @@ export class Flood {
       dst: this.#library.ADDRESS.world,
     };
     const startedMs = Date.now();
+    const busy = busySeconds();
     const sent = await this.#library.send(this.#lab, packet, { count, rate, signal: this.#signal });
+    const seconds = sent.elapsedNs / 1e9;
+    const othersSeconds = busy() - seconds;
     const dropped = await this.#settle(before, sent.sent);
-    return { ...sent, startedMs, dropped, perSecond: (sent.sent * 1e9) / sent.elapsedNs };
+    return { ...sent, startedMs, dropped, seconds, othersSeconds, perSecond: sent.sent / seconds };
   }
 
   async close() {

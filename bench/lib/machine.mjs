@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
 import { read } from '../../scripts/lib/command.mjs';
+import { round } from './statistics.mjs';
 
 /** What the figures depend on. No names: results are published. */
 export function describeMachine(scratch) {
@@ -25,25 +26,36 @@ export function bpftraceVersion() {
 
 /** Of the last minute: processes that run or want to. */
 export function loadAverage() {
-  return Math.round(loadavg()[0] * 100) / 100;
+  return round(loadavg()[0], 2);
 }
 
-/** CPU time that the hypervisor gave to others, from now to the call of the function that it returns. */
+/** Share of the CPU time that the hypervisor gave to others, from now to the call of the function that it returns. */
 export function stealPercent() {
-  const before = readCpuTicks();
+  const before = readCpuSeconds();
   return () => {
-    const after = readCpuTicks();
-    const steal = after.steal - before.steal;
-    return Math.round((1000 * steal) / Math.max(1, after.all - before.all)) / 10;
+    const after = readCpuSeconds();
+    return round((100 * (after.steal - before.steal)) / Math.max(TICK_SECONDS, after.all - before.all), 1);
   };
 }
 
-/** proc_stat(5): user nice system idle iowait irq softirq steal. */
-function readCpuTicks() {
-  const [, ...ticks] = readFileSync('/proc/stat', 'utf8').split('\n')[0].split(/\s+/);
-  const counted = ticks.slice(0, 8).map(Number);
-  return { steal: counted[7], all: counted.reduce((sum, value) => sum + value, 0) };
+/** CPU time that all processes took, from now to the call of the function that it returns. */
+export function busySeconds() {
+  const before = readCpuSeconds();
+  return () => readCpuSeconds().busy - before.busy;
 }
+
+/** proc_stat(5): user nice system idle iowait irq softirq steal. */
+function readCpuSeconds() {
+  const [, ...words] = readFileSync('/proc/stat', 'utf8').split('\n')[0].split(/\s+/);
+  const [user, nice, system, idle, iowait, irq, softirq, steal] = words.map(
+    (word) => Number(word) * TICK_SECONDS,
+  );
+  const busy = user + nice + system + irq + softirq;
+  return { busy, steal, all: busy + idle + iowait + steal };
+}
+
+/** USER_HZ, the same on all of Linux's usual architectures. */
+const TICK_SECONDS = 0.01;
 
 function line(text) {
   return text?.trim().split('\n')[0];

@@ -39,6 +39,7 @@ async function floodPair(bench, tracer) {
     ratio: round(sample.sender_per_second / without.perSecond, 4),
     cost_ns_per_drop: round(1e9 / sample.sender_per_second - 1e9 / without.perSecond),
     ...sample,
+    others_percent: Math.max(othersPercent(without, 0), sample.others_percent),
   };
 }
 
@@ -54,6 +55,7 @@ function summarizeFlood(runs) {
     lost: Math.max(...all('lost')),
     untold: Math.max(...all('untold')),
     cpu_seconds: round(median(all('cpu_seconds')), 3),
+    others_percent: round(median(all('others_percent'))),
     peak_rss_mb: Math.max(...all('peak_rss_mb')),
     runs,
   };
@@ -88,9 +90,15 @@ async function tracedRun(bench, tracer, drops, rate) {
         events_per_second: round((1000 * account.events) / (lastLineMs - sent.startedMs)),
       }),
       cpu_seconds: round(cpu, 3),
+      others_percent: othersPercent(sent, cpu),
       peak_rss_mb: round(peakRss / 1e6, 1),
     };
   });
+}
+
+/** CPU time that neither the sender nor the tracer used: of one CPU, while the sender ran. */
+function othersPercent({ seconds, othersSeconds }, tracerSeconds) {
+  return round(Math.max(0, (100 * (othersSeconds - tracerSeconds)) / seconds));
 }
 
 /** In a run of its own: reading the clock before and after each run of a program slows the sender down. */

@@ -10,6 +10,7 @@ const ROWS = [
   ['lost, told', 'flood.lost'],
   ['lost, untold', 'flood.untold'],
   ['CPU s of the tracer', 'flood.cpu_seconds', 2],
+  ['CPU of others, %', 'flood.others_percent'],
   ['peak RSS, MB', 'peak_rss_mb'],
   ['start to attached, ms', 'start.attached_ms'],
   ['drop to line p50, ms', 'latency.p50_ms', 2],
@@ -27,7 +28,7 @@ export function formatReport(result) {
   const header = ['', ...columns.map(([, { title }]) => title)];
   const rows = ROWS.map((row) => [row[0], ...columns.map((column) => cell(column, row, result.targets))]);
   const table = [header, ...rows.filter(hasFigures), ...rateRows(result, columns)];
-  return `\n${headline(result)}\n\n${align(table)}\n${verdict(result.targets)}\n`;
+  return `${headline(result)}\n\n${align(table)}\n${verdict(result.targets)}\n`;
 }
 
 function headline({ machine, load, options }) {

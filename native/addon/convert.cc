@@ -48,6 +48,7 @@ Napi::Object ToObject(Napi::Env env, const rpf_total &total)
 {
 	const auto object = Napi::Object::New(env);
 	object.Set("netns", total.netns);
+	object.Set("netnsCookie", Napi::BigInt::New(env, total.netns_cookie));
 	object.Set("reason", total.reason);
 	object.Set("seen", Napi::BigInt::New(env, total.seen));
 	object.Set("matched", Napi::BigInt::New(env, total.matched));
@@ -59,6 +60,7 @@ Napi::Object ToObject(Napi::Env env, const rpf_netns_counter &counter)
 {
 	const auto object = Napi::Object::New(env);
 	object.Set("netns", counter.netns);
+	object.Set("netnsCookie", Napi::BigInt::New(env, counter.netns_cookie));
 	object.Set("pid", counter.pid);
 	object.Set("path", counter.path);
 	if (counter.err)

@@ -107,6 +107,7 @@ struct drop {
 	__u64 skb;
 	__u64 device; /* 0: none */
 	__u64 net;    /* 0: unknown */
+	__u64 netns_cookie;
 	__u32 flags;
 	__u32 linear_end; /* offset of the end of the linear data from skb->head */
 	__u32 nonlinear;  /* bytes of the packet after it */
@@ -285,8 +286,7 @@ __noinline int fill_detail(const struct drop *drop, struct rpf_detail *detail)
 		detail->flags |= RPF_VLAN;
 		detail->vlan_id = rpf_member(struct sk_buff, drop->skb, vlan_tci) & 0xfff;
 	}
-	if (drop->net)
-		detail->netns_cookie = rpf_member(struct net, drop->net, net_cookie);
+	detail->netns_cookie = drop->netns_cookie;
 	if (drop->device)
 		fill_device(drop->device, detail);
 	if (drop->flags & RPF_CONF)
@@ -313,9 +313,9 @@ static __always_inline void fill_record(const struct drop *drop, struct rpf_drop
 }
 
 /* A pair that is seen for the first time gets a place. */
-__noinline int place_of(__u32 netns, __u32 reason)
+__noinline int place_of(__u64 cookie, __u32 netns, __u32 reason)
 {
-	struct rpf_total_key key = { .netns = netns, .reason = reason };
+	struct rpf_total_key key = { .netns_cookie = cookie, .netns = netns, .reason = reason };
 	__u32 *known = bpf_map_lookup_elem(&total_index, &key), place;
 
 	if (known)
@@ -329,18 +329,20 @@ __noinline int place_of(__u32 netns, __u32 reason)
 	return known ? *known : RPF_TOTAL_UNATTRIBUTED;
 }
 
-static __always_inline struct rpf_total_value *total_of(__u32 netns, __u32 reason)
+static __always_inline struct rpf_total_value *total_of(__u64 cookie, __u32 netns, __u32 reason)
 {
 	__u32 line = (netns ^ reason) & (RPF_TOTAL_CACHE - 1), place;
 	struct rpf_total_cache *cache = bpf_map_lookup_elem(&total_cache, &line);
 
 	if (!cache)
 		return NULL;
-	if (!cache->place || cache->key.netns != netns || cache->key.reason != reason) {
+	if (!cache->place || cache->key.netns_cookie != cookie || cache->key.netns != netns ||
+	    cache->key.reason != reason) {
 		cache->place = 0; /* an interrupt must not find the old place under the new key */
+		cache->key.netns_cookie = cookie;
 		cache->key.netns = netns;
 		cache->key.reason = reason;
-		cache->place = place_of(netns, reason);
+		cache->place = place_of(cookie, netns, reason);
 	}
 	place = cache->place;
 	return bpf_map_lookup_elem(&totals, &place);
@@ -453,7 +455,7 @@ __noinline int send_whole(const struct drop *drop)
 
 	if (!drop || (settings.snaplen ? send_with_snap(drop) : send_record(drop)))
 		return 0;
-	total = total_of(drop->flow.netns, drop->flow.reason);
+	total = total_of(drop->netns_cookie, drop->flow.netns, drop->flow.reason);
 	if (total)
 		total->lost++;
 	__sync_lock_test_and_set(&control.lost, 1); /* after the count: the core resets it before it reads */
@@ -539,7 +541,7 @@ static __always_inline struct rpf_slot *slot_at(__u32 index)
 static __always_inline bool count_coarse(const struct drop *drop)
 {
 	struct rpf_flow coarse = drop->flow;
-	struct rpf_total_value *total = total_of(coarse.netns, coarse.reason);
+	struct rpf_total_value *total = total_of(drop->netns_cookie, coarse.netns, coarse.reason);
 	__u32 hash, i;
 
 	if (total)
@@ -732,14 +734,16 @@ static __always_inline int on_drop(struct sk_buff *skb, void *location, __u32 re
 	drop.device = (__u64)device;
 	drop.flow.location = (__u64)location;
 	drop.flow.reason = reason;
-	if (net)
+	if (net) {
 		drop.flow.netns = net->ns.inum;
+		drop.netns_cookie = net->net_cookie;
+	}
 	if (device) {
 		drop.flags |= RPF_DEVICE;
 		drop.flow.ifindex = device->ifindex;
 		__builtin_memcpy(drop.flow.device, device->name, RPF_NAME_BYTES);
 	}
-	total = total_of(drop.flow.netns, reason);
+	total = total_of(drop.netns_cookie, drop.flow.netns, reason);
 	if (!total)
 		return 0;
 	total->seen++;

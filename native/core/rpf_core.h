@@ -55,6 +55,7 @@ struct rpf_config {
 
 /* Exact totals since rpf_attach(), summed over the CPUs. */
 struct rpf_total {
+	uint64_t netns_cookie; /* SO_NETNS_COOKIE: unlike the inode number never given again; 0 = unknown */
 	uint32_t netns;
 	uint32_t reason;
 	uint64_t seen;	  /* drops that the hook saw, filters or not */
@@ -121,6 +122,7 @@ struct rpf_netns_counter {
 	uint32_t pid;	/* a process inside; 0 when it was found as a bind mount */
 	int32_t err;	/* negative errno when the counter could not be read */
 	uint32_t _reserved;
+	uint64_t netns_cookie;	      /* 0 = unknown: not entered, or a kernel before v5.14 */
 	uint64_t reverse_path_filter; /* TcpExt IPReversePathFilter */
 	char path[256];		      /* where it was found, e.g. /run/netns/pod */
 };

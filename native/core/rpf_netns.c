@@ -12,11 +12,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "rpf_internal.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71 /* v5.14, include/uapi/asm-generic/socket.h */
+#endif
 
 #define COUNTER "IPReversePathFilter"
 #define NETSTAT_BYTES 16384 /* /proc/net/netstat has some 5 KiB */
@@ -107,38 +112,8 @@ out_free:
 	return err;
 }
 
-static int visit_processes(struct inums *seen, int (*visit)(void *, const struct rpf_netns_counter *),
-			   void *context, int *visited)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-	int stop = 0;
-
-	if (!proc)
-		return 0;
-	while (!stop && (entry = readdir(proc))) {
-		struct rpf_netns_counter counter = { 0 };
-		struct stat status;
-		char path[64];
-
-		counter.pid = strtoul(entry->d_name, NULL, 10);
-		if (!counter.pid)
-			continue;
-		snprintf(counter.path, sizeof(counter.path), "/proc/%u/ns/net", counter.pid);
-		if (stat(counter.path, &status) || !remember(seen, status.st_ino))
-			continue;
-		counter.netns = status.st_ino;
-		snprintf(path, sizeof(path), "/proc/%u/net/netstat", counter.pid);
-		counter.err = read_netstat(path, &counter.reverse_path_filter);
-		(*visited)++;
-		stop = visit(context, &counter);
-	}
-	closedir(proc);
-	return stop;
-}
-
-struct bind_mounts {
-	struct inums *seen;
+struct gathering {
+	struct inums seen;
 	struct rpf_netns_counter *counters;
 	size_t count;
 };
@@ -150,7 +125,22 @@ static bool is_netns(const char *path)
 	return !statfs(path, &status) && status.f_type == NSFS_MAGIC;
 }
 
-static int enter_and_read(const char *path, uint64_t *value)
+/* In the network namespace that the thread is in. */
+static uint64_t read_cookie(void)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie = 0;
+	socklen_t bytes = sizeof(cookie);
+
+	if (fd < 0)
+		return 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &bytes))
+		cookie = 0;
+	close(fd);
+	return cookie;
+}
+
+static int enter(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
 
@@ -159,72 +149,113 @@ static int enter_and_read(const char *path, uint64_t *value)
 	if (setns(fd, CLONE_NEWNET))
 		err = -errno;
 	close(fd);
-	return err ? err : read_netstat("/proc/thread-self/net/netstat", value);
+	return err;
 }
 
-static int read_bind_mount(struct bind_mounts *mounts, const char *folder, const char *name)
+/* A process's counter can be read from outside too, where entering is not allowed. */
+static void read_counter(struct rpf_netns_counter *counter)
 {
-	struct rpf_netns_counter counter = { 0 }, *grown;
+	char path[64];
+
+	counter->err = enter(counter->path);
+	if (!counter->err) {
+		counter->netns_cookie = read_cookie();
+		counter->err = read_netstat("/proc/thread-self/net/netstat", &counter->reverse_path_filter);
+		return;
+	}
+	if (!counter->pid)
+		return;
+	snprintf(path, sizeof(path), "/proc/%u/net/netstat", counter->pid);
+	counter->err = read_netstat(path, &counter->reverse_path_filter);
+}
+
+static int gather(struct gathering *gathering, const char *path, uint32_t pid)
+{
+	struct rpf_netns_counter counter = { .pid = pid }, *grown;
 	struct stat status;
 
-	if (snprintf(counter.path, sizeof(counter.path), "%s/%s", folder, name) >= (int)sizeof(counter.path))
+	if (!is_netns(path) || stat(path, &status) || !remember(&gathering->seen, status.st_ino))
 		return 0;
-	if (!is_netns(counter.path) || stat(counter.path, &status) || !remember(mounts->seen, status.st_ino))
-		return 0;
+	snprintf(counter.path, sizeof(counter.path), "%s", path);
 	counter.netns = status.st_ino;
-	counter.err = enter_and_read(counter.path, &counter.reverse_path_filter);
-	grown = realloc(mounts->counters, (mounts->count + 1) * sizeof(*grown));
+	read_counter(&counter);
+	grown = realloc(gathering->counters, (gathering->count + 1) * sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
-	mounts->counters = grown;
-	grown[mounts->count++] = counter;
+	gathering->counters = grown;
+	grown[gathering->count++] = counter;
 	return 0;
 }
 
-/* In a thread of its own, which ends in whatever namespace it came to last. */
-static void *read_bind_mounts(void *argument)
+static void gather_processes(struct gathering *gathering)
 {
-	static const char *const folders[] = { "/run/netns", "/run/docker/netns" };
-	size_t i;
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	int err = 0;
 
-	for (i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
-		DIR *folder = opendir(folders[i]);
-		struct dirent *entry;
+	if (!proc)
+		return;
+	while (!err && (entry = readdir(proc))) {
+		uint32_t pid = strtoul(entry->d_name, NULL, 10);
+		char path[64];
 
-		if (!folder)
+		if (!pid)
 			continue;
-		while ((entry = readdir(folder))) {
-			if (entry->d_name[0] != '.' && read_bind_mount(argument, folders[i], entry->d_name))
-				break;
-		}
-		closedir(folder);
+		snprintf(path, sizeof(path), "/proc/%u/ns/net", pid);
+		err = gather(gathering, path, pid);
 	}
+	closedir(proc);
+}
+
+static void gather_bind_mounts(struct gathering *gathering, const char *path)
+{
+	DIR *folder = opendir(path);
+	struct dirent *entry;
+	int err = 0;
+
+	if (!folder)
+		return;
+	while (!err && (entry = readdir(folder))) {
+		char mount[sizeof(gathering->counters->path)];
+
+		if (entry->d_name[0] == '.' ||
+		    snprintf(mount, sizeof(mount), "%s/%s", path, entry->d_name) >= (int)sizeof(mount))
+			continue;
+		err = gather(gathering, mount, 0);
+	}
+	closedir(folder);
+}
+
+/* In a thread of its own, which ends in whatever namespace it came to last. */
+static void *gather_all(void *argument)
+{
+	struct gathering *gathering = argument;
+
+	/* Our own first: it can be read without entering it. */
+	gather(gathering, "/proc/thread-self/ns/net", getpid());
+	if (gathering->count)
+		gathering->counters[0].netns_cookie = read_cookie();
+	gather_processes(gathering);
+	gather_bind_mounts(gathering, "/run/netns");
+	gather_bind_mounts(gathering, "/run/docker/netns");
 	return NULL;
 }
 
 int rpf_netns_counters(int (*visit)(void *context, const struct rpf_netns_counter *counter), void *context)
 {
-	struct inums seen = { 0 };
-	struct bind_mounts mounts = { .seen = &seen };
+	struct gathering gathering = { 0 };
 	pthread_t thread;
-	int visited = 0, err = 0;
-	size_t i;
+	size_t visited = 0;
+	int err = -pthread_create(&thread, NULL, gather_all, &gathering);
 
-	if (visit_processes(&seen, visit, context, &visited))
-		goto out;
-	err = -pthread_create(&thread, NULL, read_bind_mounts, &mounts);
 	if (err)
-		goto out;
+		return err;
 	pthread_join(thread, NULL);
-	for (i = 0; i < mounts.count; i++) {
+	while (visited < gathering.count && !visit(context, &gathering.counters[visited]))
 		visited++;
-		if (visit(context, &mounts.counters[i]))
-			break;
-	}
-out:
-	free(mounts.counters);
-	free(seen.at);
-	return err ? err : visited;
+	free(gathering.counters);
+	free(gathering.seen.at);
+	return visited;
 }
 
 /* A path by which a namespace can be entered. */

@@ -38,7 +38,11 @@ int rpf_read_totals(const struct rpf_tracer *tracer, struct rpf_total *totals, s
 		return -ENOMEM;
 	err = read_total(tracer, RPF_TOTAL_UNATTRIBUTED, values, &unattributed, coarse);
 	while (!err && !bpf_map_get_next_key(tracer->total_index_fd, previous, &key)) {
-		struct rpf_total total = { .netns = key.netns, .reason = key.reason };
+		struct rpf_total total = {
+			.netns_cookie = key.netns_cookie,
+			.netns = key.netns,
+			.reason = key.reason,
+		};
 
 		previous = &key;
 		if (bpf_map_lookup_elem(tracer->total_index_fd, &key, &place))
@@ -110,7 +114,8 @@ static struct rpf_total *told_of(struct rpf_tracer *tracer, const struct rpf_tot
 	size_t i;
 
 	for (i = 0; i < tracer->told_count; i++) {
-		if (tracer->told[i].netns == total->netns && tracer->told[i].reason == total->reason)
+		if (tracer->told[i].netns_cookie == total->netns_cookie &&
+		    tracer->told[i].netns == total->netns && tracer->told[i].reason == total->reason)
 			return &tracer->told[i];
 	}
 	grown = realloc(tracer->told, (tracer->told_count + 1) * sizeof(*grown));
@@ -118,7 +123,8 @@ static struct rpf_total *told_of(struct rpf_tracer *tracer, const struct rpf_tot
 		return NULL;
 	tracer->told = grown;
 	grown += tracer->told_count++;
-	*grown = (struct rpf_total){ .netns = total->netns, .reason = total->reason };
+	*grown = *total;
+	grown->lost = 0;
 	return grown;
 }
 

@@ -43,6 +43,7 @@ struct rpf_slot {
 };
 
 struct rpf_total_key {
+	__u64 netns_cookie; /* inode numbers are given again to new namespaces; cookies never */
 	__u32 netns;
 	__u32 reason;
 };
@@ -64,8 +65,8 @@ struct rpf_total_value {
 
 struct rpf_total_cache {
 	struct rpf_total_key key;
-	__u32 place;	 /* 0: empty */
-	__u32 _reserved; /* keeps the size a power of two */
+	__u32 place;	    /* 0: empty */
+	__u32 _reserved[3]; /* makes the size a power of two */
 };
 
 #define RPF_SYMBOL_BYTES 128 /* KSYM_NAME_LEN is 512 since v6.1, but C symbols stay far below this */

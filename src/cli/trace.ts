@@ -127,7 +127,7 @@ function checkCombinations({ out, rotateSize, rotateKeep }: TraceOptions): void 
 }
 
 function listReasons(addon: NativeAddon): number {
-  process.stderr.write(`${ReasonNames.read(addon).all.sort().join('\n')}\n`);
+  process.stdout.write(`${ReasonNames.read(addon).all.sort().join('\n')}\n`);
   return EXIT.done;
 }
 

@@ -72,7 +72,7 @@ function findReason(names: ReasonNames, name: string): number {
   if (reason !== undefined) return reason;
   const hint = didYouMean(name.replace(/^SKB_DROP_REASON_/i, ''), names.all);
   throw new TracerError('E_UNKNOWN_REASON', `this kernel has no drop reason ${printable(name)}${hint}`, {
-    remedies: [`its ${names.all.length} reasons: rpftrace trace --reason help`],
+    remedies: [`list its ${names.all.length} reasons: rpftrace trace --reason help`],
   });
 }
 

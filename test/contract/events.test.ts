@@ -184,7 +184,7 @@ function withoutReasons(): FakeAddon {
 
 async function traceAll(records: readonly Uint8Array[], own: number): Promise<object[]> {
   const addon = new FakeAddon();
-  const place = { netns: own, pid: 1, path: '/proc/1/ns/net' };
+  const place = { netns: own, netnsCookie: 5n, pid: 1, path: '/proc/1/ns/net' };
   let reading = 0n;
   // Each reading finds more than the one before, so that a window is left.
   addon.netnsCounters = () => [{ ...place, reversePathFilter: reading++ }];
@@ -194,7 +194,7 @@ async function traceAll(records: readonly Uint8Array[], own: number): Promise<ob
     filters: { reasons: ['IP_RPFILTER'], devices: ['lxc*'], netns: [own], expression: 'tcp' },
     cause: { why: 'signal', signal: 'SIGINT' },
     meanwhile: ({ tracer }) => {
-      tracer.rows = [{ netns: own, reason: 16, seen: 5n, matched: 5n, lost: 0n }];
+      tracer.rows = [{ netns: own, netnsCookie: 5n, reason: 16, seen: 5n, matched: 5n, lost: 0n }];
     },
   });
   return events;

@@ -38,9 +38,10 @@ describe('npm run bench', () => {
   );
 });
 
-/** The only file that it has written. */
+/** The only result that it has written, and its table. */
 function readResult() {
-  const [name = '', ...others] = readdirSync(directory);
+  const [name = '', table = '', ...others] = readdirSync(directory).sort();
   expect(others).toEqual([]);
+  expect(readFileSync(join(directory, table), 'utf8')).toContain('rpftrace --every');
   return JSON.parse(readFileSync(join(directory, name), 'utf8'));
 }

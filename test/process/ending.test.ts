@@ -51,6 +51,21 @@ describe('a trace ends', () => {
     expect(elapsed_ms).toBeGreaterThanOrEqual(1000);
   });
 
+  it('by one signal after a while, though nobody reads what is still to be written', async () => {
+    const trace = await startTrace([...here, '--every']);
+    trace.child.stdout?.pause();
+    await source.drop(200_000);
+
+    const exited = trace.exited;
+    trace.kill('SIGTERM');
+
+    expect(await exited).toEqual({ code: null, signal: 'SIGTERM' });
+    trace.child.stdout?.resume();
+    const { stderr } = await trace.ended;
+    expect(stderr).toContain('does not read');
+    expect(stderr).toContain('drops');
+  });
+
   it('by a second signal at once, though nobody reads what is still to be written', async () => {
     const trace = await startTrace([...here, '--every']);
     trace.child.stdout?.pause();

@@ -80,6 +80,41 @@ describe('reconcile', () => {
   });
 });
 
+describe('an inode number that was given to another namespace', () => {
+  const at = (netnsCookie: bigint, value: number): NativeNetnsCounter[] => [
+    { netns: NETNS, netnsCookie, pid: 1, path: '/proc/1/ns/net', reversePathFilter: BigInt(value) },
+  ];
+
+  test('the new one is counted from 0, the old one cannot be compared', () => {
+    const readings = {
+      beforeAttach: at(5n, 40),
+      afterAttach: at(5n, 40),
+      beforeDetach: at(6n, 3),
+      afterDetach: at(6n, 3),
+    };
+    const traced = [
+      { netns: NETNS, netnsCookie: 5n, count: 9 },
+      { netns: NETNS, netnsCookie: 6n, count: 3 },
+    ];
+    expect(reconcile(readings, traced)).toMatchObject([
+      { traced: 9, reconciled: null },
+      { traced: 3, kernel: 3, reconciled: true },
+    ]);
+  });
+
+  test('goes unnoticed where cookies are not known', () => {
+    const readings = {
+      beforeAttach: at(0n, 0),
+      afterAttach: at(0n, 0),
+      beforeDetach: at(0n, 3),
+      afterDetach: at(0n, 3),
+    };
+    expect(reconcile(readings, [{ netns: NETNS, netnsCookie: 6n, count: 3 }])).toMatchObject([
+      { traced: 3, kernel: 3, reconciled: true },
+    ]);
+  });
+});
+
 /** The counter at the four moments: undefined where the namespace is not visible, negative for an errno. */
 function reconcileOne(values: readonly (number | undefined)[], traced: number): NetnsAccount | undefined {
   const [beforeAttach, afterAttach, beforeDetach, afterDetach] = values.map(reading) as [
@@ -89,13 +124,13 @@ function reconcileOne(values: readonly (number | undefined)[], traced: number): 
     NativeNetnsCounter[],
   ];
   const readings: CounterReadings = { beforeAttach, afterAttach, beforeDetach, afterDetach };
-  const accounts = reconcile(readings, new Map(traced > 0 ? [[NETNS, traced]] : []));
+  const accounts = reconcile(readings, traced > 0 ? [{ netns: NETNS, netnsCookie: 5n, count: traced }] : []);
   expect(accounts.length).toBeLessThanOrEqual(1);
   return accounts[0];
 }
 
 function reading(value: number | undefined): NativeNetnsCounter[] {
   if (value === undefined) return [];
-  const place = { netns: NETNS, pid: 1, path: '/proc/1/ns/net' };
+  const place = { netns: NETNS, netnsCookie: 5n, pid: 1, path: '/proc/1/ns/net' };
   return [value < 0 ? { ...place, errno: -value } : { ...place, reversePathFilter: BigInt(value) }];
 }

@@ -28,7 +28,7 @@ describe('a trace', () => {
   test('names what this kernel does not give', async () => {
     const addon = new FakeAddon();
     addon.names = new Map();
-    addon.netns = [{ netns: 1, pid: 1, path: '/proc/1/ns/net', errno: 13 }];
+    addon.netns = [{ netns: 1, netnsCookie: 5n, pid: 1, path: '/proc/1/ns/net', errno: 13 }];
     const Plain = addon.Tracer;
     const { events } = await traceLines([], {
       addon: Object.assign(addon, {
@@ -51,7 +51,7 @@ describe('a trace', () => {
 
   test('ends with an account of every drop', async () => {
     const addon = new FakeAddon();
-    const own = { netns: 4_026_531_840, pid: 1, path: '/proc/1/ns/net' };
+    const own = { netns: 4_026_531_840, netnsCookie: 5n, pid: 1, path: '/proc/1/ns/net' };
     addon.netns = [{ ...own, reversePathFilter: 10n }];
     const { events } = await traceLines([makeDrop({ count: 1n }), makeDrop({ count: 4n })], {
       addon,
@@ -59,8 +59,8 @@ describe('a trace', () => {
         addon.netns = [{ ...own, reversePathFilter: 17n }];
         tracer.counters = { ...tracer.counters, seen: 9n, matched: 7n, lost: 2n };
         tracer.rows = [
-          { netns: own.netns, reason: 16, seen: 7n, matched: 7n, lost: 2n },
-          { netns: own.netns, reason: 3, seen: 2n, matched: 0n, lost: 0n },
+          { netns: own.netns, netnsCookie: 5n, reason: 16, seen: 7n, matched: 7n, lost: 2n },
+          { netns: own.netns, netnsCookie: 5n, reason: 3, seen: 2n, matched: 0n, lost: 0n },
         ];
       },
     });

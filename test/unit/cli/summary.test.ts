@@ -8,7 +8,7 @@ import { type TraceSettings, traceLines } from '../../fixtures/pipeline.js';
 describe('Summary', () => {
   test('tells drops per reason, device and flow, and that the kernel agrees', async () => {
     const addon = new FakeAddon();
-    const own = { netns: 4_026_531_840, pid: 1, path: '/proc/1/ns/net' };
+    const own = { netns: 4_026_531_840, netnsCookie: 5n, pid: 1, path: '/proc/1/ns/net' };
     addon.netns = [{ ...own, reversePathFilter: 0n }];
     const text = await summary(
       [makeDrop({ count: 1n }), makeDrop({ count: 1200n }), makeDrop({ dstPort: 54 })],
@@ -17,7 +17,9 @@ describe('Summary', () => {
         meanwhile: ({ tracer }) => {
           addon.netns = [{ ...own, reversePathFilter: 1202n }];
           tracer.counters = { ...tracer.counters, seen: 1210n, matched: 1202n };
-          tracer.rows = [{ netns: own.netns, reason: 16, seen: 1202n, matched: 1202n, lost: 0n }];
+          tracer.rows = [
+            { netns: own.netns, netnsCookie: 5n, reason: 16, seen: 1202n, matched: 1202n, lost: 0n },
+          ];
         },
       },
     );
@@ -42,7 +44,7 @@ describe('Summary', () => {
       limit: 1,
       meanwhile: ({ tracer }) => {
         tracer.counters = { ...tracer.counters, seen: 9n, matched: 9n, lost: 1n, recursion: 4n };
-        tracer.rows = [{ netns: 7, reason: 16, seen: 9n, matched: 9n, lost: 1n }];
+        tracer.rows = [{ netns: 7, netnsCookie: 5n, reason: 16, seen: 9n, matched: 9n, lost: 1n }];
       },
     });
     expect(text).toContain('1 lost');

@@ -75,7 +75,7 @@ describe('resolveFilters', () => {
 
   test('a network namespace by number, if it is visible', () => {
     const addon = new FakeAddon();
-    addon.netns = [{ netns: OWN_NETNS, pid: process.pid, path: '/proc/self/ns/net' }];
+    addon.netns = [{ netns: OWN_NETNS, netnsCookie: 5n, pid: process.pid, path: '/proc/self/ns/net' }];
     expect(resolve({ netns: [OWN_NETNS] }, addon).config.netns).toEqual([OWN_NETNS]);
     expect(failure({ netns: ['4026599999'] }, addon)).toMatchObject({ code: 'E_UNKNOWN_NETNS' });
   });
@@ -95,7 +95,7 @@ describe('resolveFilters', () => {
 
   test('devices are looked for in the network namespaces that are given', () => {
     const addon = new FakeAddon();
-    addon.netns = [{ netns: OWN_NETNS, pid: process.pid, path: '/proc/self/ns/net' }];
+    addon.netns = [{ netns: OWN_NETNS, netnsCookie: 5n, pid: process.pid, path: '/proc/self/ns/net' }];
     expect(resolve({ netns: ['/proc/self/ns/net'], devices: ['lo'] }, addon).config.devices).toEqual(['lo']);
     const error = failure({ netns: ['/proc/self/ns/net'], devices: ['lo0'] }, addon);
     expect(error.message).toContain('in the network namespaces given');

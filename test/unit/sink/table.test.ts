@@ -28,10 +28,10 @@ describe('TableSink', () => {
       makeDrop({ family: 6, src: V6, dst: V6, flags: L4 & ~FLAGS.CONF, rpFilterAll: 0 }),
     ]);
     expect(lines).toEqual([
-      'TIME           COUNT  REASON          DEVICE                SOURCE -> DESTINATION                 PROTO   RP_FILTER               LOCATION',
-      '11:06:45.000       1  IP_RPFILTER     lxcabcd (cilium_lxc)  10.244.3.136:38112 -> 203.0.113.9:53  udp     all=1 dev=0 unnumbered  ip_rcv_finish_core+0x25b',
-      '11:06:45.000       1  NO_SOCKET       eth0 (physical)       10.244.3.136:38112 -> 203.0.113.9:53  tcp S   all=1 dev=0 unnumbered  ip_rcv_finish_core+0x25b',
-      '11:06:45.000       1  IP_RPFILTER     lxcabcd (cilium_lxc)  [fd00::1]:38112 -> [fd00::1]:53       udp     -                       ip_rcv_finish_core+0x25b',
+      'TIME          COUNT  REASON       DEVICE                SOURCE -> DESTINATION                 PROTO  RP_FILTER               LOCATION',
+      '11:06:45.000      1  IP_RPFILTER  lxcabcd (cilium_lxc)  10.244.3.136:38112 -> 203.0.113.9:53  udp    all=1 dev=0 unnumbered  ip_rcv_finish_core+0x25b',
+      '11:06:45.000      1  NO_SOCKET    eth0 (physical)       10.244.3.136:38112 -> 203.0.113.9:53  tcp S  all=1 dev=0 unnumbered  ip_rcv_finish_core+0x25b',
+      '11:06:45.000      1  IP_RPFILTER  lxcabcd (cilium_lxc)  [fd00::1]:38112 -> [fd00::1]:53       udp    -                       ip_rcv_finish_core+0x25b',
     ]);
   });
 
@@ -48,6 +48,7 @@ describe('TableSink', () => {
   test('the narrower the terminal, the fewer columns; who lost what stays longest', async () => {
     const title = async (columns: number) => (await table([makeDrop()], { size: terminal(columns) }))[0];
     expect(await title(200)).toContain('LOCATION');
+    expect(await title(80)).toMatch(/^COUNT +REASON +DEVICE +SOURCE -> DESTINATION$/);
     expect(await title(140)).not.toContain('LOCATION');
     expect(await title(60)).toMatch(/^ *COUNT +REASON +SOURCE -> DESTINATION$/);
     expect(await title(36)).toBe('SOURCE -> DESTINATION');
