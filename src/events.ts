@@ -368,7 +368,6 @@ export const incidentEvent = z.strictObject({
   sources: z.array(z.string()).describe('Source addresses; at most 16'),
   sources_count: count.describe('At least; counted up to 256'),
   reasons: z.array(z.string()),
-  verdicts: z.array(z.string()).optional(),
   closed_by: z
     .strictObject({
       kind: z

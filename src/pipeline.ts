@@ -17,7 +17,7 @@ import { attributeDevice } from './attribute/device.js';
 import { LinkMap } from './attribute/links.js';
 import { type Batch, Capture } from './capture/capture.js';
 import type { TracerError } from './errors.js';
-import type { LostEvent } from './events.js';
+import type { IncidentEvent, LostEvent } from './events.js';
 import { Explainer } from './explain/explain.js';
 import { explainMode } from './explain/mode.js';
 import { findPlace } from './explain/namespace.js';
@@ -51,6 +51,8 @@ export interface PipelineOptions {
   readonly onError?: (error: TracerError) => void;
   /** Flows that are about to be forgotten, with their drops. recordOf gives what their records have in common. */
   readonly onForget?: (flows: readonly Flow[], recordOf: (flow: Flow) => DropReader) => void;
+  /** Something is told of an incident. */
+  readonly onIncident?: (incident: IncidentEvent) => void;
 }
 
 /** From the kernel to one sink. */
@@ -271,7 +273,10 @@ export class Pipeline {
     return new Correlation({
       settings: this.#settings,
       incidents,
-      emit: (event) => this.sink.event(event),
+      emit: (event) => {
+        if (event.kind === 'incident') this.#options.onIncident?.(event);
+        this.sink.event(event);
+      },
       isIdle: () => this.sink.ready && this.#batches.length === 0,
       onTold: () => this.sink.flush(),
       now: monotonicNs,

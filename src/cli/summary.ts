@@ -1,4 +1,4 @@
-import type { Device, Packet, StopEvent } from '../events.js';
+import type { Device, IncidentEvent, Packet, StopEvent } from '../events.js';
 import { printable } from '../printable.js';
 import type { DropReader } from '../record/decode.js';
 import { describePacket } from '../record/packet.js';
@@ -10,6 +10,8 @@ export class Summary {
   readonly #reasons = new Tally();
   readonly #devices = new Tally();
   readonly #flows = new Tally();
+  /** The last sentence of each incident. */
+  readonly #incidents = new Map<string, string>();
 
   /** Takes flows that are forgotten. Of very many small ones only some are told by name. */
   add(flows: readonly Flow[], recordOf: (flow: Flow) => DropReader): void {
@@ -31,10 +33,16 @@ export class Summary {
     this.#flows.addOthers(rest);
   }
 
+  /** Takes what is told of an incident. Of very many only the first are remembered. */
+  addIncident({ id, summary }: IncidentEvent): void {
+    if (this.#incidents.has(id) || this.#incidents.size < MAX_INCIDENTS) this.#incidents.set(id, summary);
+  }
+
   /** Lines for people, to stderr. Has a trailing newline. */
   format(stop: StopEvent): string {
     const lines = [
       headline(stop),
+      ...[...this.#incidents].map(([id, summary]) => `  ${id}: ${printable(summary)}`),
       ...section('reason', this.#reasons),
       ...section('device', this.#devices),
       ...section('flow', this.#flows),
@@ -118,5 +126,6 @@ function number(value: number): string {
 }
 
 const TOP = 5;
+const MAX_INCIDENTS = 16;
 /** Flows that are told by name each time that flows are forgotten. */
 const MAX_NAMED = 64;

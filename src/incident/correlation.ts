@@ -1,6 +1,6 @@
 import type { IncidentEvent, LostEvent, SysctlChangeEvent } from '../events.js';
 import type { SysctlReader } from '../record/decode.js';
-import type { Settings } from '../settings/settings.js';
+import type { Moment, Settings } from '../settings/settings.js';
 import type { Refusal } from './culprit.js';
 import type { Incident } from './incident.js';
 import type { Incidents } from './incidents.js';
@@ -42,13 +42,13 @@ export class Correlation {
   takeWrite(record: SysctlReader): void {
     const { settings } = this.#options;
     settings.take(record);
-    if (settings.isFull) this.#settle();
+    if (settings.isFull) this.#settle('idle'); // what still puzzles then is younger than some time slices: bounded
   }
 
   /** The incident of a flow; undefined for drops that no setting decides. What was written before is in the stream then. */
   join(refusal: Refusal, dropNs: bigint): Incident | undefined {
     const { settings, incidents } = this.#options;
-    if (settings.waiting > 0) this.#settleSoon();
+    if (settings.waiting > 0) this.#settleAfter(JOIN_NS);
     this.#checkMode(refusal);
     return incidents.find(refusal, dropNs);
   }
@@ -60,7 +60,7 @@ export class Correlation {
 
   /** All records of a batch were read. */
   endOfBatch(): void {
-    if (this.#options.settings.waiting > 0) this.#settleSoon();
+    if (this.#options.settings.waiting > 0) this.#settleAfter(SETTLE_NS);
     this.#tell();
     this.#schedule();
   }
@@ -70,9 +70,9 @@ export class Correlation {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const { settings, incidents } = this.#options;
-    this.#emitChanges(settings.settle(true));
+    this.#emitChanges(settings.settle('final'));
     for (const netns of incidents.netns) this.#emitChanges(settings.reconcile(netns));
-    this.#emitChanges(settings.settle(true));
+    this.#emitChanges(settings.settle('final'));
     this.#tellLost();
     for (const event of incidents.finish()) this.#options.emit(event);
   }
@@ -97,13 +97,13 @@ export class Correlation {
   }
 
   /** In a burst of writes not for each of them: reading settings back takes time. */
-  #settleSoon(): void {
-    if (this.#options.now() - this.#settledNs >= SETTLE_NS) this.#settle();
+  #settleAfter(ns: bigint): void {
+    if (this.#options.now() - this.#settledNs >= ns) this.#settle('early');
   }
 
-  #settle(): void {
+  #settle(moment: Moment): void {
     this.#settledNs = this.#options.now();
-    this.#emitChanges(this.#options.settings.settle());
+    this.#emitChanges(this.#options.settings.settle(moment));
   }
 
   #emitChanges(changes: ReturnType<Settings['settle']>): void {
@@ -129,14 +129,16 @@ export class Correlation {
     const { settings, incidents } = this.#options;
     const dueMs = settings.dueInMs ?? (incidents.hasOpen ? TICK_MS : undefined);
     if (dueMs === undefined) return;
-    this.#timer = setTimeout(() => this.#tick(), dueMs);
+    // What came before the timer is taken before it: batches that wait for the event loop.
+    this.#timer = setTimeout(() => setImmediate(() => this.#tick()), dueMs);
     this.#timer.unref();
   }
 
   #tick(): void {
+    if (this.#timer === undefined) return;
     this.#timer = undefined;
     if (this.#options.isIdle()) {
-      this.#settle();
+      this.#settle('idle');
       this.#reconcile();
       this.#tellLost();
       this.#tell();
@@ -157,5 +159,7 @@ export class Correlation {
 
 const TICK_MS = 1000;
 const SETTLE_NS = 20_000_000n;
+/** Before a drop of a new flow it matters more that all changes are known. */
+const JOIN_NS = 2_000_000n;
 const CHECK_NS = 100_000_000n;
 const RECONCILE_NS = 2_000_000_000n;

@@ -77,7 +77,7 @@ export class History {
     return this.#of(refusal.netns).findLast((change) => {
       const condition = conditions.find(({ setting }) => setting === change.setting);
       if (condition === undefined || change.notBeforeNs > dropNs) return false;
-      return makesTrue(change, condition, refusal.device, since);
+      return makesTrue(change, condition, refusal.device, since) || provedBy(refusal, change, condition);
     });
   }
 
@@ -108,6 +108,14 @@ function makesTrue(
   const isYounger = since === undefined || since > change.timeNs;
   const effect = change.effects.get(device) ?? (isYounger ? change.effects.get('default') : undefined);
   return effect !== undefined && !refuses(effect.old) && refuses(effect.new);
+}
+
+/** Nobody could read what became of the write, but the drop found just this value. */
+function provedBy({ device, mode }: Refusal, change: Change, { setting, refuses }: Condition): boolean {
+  const { outcome, old } = change.event;
+  if (outcome !== 'unconfirmed' || setting !== 'rp_filter' || mode === undefined) return false;
+  const found = change.device === 'all' ? mode.all : change.device === device ? mode.device : undefined;
+  return found === Number(change.event.new) && refuses(found) && !refuses(Number(old ?? 0));
 }
 
 function absolute(value: bigint): bigint {

@@ -30,12 +30,15 @@ export class Incident {
   /** Drops that had been told then. */
   told = 0;
   isTold = false;
+  /** Its cause has been found since. */
+  isExplained = false;
   /** When drops were taken last, by our own clock. */
   activeNs: bigint;
   readonly devices = new Set<string>();
+  /** Of these, those that the settings still refuse packets on. */
+  readonly #refused = new Set<string>();
   readonly sources = new Set<string>();
   readonly reasons = new Set<string>();
-  readonly verdicts = new Set<string>();
   #lastLow = 0;
   #lastHigh = 0;
 
@@ -60,11 +63,32 @@ export class Incident {
 
   /** A flow belongs to it from now on. `source` is only asked for while there is room for one more. */
   enter(refusal: Refusal, source: () => string | undefined): void {
-    if (this.devices.size < MAX_NAMES) this.devices.add(refusal.device);
+    if (this.devices.size < MAX_NAMES) {
+      this.devices.add(refusal.device);
+      if (this.setBack === undefined) this.#refused.add(refusal.device);
+    }
     this.reasons.add(refusal.reason);
-    if (refusal.verdict !== undefined) this.verdicts.add(refusal.verdict);
     const address = this.sources.size < MAX_NAMES ? source() : undefined;
     if (address !== undefined) this.sources.add(address);
+  }
+
+  /** The condition that its cause made come true. */
+  get condition(): Condition {
+    const known = this.cause.kind === 'sysctl_change' ? this.cause.change.setting : undefined;
+    return this.conditions.find(({ setting }) => setting === known) ?? (this.conditions[0] as Condition);
+  }
+
+  /** Returns whether a change has let the last of the devices that were hit go; `isThere` tells whether one still exists. */
+  isEndedBy({ setting, effects }: Change, isThere: (device: string) => boolean): boolean {
+    const { condition } = this;
+    if (setting !== condition.setting || this.setBack) return false;
+    let freed = false;
+    for (const [device, effect] of effects) {
+      if (!this.devices.has(device)) continue;
+      if (condition.refuses(effect.new)) this.#refused.add(device);
+      else if (this.#refused.delete(device)) freed = true;
+    }
+    return freed && ![...this.#refused].some(isThere);
   }
 
   /** Drops of one of its flows. In the hot path: no objects, no bigint. */

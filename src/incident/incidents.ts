@@ -125,24 +125,19 @@ export class Incidents {
   /** A change may explain an incident whose cause was not known, or end one. What refuses again then has a new cause. */
   #relate(incident: Incident, change: Change): void {
     if (incident.cause.kind === 'unknown') this.#explain(incident);
-    if (incident.setBack || change.timeNs <= incident.firstNs) return;
-    if (change.setting === conditionOf(incident).setting && !this.#isRefusing(incident))
-      incident.setBack = change;
+    if (change.timeNs < incident.firstNs) return;
+    const table = this.#options.settings.table(incident.netns, change.setting);
+    if (!incident.isEndedBy(change, (device) => table?.values.has(device) ?? true)) return;
+    incident.setBack = change;
+    incident.activeNs = this.#options.now();
   }
 
   #explain(incident: Incident): void {
     const { first, conditions, firstNs } = incident;
     const change = this.#history.culpritOf(first, conditions, firstNs, this.#options.settings);
-    if (change) incident.cause = { kind: 'sysctl_change', change };
-  }
-
-  /** Whether what the settings are now refuses packets on any device that was hit and is still there. */
-  #isRefusing(incident: Incident): boolean {
-    const { setting, refuses } = conditionOf(incident);
-    const table = this.#options.settings.table(incident.netns, setting);
-    if (table === undefined) return true;
-    const there = [...incident.devices].filter((device) => table.values.has(device));
-    return (there.length > 0 ? there : ['default']).some((device) => refuses(table.effective(device) ?? 0));
+    if (change === undefined) return;
+    incident.cause = { kind: 'sysctl_change', change };
+    incident.isExplained = true;
   }
 
   #ending(incident: Incident, now: bigint): Closing | undefined {
@@ -162,6 +157,7 @@ export class Incidents {
   #tell(incident: Incident, now: bigint): IncidentEvent {
     incident.state = incident.closing ? 'closed' : incident.isTold ? 'update' : 'open';
     incident.isTold = true;
+    incident.isExplained = false;
     incident.told = incident.drops;
     incident.toldNs = now;
     const told = this.#describe(incident, now);
@@ -177,8 +173,7 @@ export class Incidents {
   #describe(incident: Incident, now: bigint): Told {
     const { cause, closing, netns } = incident;
     const { format } = this.#options;
-    const also =
-      cause.kind === 'sysctl_change' ? this.#history.around(cause.change, conditionOf(incident)) : [];
+    const also = cause.kind === 'sysctl_change' ? this.#history.around(cause.change, incident.condition) : [];
     return {
       time: format(now),
       node: this.#options.node,
@@ -204,7 +199,6 @@ export class Incidents {
       sources: [...incident.sources].slice(0, MAX_LISTED),
       sources_count: incident.sources.size,
       reasons: [...incident.reasons],
-      ...(incident.verdicts.size > 0 && { verdicts: [...incident.verdicts] }),
       ...(closing && {
         closed_by:
           closing.kind === 'sysctl_change'
@@ -222,7 +216,7 @@ export class Incidents {
     const { change } = cause;
     const table = this.#options.settings.table(netns, change.setting);
     if (table === undefined) return [];
-    return settingBack(change, conditionOf(incident), devices, table).map((words) =>
+    return settingBack(change, incident.condition, devices, table).map((words) =>
       this.#options.command(netns, words),
     );
   }
@@ -236,15 +230,9 @@ function isOf(incident: Incident, { netns, reason }: Refusal, change: Change | u
   return change === undefined && incident.reasons.has(reason);
 }
 
-/** The condition that its cause made come true. */
-function conditionOf({ cause, conditions }: Incident): Condition {
-  const known = cause.kind === 'sysctl_change' ? cause.change.setting : undefined;
-  return conditions.find(({ setting }) => setting === known) ?? (conditions[0] as Condition);
-}
-
 function isNews(incident: Incident, now: bigint): boolean {
   if (incident.drops === 0) return false;
-  if (!incident.isTold || incident.closing) return true;
+  if (!incident.isTold || incident.isExplained || incident.closing) return true;
   return incident.drops > incident.told && now - incident.toldNs >= UPDATE_NS;
 }
 

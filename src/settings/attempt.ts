@@ -7,6 +7,8 @@ import { parseValue } from './value.js';
 /** A write as the hook saw it: before the kernel looked at the value. */
 export interface Attempt extends SettingName {
   readonly timeNs: bigint;
+  /** When its record came. */
+  readonly takenNs: bigint;
   readonly netns: number;
   /** undefined: the kernel did not give it. */
   readonly old: number | undefined;
@@ -22,7 +24,7 @@ export interface Attempt extends SettingName {
 export type Outcome = Pick<SysctlChangeEvent, 'outcome' | 'confirmed_by' | 'confirmed_unknown'>;
 
 /** Undefined for what is not a setting of ours. */
-export function readAttempt(record: SysctlReader, writer: Writer): Attempt | undefined {
+export function readAttempt(record: SysctlReader, writer: Writer, takenNs: bigint): Attempt | undefined {
   const name = parseSettingPath(record.name);
   if (name === undefined) return undefined;
   const oldText = record.flags & SYSCTL_FLAGS.SYSCTL_OLD_UNKNOWN ? undefined : record.oldValue.trim();
@@ -30,6 +32,7 @@ export function readAttempt(record: SysctlReader, writer: Writer): Attempt | und
   return {
     ...name,
     timeNs: record.timeNs,
+    takenNs,
     netns: record.netns,
     old: oldText === undefined ? undefined : parseValue(oldText),
     oldText,
@@ -59,10 +62,19 @@ export function judge(attempt: Attempt, after: After): Outcome {
   };
 }
 
-/** Whether the kernel may not have come to the value yet: it looks as if it had been refused, and is only moments old. */
-export function isUndecided(attempt: Attempt, after: After, nowNs: bigint): boolean {
-  if (attempt.isRest || 'why' in after || attempt.wanted === undefined) return false;
-  return after.value === attempt.old && attempt.wanted !== attempt.old && nowNs - attempt.timeNs < DECIDED_NS;
+/**
+ * Whether more may come that explains what was read: the kernel may not have taken the value yet, or another one already
+ * whose record is on its way.
+ */
+export function isPuzzling(attempt: Attempt, after: After): boolean {
+  if (attempt.isRest || 'why' in after || after.by === 'next_write') return false;
+  const { wanted = attempt.old } = attempt;
+  return after.value !== wanted;
+}
+
+/** Whether what puzzles has had its time. */
+export function isStale(attempt: Attempt, nowNs: bigint): boolean {
+  return nowNs - attempt.takenNs >= DECIDED_NS;
 }
 
 /** What the next write to the same setting found; undefined when it does not tell. */

@@ -2,17 +2,19 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 
 /** Finds cgroups by their id, which is the inode number of their directory below the cgroup v2 root. */
 export class Cgroups {
-  readonly #root: string | undefined;
+  #root: string | null | undefined;
   /** Found or sought in vain. */
   readonly #paths = new Map<bigint, string | undefined>();
 
-  constructor(root: string | undefined = findRoot()) {
+  /** The root is where it is mounted when none is given; null: nowhere. */
+  constructor(root?: string | null) {
     this.#root = root;
   }
 
   /** The path below the root, "/" for the root itself; or why there is none. */
   find(id: bigint): { path: string } | { why: string } {
-    if (this.#root === undefined) return { why: 'no cgroup v2 hierarchy is mounted here' };
+    if (this.#root === undefined) this.#root = findRoot() ?? null;
+    if (this.#root === null) return { why: 'no cgroup v2 hierarchy is mounted here' };
     if (!this.#paths.has(id)) this.#remember(id, search(this.#root, id));
     const path = this.#paths.get(id);
     return path === undefined ? { why: 'the process and its cgroup are gone' } : { path };

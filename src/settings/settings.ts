@@ -6,7 +6,8 @@ import {
   type Attempt,
   afterByNext,
   DECIDED_MS,
-  isUndecided,
+  isPuzzling,
+  isStale,
   judge,
   readAttempt,
 } from './attempt.js';
@@ -71,13 +72,16 @@ export class Settings {
   take(record: SysctlReader): boolean {
     const { netns } = this.#options;
     if (netns && !netns.includes(record.netns)) return false;
-    const attempt = readAttempt(record, this.#writers.describe(record));
+    const attempt = readAttempt(record, this.#writers.describe(record), this.#options.now());
     if (attempt) this.#waiting.push(attempt);
     return attempt !== undefined;
   }
 
-  /** Finds out what became of the attempts. Those that the kernel may not have come to yet wait on, unless it is final. */
-  settle(isFinal = false): Change[] {
+  /**
+   * Finds out what became of the attempts. `early`: more records may be on their way, so what puzzles waits; `idle`: all
+   * that came were taken, so it does not wait for long; `final`: none will come.
+   */
+  settle(moment: Moment): Change[] {
     const byNetns = new Map<number, Attempt[]>();
     for (const attempt of this.#waiting) {
       const others = byNetns.get(attempt.netns);
@@ -85,8 +89,8 @@ export class Settings {
       else byNetns.set(attempt.netns, [attempt]);
     }
     this.#waiting = [];
-    const changes = [...byNetns].flatMap(([netns, attempts]) => this.#settleIn(netns, attempts, isFinal));
-    return [...changes, ...this.#lookAgain(isFinal)];
+    const changes = [...byNetns].flatMap(([netns, attempts]) => this.#settleIn(netns, attempts, moment));
+    return moment === 'early' ? changes : [...changes, ...this.#lookAgain(moment === 'final')];
   }
 
   /** Reads a setting again. What changed without a write that was seen comes now or out of a later settle(). */
@@ -163,7 +167,7 @@ export class Settings {
     }
   }
 
-  #settleIn(netns: number, attempts: readonly Attempt[], isFinal: boolean): Change[] {
+  #settleIn(netns: number, attempts: readonly Attempt[], moment: Moment): Change[] {
     const namespace = this.#find(netns);
     const now = this.#options.now();
     const read = new Map<string, Values | string>();
@@ -173,9 +177,12 @@ export class Settings {
     }
     this.#goBack(namespace, attempts);
     const afters = aftersOf(attempts, read);
-    const firstOpen = isFinal
-      ? -1
-      : attempts.findIndex((attempt, index) => isUndecided(attempt, afters[index] as After, now));
+    const firstOpen = attempts.findIndex(
+      (attempt, index) =>
+        moment !== 'final' &&
+        isPuzzling(attempt, afters[index] as After) &&
+        !(moment === 'idle' && isStale(attempt, now)),
+    );
     const settled = firstOpen < 0 ? attempts : attempts.slice(0, firstOpen);
     if (firstOpen >= 0) this.#waiting.push(...attempts.slice(firstOpen));
     const drafts = settled.flatMap((attempt, index) =>
@@ -191,7 +198,7 @@ export class Settings {
       const table = namespace.tables.get(storedAs(attempt.setting));
       if (attempt.old === undefined || table === undefined) continue;
       const isUnknown = !table.values.has(attempt.device);
-      if (isUnknown || attempt.timeNs < namespace.sinceNs) table.values.set(attempt.device, attempt.old);
+      if (isUnknown || attempt.timeNs <= namespace.sinceNs) table.values.set(attempt.device, attempt.old);
       if (isUnknown) namespace.devices.set(attempt.device, attempt.timeNs);
     }
   }
@@ -202,8 +209,7 @@ export class Settings {
     const table = namespace.tables.get(setting);
     const missed = table ? this.#missedBefore(namespace, attempt, table) : [];
     namespace.suspects.delete(suspectKey(setting, attempt.device));
-    const didChange =
-      outcome.outcome === 'changed' || (outcome.outcome === 'unconfirmed' && attempt.wanted !== attempt.old);
+    const didChange = outcome.outcome === 'changed';
     const effects =
       table && didChange && attempt.wanted !== undefined
         ? table.write(attempt.device, attempt.wanted)
@@ -217,9 +223,9 @@ export class Settings {
         new: attempt.newText,
         seen_by: 'cgroup_sysctl',
         ...outcome,
-        ...(table || !didChange
-          ? effectMembers(effects)
-          : { effective_unknown: 'the settings of this namespace could not be read' }),
+        ...(outcome.outcome === 'unconfirmed'
+          ? { effective_unknown: 'it is not known what became of it' }
+          : effectMembers(effects)),
         writer: attempt.writer,
       },
       timeNs: attempt.timeNs,
@@ -376,6 +382,9 @@ export class Settings {
     };
   }
 }
+
+/** How much may still be on its way when attempts are settled. */
+export type Moment = 'early' | 'idle' | 'final';
 
 /** What is known of a network namespace. */
 interface Namespace {

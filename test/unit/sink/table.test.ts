@@ -107,7 +107,10 @@ function terminal(columns: number): TableOptions['size'] {
   return () => ({ columns, rows: 50 });
 }
 
-async function table(records: readonly Uint8Array[], options: Partial<TableOptions> = {}): Promise<string[]> {
+async function table(
+  records: readonly Uint8Array[],
+  options: Partial<TableOptions> & { incidents?: boolean } = {},
+): Promise<string[]> {
   const addon = new FakeAddon();
   const file = join(temporaryDirectory(), 'table');
   const output = new Output({ file });
@@ -122,5 +125,6 @@ async function table(records: readonly Uint8Array[], options: Partial<TableOptio
   session.announce();
   addon.tracer.deliver(makeBatch(records));
   await session.stop({ why: 'duration' });
-  return readFileSync(file, 'utf8').trimEnd().split('\n');
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+  return options.incidents ? lines : lines.filter((line) => !line.includes('== i-'));
 }
