@@ -8,7 +8,7 @@ import { type CommandPlace, findPlace } from './namespace.js';
 import { findPersisted, type PersistedSetting } from './persist.js';
 import { type Evidence, ReverseRoutes } from './route.js';
 import { sentence } from './sentence.js';
-import { classify, type Facts, needsRoute } from './verdict.js';
+import { classify, type Facts, kindOf, needsRoute } from './verdict.js';
 
 /** What all drops have in common that die in one place on one device in one state. */
 export interface Scene {
@@ -63,7 +63,9 @@ export class Explainer {
     const markUsed = mode.src_valid_mark ? mark : 0;
     const { evidence, staleAtMs } = this.#routes.find({ netns, src, dst, mark: markUsed });
     const withoutMark = markUsed === 0 ? undefined : this.#routes.find({ netns, src, dst, mark: 0 }).evidence;
-    const key = `${scene.id} ${src} ${markUsed} ${markUsed === 0 ? '' : mark}`;
+    // In a flood of forged sources most are unknown: they share what is said of them.
+    const whose = evidence.route.kind === 'unknown' ? kindOf(dst) : src;
+    const key = `${scene.id} ${whose} ${markUsed}`;
     const known = this.#known.get(key);
     const isCurrent =
       known?.scene === scene && known.evidence === evidence && known.withoutMark === withoutMark;
@@ -73,7 +75,7 @@ export class Explainer {
   }
 
   #basicFacts(drop: DropReader, scene: Scene, mode: RpfMode): Omit<Facts, 'route' | 'state'> {
-    const hasAddresses = (drop.flags & FLAGS.L3) !== 0;
+    const hasAddresses = (drop.flags & (FLAGS.L3 | FLAGS.COARSE)) === FLAGS.L3;
     const addresses = hasAddresses ? { src: drop.src, dst: drop.dst } : {};
     return {
       reason: scene.reason,
@@ -86,7 +88,8 @@ export class Explainer {
 
   /** What needs no route: other drops, and sources that are refused before any route is looked at. */
   #explainAlone(basic: Omit<Facts, 'route' | 'state'>, scene: Scene): Explanation {
-    const facts = { ...basic, ...NOTHING_LOOKED_UP };
+    const route = basic.packet.src === undefined ? SOURCE_UNKNOWN : NOT_LOOKED_UP;
+    const facts = { ...basic, route, state: NO_STATE };
     const verdict = classify(facts);
     const staleAtMs = Number.POSITIVE_INFINITY;
     const plain = this.#plain.get(scene);
@@ -109,6 +112,7 @@ export class Explainer {
     const verdict = classify({ ...basic, route, state });
     const device = scene.device.name ?? '';
     if (verdict.verdict === 'not_rpf') return { ...verdict, mode: basic.mode };
+    const named = route.kind === 'unknown' ? { mark: basic.packet.mark } : basic.packet;
     const place = this.#places.get(drop.netns);
     const cure = findCure(
       {
@@ -127,7 +131,7 @@ export class Explainer {
       ...verdict,
       mode: basic.mode,
       ...routeMembers(route),
-      explanation: sentence({ ...basic, route, state }, verdict, device),
+      explanation: sentence({ ...basic, packet: named, route, state }, verdict, device),
       fix: cure.fix && [...cure.fix],
       fix_unknown: cure.fix_unknown,
       fix_where: cure.fix && place.where,
@@ -238,6 +242,7 @@ const POD_ROLES: ReadonlySet<Device['role']> = new Set([
   'oke',
 ]);
 const NOT_LOOKED_UP: ReverseRoute = { kind: 'unknown', why: 'not looked up' };
+const SOURCE_UNKNOWN: ReverseRoute = { kind: 'unknown', why: 'the event does not tell the source' };
 const NO_STATE: Omit<SourceState, 'route'> = {
   all: 0,
   device: 0,
@@ -247,8 +252,7 @@ const NO_STATE: Omit<SourceState, 'route'> = {
   isLoopback: false,
   customRules: false,
 };
-const NOTHING_LOOKED_UP = { route: NOT_LOOKED_UP, state: NO_STATE };
 /** Files and names of namespaces change by hand. */
 const REMEMBER_MS = 10_000;
 const MAX_REMEMBERED = 1024;
-const MAX_KNOWN = 4096;
+const MAX_KNOWN = 1024;

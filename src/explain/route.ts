@@ -239,7 +239,7 @@ const TTL_MS = 1000;
 const BUDGET_MS = 100;
 /** A clock that does not move must not make lookups free. */
 const LEAST_COST_MS = 0.02;
-const MAX_ENTRIES = 4096;
+const MAX_ENTRIES = 1024;
 const MAX_NAMESPACES = 1024;
 
 const NO_NAMESPACE: Evidence = {

@@ -4,7 +4,7 @@ import type { Facts, Verdict } from './verdict.js';
 
 /** What happened, in one sentence for a person; undefined where rp_filter and its relatives have no part in it. */
 export function sentence(facts: Facts, verdict: Verdict, device: string): string | undefined {
-  const src = facts.packet.src ?? 'the source';
+  const src = facts.packet.src ?? 'a source';
   const { mode, route } = facts;
   switch (verdict.verdict) {
     case 'strict_mismatch':
