@@ -44,10 +44,15 @@ export class Explainer {
   readonly #places: Remembered<number, CommandPlace>;
   readonly #persisted: Remembered<string, PersistedSetting[]>;
   readonly #plain = new WeakMap<Scene, Rpf>();
+  readonly #crowds = new Map<Scene, Explanation>();
+  readonly #now: () => number;
+  #secondEndMs = Number.NEGATIVE_INFINITY;
+  #explained = 0;
 
   constructor(options: ExplainerOptions) {
     const { now = () => performance.now(), ownNetns, root = '/' } = options;
     this.#options = options;
+    this.#now = now;
     this.#routes = new ReverseRoutes({ addon: options.addon, now });
     this.#places = new Remembered((netns) => findPlace(netns, ownNetns, root), now);
     this.#persisted = new Remembered((keys) => findPersisted(keys.split(' '), root), now);
@@ -57,6 +62,7 @@ export class Explainer {
   explain(drop: DropReader, scene: Scene): Explanation {
     const { mode } = scene;
     if (mode === undefined) return { rpf: undefined, staleAtMs: Number.POSITIVE_INFINITY };
+    if (this.#isCrowded()) return this.#explainCrowd(drop, scene, mode);
     const facts = this.#basicFacts(drop, scene, mode);
     if (!needsRoute(facts)) return this.#explainAlone(facts, scene);
     const { netns, src, dst, mark } = drop;
@@ -72,6 +78,36 @@ export class Explainer {
     const rpf = isCurrent ? known.rpf : this.#compose(drop, scene, facts, evidence, withoutMark);
     if (!isCurrent) this.#remember(key, { scene, evidence, withoutMark, rpf });
     return { rpf, staleAtMs };
+  }
+
+  /** Whether this second has had its share of flows that are explained one by one. */
+  #isCrowded(): boolean {
+    const now = this.#now();
+    if (now >= this.#secondEndMs) {
+      this.#secondEndMs = now + SECOND_MS;
+      this.#explained = 0;
+      this.#crowds.clear();
+    }
+    return ++this.#explained > MAX_EXPLAINED;
+  }
+
+  /** One explanation for all flows of a scene, without a word of their addresses: a flood must not cost memory. */
+  #explainCrowd(drop: DropReader, scene: Scene, mode: RpfMode): Explanation {
+    const known = this.#crowds.get(scene);
+    if (known) return known;
+    const facts = {
+      reason: scene.reason,
+      hasSourceReasons: this.#options.hasSourceReasons(),
+      location: scene.location,
+      mode,
+      packet: { mark: drop.mark },
+    };
+    const rpf = needsRoute(facts)
+      ? this.#compose(drop, scene, facts, CROWD, undefined)
+      : this.#explainAlone(facts, scene).rpf;
+    const explanation = { rpf, staleAtMs: this.#secondEndMs };
+    this.#crowds.set(scene, explanation);
+    return explanation;
   }
 
   #basicFacts(drop: DropReader, scene: Scene, mode: RpfMode): Omit<Facts, 'route' | 'state'> {
@@ -243,6 +279,13 @@ const POD_ROLES: ReadonlySet<Device['role']> = new Set([
 ]);
 const NOT_LOOKED_UP: ReverseRoute = { kind: 'unknown', why: 'not looked up' };
 const SOURCE_UNKNOWN: ReverseRoute = { kind: 'unknown', why: 'the event does not tell the source' };
+/** Flows a second that are looked at one by one; more than an incident on a node has, far fewer than a flood. */
+const MAX_EXPLAINED = 1000;
+const SECOND_MS = 1000;
+const CROWD: Evidence = {
+  route: { kind: 'unknown', why: `too many flows at once: more than ${MAX_EXPLAINED} in a second` },
+  customRules: false,
+};
 const NO_STATE: Omit<SourceState, 'route'> = {
   all: 0,
   device: 0,

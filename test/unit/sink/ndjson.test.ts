@@ -24,7 +24,7 @@ describe('NdjsonSink', () => {
         '"reason":"IP_RPFILTER","location":"ip_rcv_finish_core+0x25b","hook":"tp_btf/kfree_skb",' +
         '"skb":"0xffff888100001200","packet":{"family":"ipv4","protocol":"udp","src":"10.244.3.136",' +
         '"src_port":38112,"dst":"203.0.113.9","dst_port":53,"length":60,"ttl":64,"mark":0,"gso_segs":1},' +
-        '"device":{"name":"lxcabcd","ifindex":12,"role":"cilium_lxc","kind":"veth","netns":4026531840},' +
+        '"device":{"name":"lxcabcd","ifindex":12,"role":"cilium_lxc","kind":"veth","netns":7},' +
         '"rpf":{"verdict":"unnumbered_mismatch","mode":{"all":1,"device":0,"effective":1,"decided_by":"all","unnumbered":true,' +
         '"accept_local":false,"src_valid_mark":false,"route_localnet":false,"forwarding":false},' +
         '"reverse_route":{"device":"cilium_host","ifindex":4,"table":254,"prefix":"10.244.3.0/24",' +
