@@ -15,7 +15,8 @@
 #include "rpf_filter.h"
 #include "rpf_internal.h"
 
-#define DEFAULT_RING_BYTES (1 << 22) /* 4 MiB: 15,000 whole records, 50 ms of a flood at --every */
+#define EVERY_RING_BYTES (1 << 22) /* 4 MiB: 15,000 whole records, 50 ms of a flood at --every */
+#define FLOW_RING_BYTES (1 << 21) /* 2 MiB: as many first drops as the flow tables of two CPUs take */
 #define MIN_RING_BYTES (1 << 16)
 #define DEFAULT_FLOW_SLOTS 4096
 #define MIN_FLOW_SLOTS 64
@@ -40,7 +41,7 @@ static uint32_t default_flow_slots(uint32_t cpus)
 static int check_config(struct rpf_config *config, uint32_t cpus, struct rpf_error *error)
 {
 	if (!config->ring_bytes)
-		config->ring_bytes = DEFAULT_RING_BYTES;
+		config->ring_bytes = config->every ? EVERY_RING_BYTES : FLOW_RING_BYTES;
 	if (!config->flow_slots)
 		config->flow_slots = default_flow_slots(cpus);
 	if (!config->interval_ms)

@@ -1,4 +1,5 @@
 import type { Device, IncidentEvent, Packet, StopEvent } from '../events.js';
+import { grouped } from '../grouped.js';
 import { printable } from '../printable.js';
 import type { DropReader } from '../record/decode.js';
 import { describePacket } from '../record/packet.js';
@@ -62,19 +63,19 @@ function largest(flows: readonly Flow[], average: number): Flow[] {
 
 function headline({ totals, elapsed_ms: elapsedMs }: StopEvent): string {
   const seconds = elapsedMs / 1000;
-  const rate = seconds >= 1 ? ` (${number(Math.round(totals.emitted / seconds))}/s)` : '';
-  const filtered = totals.matched < totals.seen ? ` of ${number(totals.seen)} that the kernel made` : '';
-  return `rpftrace: ${number(totals.emitted)} drops${filtered} in ${seconds.toFixed(1)} s${rate}, ${number(totals.lost)} lost`;
+  const rate = seconds >= 1 ? ` (${grouped(Math.round(totals.emitted / seconds))}/s)` : '';
+  const filtered = totals.matched < totals.seen ? ` of ${grouped(totals.seen)} that the kernel made` : '';
+  return `rpftrace: ${grouped(totals.emitted)} drops${filtered} in ${seconds.toFixed(1)} s${rate}, ${grouped(totals.lost)} lost`;
 }
 
 function section(title: string, tally: Tally): string[] {
   const { names, others } = tally.top(TOP);
   if (names.length === 0) return [];
   const rows = others > 0 ? [...names, ['others', others] as const] : names;
-  const width = Math.max(...rows.map(([, count]) => number(count).length));
+  const width = Math.max(...rows.map(([, count]) => grouped(count).length));
   return [
     `  by ${title}:`,
-    ...rows.map(([name, count]) => `    ${number(count).padStart(width)}  ${printable(name)}`),
+    ...rows.map(([name, count]) => `    ${grouped(count).padStart(width)}  ${printable(name)}`),
   ];
 }
 
@@ -82,17 +83,17 @@ function section(title: string, tally: Tally): string[] {
 function accountLines({ totals, conservation, reconciled, netns, ...stop }: StopEvent): string[] {
   const lines: string[] = [];
   if (totals.recursion > 0)
-    lines.push(`  ${number(totals.recursion)} drops inside of the tracer itself went unseen`);
-  if (totals.malformed > 0) lines.push(`  ${number(totals.malformed)} records could not be read`);
+    lines.push(`  ${grouped(totals.recursion)} drops inside of the tracer itself went unseen`);
+  if (totals.malformed > 0) lines.push(`  ${grouped(totals.malformed)} records could not be read`);
   if (totals.discarded > 0)
-    lines.push(`  ${number(totals.discarded)} more drops came after the last one asked for`);
+    lines.push(`  ${grouped(totals.discarded)} more drops came after the last one asked for`);
   if (!conservation.holds)
-    lines.push(`  ${number(conservation.difference)} drops were captured and not written`);
+    lines.push(`  ${grouped(conservation.difference)} drops were captured and not written`);
   for (const entry of netns) {
     if (entry.reconciled) continue;
-    const kernel = entry.kernel === undefined ? '' : `, the kernel counted ${number(entry.kernel)}`;
+    const kernel = entry.kernel === undefined ? '' : `, the kernel counted ${grouped(entry.kernel)}`;
     lines.push(
-      `  netns ${entry.netns}: ${number(entry.traced)} IP_RPFILTER drops traced${kernel}: ${entry.why}`,
+      `  netns ${entry.netns}: ${grouped(entry.traced)} IP_RPFILTER drops traced${kernel}: ${entry.why}`,
     );
   }
   if (reconciled && netns.length > 0)
@@ -119,10 +120,6 @@ function flowText(packet: Packet | undefined, device: Device): string {
 function endpoint(address: string, port: number | undefined): string {
   if (port === undefined) return address;
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-function number(value: number): string {
-  return value.toLocaleString('en-US');
 }
 
 const TOP = 5;

@@ -47,7 +47,9 @@ export class Explainer {
   readonly #crowds = new Map<Scene, Explanation>();
   readonly #now: () => number;
   #secondEndMs = Number.NEGATIVE_INFINITY;
+  /** Flows, and of these sources that needed words of their own, in this second. */
   #explained = 0;
+  #composed = 0;
 
   constructor(options: ExplainerOptions) {
     const { now = () => performance.now(), ownNetns, root = '/' } = options;
@@ -73,10 +75,11 @@ export class Explainer {
     const whose = evidence.route.kind === 'unknown' ? kindOf(dst) : src;
     const key = `${scene.id} ${whose} ${markUsed}`;
     const known = this.#known.get(key);
-    const isCurrent =
-      known?.scene === scene && known.evidence === evidence && known.withoutMark === withoutMark;
-    const rpf = isCurrent ? known.rpf : this.#compose(drop, scene, facts, evidence, withoutMark);
-    if (!isCurrent) this.#remember(key, { scene, evidence, withoutMark, rpf });
+    if (known?.scene === scene && known.evidence === evidence && known.withoutMark === withoutMark)
+      return { rpf: known.rpf, staleAtMs };
+    if (++this.#composed > MAX_COMPOSED) return this.#explainCrowd(drop, scene, mode);
+    const rpf = this.#compose(drop, scene, facts, evidence, withoutMark);
+    this.#remember(key, { scene, evidence, withoutMark, rpf });
     return { rpf, staleAtMs };
   }
 
@@ -86,6 +89,7 @@ export class Explainer {
     if (now >= this.#secondEndMs) {
       this.#secondEndMs = now + SECOND_MS;
       this.#explained = 0;
+      this.#composed = 0;
       this.#crowds.clear();
     }
     return ++this.#explained > MAX_EXPLAINED;
@@ -95,16 +99,9 @@ export class Explainer {
   #explainCrowd(drop: DropReader, scene: Scene, mode: RpfMode): Explanation {
     const known = this.#crowds.get(scene);
     if (known) return known;
-    const facts = {
-      reason: scene.reason,
-      hasSourceReasons: this.#options.hasSourceReasons(),
-      location: scene.location,
-      mode,
-      packet: { mark: drop.mark },
-    };
-    const rpf = needsRoute(facts)
-      ? this.#compose(drop, scene, facts, CROWD, undefined)
-      : this.#explainAlone(facts, scene).rpf;
+    const facts = this.#basicFacts(drop, scene, mode);
+    if (!needsRoute(facts)) return this.#explainAlone(facts, scene);
+    const rpf = this.#compose(drop, scene, facts, CROWD, undefined);
     const explanation = { rpf, staleAtMs: this.#secondEndMs };
     this.#crowds.set(scene, explanation);
     return explanation;
@@ -279,11 +276,13 @@ const POD_ROLES: ReadonlySet<Device['role']> = new Set([
 ]);
 const NOT_LOOKED_UP: ReverseRoute = { kind: 'unknown', why: 'not looked up' };
 const SOURCE_UNKNOWN: ReverseRoute = { kind: 'unknown', why: 'the event does not tell the source' };
-/** Flows a second that are looked at one by one; more than an incident on a node has, far fewer than a flood. */
-const MAX_EXPLAINED = 1000;
+/** Flows a second that are looked at one by one: more than an incident on a node has, far fewer than a flood. */
+const MAX_EXPLAINED = 2000;
+/** Sources a second that are explained each in its own words: the pods of a node. */
+const MAX_COMPOSED = 250;
 const SECOND_MS = 1000;
 const CROWD: Evidence = {
-  route: { kind: 'unknown', why: `too many flows at once: more than ${MAX_EXPLAINED} in a second` },
+  route: { kind: 'unknown', why: 'too many sources at once' },
   customRules: false,
 };
 const NO_STATE: Omit<SourceState, 'route'> = {
@@ -298,4 +297,4 @@ const NO_STATE: Omit<SourceState, 'route'> = {
 /** Files and names of namespaces change by hand. */
 const REMEMBER_MS = 10_000;
 const MAX_REMEMBERED = 1024;
-const MAX_KNOWN = 1024;
+const MAX_KNOWN = 512;

@@ -1,4 +1,5 @@
 import type { CausingChange, IncidentEvent, Writer } from '../events.js';
+import { grouped } from '../grouped.js';
 
 /** All of an incident that its sentence tells. */
 export type Told = Omit<IncidentEvent, 'v' | 'kind' | 'summary'>;
@@ -52,7 +53,7 @@ function lossText(incident: Told, where: string): string {
   const inside = cause.kind === 'unknown' ? where : '';
   const from = sources_count === 0 ? '' : ` from ${list(sources, sources_count)}`;
   const who = `${list(devices, devices_count)}${inside}`;
-  const packets = `${drops.toLocaleString('en-US')} ${drops === 1 ? 'packet' : 'packets'}`;
+  const packets = `${grouped(drops)} ${drops === 1 ? 'packet' : 'packets'}`;
   return `since ${clock(incident.first_drop)} ${who} lost ${packets}${from}`;
 }
 

@@ -31,7 +31,7 @@ export interface Flow {
 }
 
 /** Flows that are remembered at a time. */
-export const MAX_FLOWS = 4096;
+export const MAX_FLOWS = 2048;
 
 /** The last stage: takes events, never drops one, and says when it cannot take more for now. */
 export interface Sink {

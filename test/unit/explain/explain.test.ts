@@ -148,3 +148,30 @@ describe('what is said of other drops', () => {
     expect(rpf?.explanation).toContain('lxcabcd.forwarding is 0');
   });
 });
+
+describe('in a flood of sources', () => {
+  it('the first are looked at one by one, the rest shares one explanation without addresses', () => {
+    const bench = new Bench();
+    const drops = Array.from({ length: 1500 }, (_, i) => readDrop({ src: [10, 9, i >> 8, i & 255] }));
+    const scene = sceneOf(drops[0] as DropReader);
+    const said = drops.map((drop) => bench.explainer.explain(drop, scene).rpf);
+
+    expect(new Set(said.slice(250)).size).toBe(1);
+    expect(said[1200]?.reverse_route_unknown).toContain('too many sources at once');
+    expect(said[1200]?.explanation).not.toContain('10.9.');
+    expect(rpfSchema.parse(JSON.parse(JSON.stringify(said[1200])))).toBeDefined();
+  });
+
+  it('each is looked at again in the next second', () => {
+    const bench = new Bench();
+    const drop = readDrop();
+    const scene = sceneOf(drop);
+    for (let i = 0; i < 1500; i++)
+      bench.explainer.explain(readDrop({ src: [10, 9, i >> 8, i & 255] }), scene);
+    const { rpf, staleAtMs } = bench.explainer.explain(drop, scene);
+    expect(rpf?.reverse_route).toBeUndefined();
+
+    bench.nowMs = staleAtMs;
+    expect(bench.explainer.explain(drop, scene).rpf?.reverse_route?.device).toBe('cilium_host');
+  });
+});
