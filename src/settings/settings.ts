@@ -141,6 +141,7 @@ export class Settings {
       if (typeof values === 'string') break;
       this.#learn(namespace, setting, values);
     }
+    namespace.sinceNs = this.#options.now();
     return namespace;
   }
 
@@ -148,7 +149,7 @@ export class Settings {
     const table = new SettingTable(setting, values);
     namespace.tables.set(setting, table);
     for (const device of values.keys()) {
-      if (!namespace.devices.has(device)) namespace.devices.set(device, namespace.sinceNs);
+      if (!namespace.devices.has(device)) namespace.devices.set(device, namespace.readNs);
     }
     return table;
   }
@@ -389,7 +390,8 @@ export type Moment = 'early' | 'idle' | 'final';
 /** What is known of a network namespace. */
 interface Namespace {
   readonly netns: number;
-  readonly sinceNs: bigint;
+  /** When all of it had been read for the first time: writes before that may be in it already. */
+  sinceNs: bigint;
   readonly tables: Map<string, SettingTable>;
   /** When each device was seen for the first time. */
   readonly devices: Map<string, bigint>;
