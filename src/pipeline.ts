@@ -237,6 +237,7 @@ export class Pipeline {
       node: this.#options.node,
       format: (timeNs) => this.clock.formatNs(timeNs),
       now: monotonicNs,
+      lostWrites: () => this.#lostWrites(),
       netns: this.#options.config.netns,
     });
   }
@@ -262,7 +263,7 @@ export class Pipeline {
       isIdle: () => this.sink.ready && this.#batches.length === 0,
       onTold: () => this.sink.flush(),
       now: monotonicNs,
-      lostWrites: () => Number(this.capture.stats().sysctlLost),
+      lostWrites: () => this.#lostWrites(),
       lostEvent: (count) => this.#lostWritesEvent(count),
     });
   }
@@ -298,6 +299,10 @@ export class Pipeline {
       ...(isRing && lost.reason !== 0 && { reason: this.reasons.name(lost.reason) }),
       ...(lost.netns !== 0 && { netns: lost.netns }),
     };
+  }
+
+  #lostWrites(): number {
+    return Number(this.capture.stats().sysctlLost);
   }
 
   #lostWritesEvent(count: number): LostEvent {

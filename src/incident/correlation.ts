@@ -42,7 +42,7 @@ export class Correlation {
   takeWrite(record: SysctlReader): void {
     const { settings } = this.#options;
     settings.take(record);
-    if (settings.isFull) this.#settle('idle'); // what still puzzles then is younger than some time slices: bounded
+    if (settings.isFull) this.#settle('full');
   }
 
   /** The incident of a flow; undefined for drops that no setting decides. What was written before is in the stream then. */

@@ -48,13 +48,15 @@ export type After =
   | { readonly value: number; readonly by: 'read_back' | 'next_write' }
   | { readonly why: string };
 
-/** What an attempt came to. */
-export function judge(attempt: Attempt, after: After): Outcome {
+/** What an attempt came to. With `isPatchy` other writes may have come between it and what was found. */
+export function judge(attempt: Attempt, after: After, isPatchy: boolean): Outcome {
   if (attempt.isRest) return { outcome: 'partial' };
   if ('why' in after) return { outcome: 'unconfirmed', confirmed_unknown: after.why };
   const { wanted, old } = attempt;
   const confirmed = { confirmed_by: after.by };
   if (after.value === wanted) return { outcome: wanted === old ? 'unchanged' : 'changed', ...confirmed };
+  if (isPatchy && wanted !== undefined)
+    return { outcome: 'unconfirmed', confirmed_unknown: 'the records of other writes were lost' };
   if (after.value === old) return { outcome: 'rejected', ...confirmed };
   return {
     outcome: 'unconfirmed',

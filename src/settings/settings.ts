@@ -23,6 +23,8 @@ export interface SettingsOptions {
   /** RFC 3339 of CLOCK_MONOTONIC. */
   readonly format: (timeNs: bigint) => string;
   readonly now: () => bigint;
+  /** Writes whose record was lost, since the start. */
+  readonly lostWrites: () => number;
   /** Network namespaces to look at; undefined: all. */
   readonly netns?: readonly number[] | undefined;
   readonly writers?: Pick<Writers, 'describe'>;
@@ -39,6 +41,11 @@ export class Settings {
   readonly #writers: Pick<Writers, 'describe'>;
   readonly #netns = new Map<number, Namespace>();
   #waiting: Attempt[] = [];
+  #lost = 0;
+  /** When losses were noticed last. */
+  #lostNs = 0n;
+  /** Records are missing among those that are settled: what the next write found was not left by the one before. */
+  #isPatchy = false;
   /** Namespaces with suspects. */
   readonly #suspected = new Set<Namespace>();
 
@@ -78,10 +85,11 @@ export class Settings {
   }
 
   /**
-   * Finds out what became of the attempts. `early`: more records may be on their way, so what puzzles waits; `idle`: all
-   * that came were taken, so it does not wait for long; `final`: none will come.
+   * Finds out what became of the attempts. `early`: more records may be on their way, so what puzzles waits; `full`: it does
+   * not wait for long; `idle`: neither, and all records that came were taken; `final`: none will come.
    */
   settle(moment: Moment): Change[] {
+    this.#noteLosses(moment);
     const byNetns = new Map<number, Attempt[]>();
     for (const attempt of this.#waiting) {
       const others = byNetns.get(attempt.netns);
@@ -90,7 +98,9 @@ export class Settings {
     }
     this.#waiting = [];
     const changes = [...byNetns].flatMap(([netns, attempts]) => this.#settleIn(netns, attempts, moment));
-    return moment === 'early' ? changes : [...changes, ...this.#lookAgain(moment === 'final')];
+    return moment === 'early' || moment === 'full'
+      ? changes
+      : [...changes, ...this.#lookAgain(moment === 'final')];
   }
 
   /** Reads a setting again. What changed without a write that was seen comes now or out of a later settle(). */
@@ -116,6 +126,17 @@ export class Settings {
   /** When a device was seen there for the first time; undefined: never. */
   deviceSince(netns: number, device: string): bigint | undefined {
     return this.#netns.get(netns)?.devices.get(device);
+  }
+
+  /** What was lost lies among the records that come until the reader has caught up. */
+  #noteLosses(moment: Moment): void {
+    const lost = this.#options.lostWrites();
+    const now = this.#options.now();
+    if (lost > this.#lost) {
+      this.#isPatchy = true;
+      this.#lostNs = now;
+    } else if (moment === 'idle' && now - this.#lostNs >= SUSPECT_NS) this.#isPatchy = false;
+    this.#lost = lost;
   }
 
   #find(netns: number): Namespace {
@@ -182,7 +203,7 @@ export class Settings {
       (attempt, index) =>
         moment !== 'final' &&
         isPuzzling(attempt, afters[index] as After) &&
-        !(moment === 'idle' && isStale(attempt, now)),
+        !(moment !== 'early' && isStale(attempt, now)),
     );
     const settled = firstOpen < 0 ? attempts : attempts.slice(0, firstOpen);
     if (firstOpen >= 0) this.#waiting.push(...attempts.slice(firstOpen));
@@ -205,7 +226,7 @@ export class Settings {
   }
 
   #draft(namespace: Namespace, attempt: Attempt, after: After): Draft[] {
-    const outcome = judge(attempt, after);
+    const outcome = judge(attempt, after, this.#isPatchy);
     const setting = storedAs(attempt.setting);
     const table = namespace.tables.get(setting);
     const missed = table ? this.#missedBefore(namespace, attempt, table) : [];
@@ -252,6 +273,7 @@ export class Settings {
       new: attempt.old,
       timeNs: attempt.timeNs - 1n,
       notBeforeNs: namespace.readNs,
+      why: this.#isPatchy ? LOST : UNSEEN,
     };
     const make = () => this.#unseenChange(namespace.netns, suspect, effects);
     return [{ attempt: undefined, setting, effects, didChange: true, make }];
@@ -296,7 +318,7 @@ export class Settings {
       const suspect =
         known?.new === value
           ? known
-          : { setting, device, old, new: value, timeNs: now, notBeforeNs: namespace.readNs };
+          : { setting, device, old, new: value, timeNs: now, notBeforeNs: namespace.readNs, why: UNSEEN };
       if (isFinal || now - suspect.timeNs >= SUSPECT_NS) return this.#convict(namespace, table, suspect);
       namespace.suspects.set(key, suspect);
       return [];
@@ -355,7 +377,7 @@ export class Settings {
         outcome: 'changed',
         confirmed_by: 'read_back',
         ...effectMembers(effects),
-        writer_unknown: old === undefined ? INHERITED : UNSEEN,
+        writer_unknown: old === undefined ? INHERITED : suspect.why,
       },
       timeNs,
       notBeforeNs: suspect.notBeforeNs,
@@ -385,7 +407,7 @@ export class Settings {
 }
 
 /** How much may still be on its way when attempts are settled. */
-export type Moment = 'early' | 'idle' | 'final';
+export type Moment = 'early' | 'full' | 'idle' | 'final';
 
 /** What is known of a network namespace. */
 interface Namespace {
@@ -411,6 +433,8 @@ interface Suspect {
   readonly timeNs: bigint;
   /** When it was still as it had been. */
   readonly notBeforeNs: bigint;
+  /** Why nobody is named. */
+  readonly why: string;
 }
 
 /** A change whose effects may still grow. */
@@ -449,6 +473,7 @@ function readBack(attempt: Attempt, values: Values | string | undefined): After 
 }
 
 const UNSEEN = 'no write to it was seen: netlink, or a write while the hook was not there';
+const LOST = 'the record of the write was lost: there were too many at a time';
 const INHERITED = 'a new device takes over what default says';
 /** Above any time that a record spends in the ring buffer when the reader is not behind. */
 const SUSPECT_MS = 250;
