@@ -9,7 +9,7 @@ export interface Books {
   readonly totals: readonly NativeTotal[];
   readonly reasons: ReasonNames;
   readonly readings: CounterReadings;
-  /** The only namespaces that were asked for. What became of others is none of this trace's business. */
+  /** The only namespaces that were asked for. Others are accounted for where they can be. */
   readonly netns?: readonly number[] | undefined;
   /** Drops that went to the sinks, in how many events. */
   readonly emitted: number;
@@ -30,7 +30,7 @@ export function account(books: Books): Account {
   const rpfilter = books.reasons.find('IP_RPFILTER');
   const traced = tracedByNetns(books.totals, rpfilter);
   const netns = reconcile(books.readings, traced).filter(
-    (entry) => books.netns === undefined || books.netns.includes(entry.netns),
+    ({ netns, reconciled }) => books.netns === undefined || books.netns.includes(netns) || reconciled,
   );
   const verdict = verdictOf(netns, difference === 0, rpfilter !== undefined);
   return {

@@ -26,6 +26,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define ARPHRD_ETHER 1	 /* include/uapi/linux/if_arp.h */
 #define ARPHRD_LOOPBACK 772
 #define ETHERNET_BYTES 14
+#define VLAN_BYTES 4
 #define KIND_VETH 0x0000000068746576ULL /* "veth" */
 #define MAX_SNAP 2048
 
@@ -410,6 +411,8 @@ static __always_inline void wake_reader(void)
 	nothing = bpf_ringbuf_reserve(&ring, sizeof(*nothing), 0);
 	if (nothing)
 		bpf_ringbuf_discard(nothing, flags);
+	else
+		control.idle = 1; /* not woken: the next record tries again */
 }
 
 static __always_inline bool send_with_snap(const struct drop *drop)
@@ -659,34 +662,53 @@ static int run_expression_step(__u32 i, struct rpf_cbpf **state)
 	return insn ? rpf_cbpf_step(*state, insn) : 1;
 }
 
-/*
- * The packet as tcpdump would see it on an Ethernet: its network header behind an Ethernet header, which is made up from
- * the ethertype, since most skbs that die in the network layer have theirs no more.
- */
+/* The Ethernet header that most skbs in the network layer have no more, made up from the ethertype. Returns its bytes. */
+static __always_inline __u32 put_ethernet(const struct drop *drop, __u8 *packet)
+{
+	__u32 i, vlan = 0, tci;
+
+	for (i = 0; i < ETHERNET_BYTES - 2; i++)
+		packet[i] = 0;
+	/* A tag that the driver took out of the packet: for expressions that ask for tags it is put back. */
+	if (control.filters & RPF_FILTER_VLAN)
+		vlan = rpf_swap16(rpf_member(struct sk_buff, drop->skb, vlan_proto));
+	if (!vlan) {
+		packet[12] = drop->protocol >> 8;
+		packet[13] = drop->protocol;
+		return ETHERNET_BYTES;
+	}
+	tci = rpf_member(struct sk_buff, drop->skb, vlan_tci);
+	packet[12] = vlan >> 8;
+	packet[13] = vlan;
+	packet[14] = tci >> 8;
+	packet[15] = tci;
+	packet[16] = drop->protocol >> 8;
+	packet[17] = drop->protocol;
+	return ETHERNET_BYTES + VLAN_BYTES;
+}
+
+/* The packet as tcpdump would see it on an Ethernet. */
 __noinline int passes_expression(const struct drop *drop)
 {
-	__u32 zero = 0, bytes, i;
+	__u32 zero = 0, bytes, start, i;
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
 	struct rpf_cbpf *state;
 
 	if (!drop || !scratch)
 		return 0;
 	state = &scratch->cbpf;
+	start = put_ethernet(drop, state->packet);
 	bytes = drop->window.linear;
-	if (bytes > RPF_CBPF_BYTES - ETHERNET_BYTES)
-		bytes = RPF_CBPF_BYTES - ETHERNET_BYTES;
-	for (i = 0; i < ETHERNET_BYTES - 2; i++)
-		state->packet[i] = 0;
-	state->packet[12] = drop->protocol >> 8;
-	state->packet[13] = drop->protocol & 0xff;
+	if (bytes > RPF_CBPF_BYTES - start)
+		bytes = RPF_CBPF_BYTES - start;
 	for (i = 0; i < RPF_CBPF_BYTES - ETHERNET_BYTES && i < bytes; i++)
-		state->packet[ETHERNET_BYTES + i] = rpf_load8(drop->window.address + i);
+		state->packet[(start + i) & (RPF_CBPF_BYTES - 1)] = rpf_load8(drop->window.address + i);
 	state->pc = 0;
 	state->a = 0;
 	state->x = 0;
 	state->accept = 0;
-	state->captured = ETHERNET_BYTES + bytes;
-	state->wire = ETHERNET_BYTES + drop->window.total;
+	state->captured = start + bytes;
+	state->wire = start + drop->window.total;
 	for (i = 0; i < RPF_CBPF_CELLS; i++)
 		state->cell[i] = 0;
 	bpf_loop(RPF_CBPF_MAX, run_expression_step, &state, 0);

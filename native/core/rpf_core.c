@@ -104,7 +104,7 @@ static int map_fd(const struct rpf_tracer *tracer, const char *name)
 static int set_filters(struct rpf_tracer *tracer, const struct rpf_config *config, struct rpf_error *error)
 {
 	struct rpf_control *control = tracer->control;
-	uint32_t filters = control->filters & RPF_FILTER_EXPRESSION, i;
+	uint32_t filters = control->filters & (RPF_FILTER_EXPRESSION | RPF_FILTER_VLAN), i;
 	int err = replace_keys(map_fd(tracer, "netns_filter"), config->netns, config->netns_count);
 
 	if (!err)
@@ -140,6 +140,8 @@ static int set_expression(struct rpf_tracer *tracer, struct rpf_error *error)
 					strerror(errno));
 	}
 	tracer->control->filters |= RPF_FILTER_EXPRESSION;
+	if (rpf_filter_has_word(tracer->config.expression, "vlan"))
+		tracer->control->filters |= RPF_FILTER_VLAN;
 	return 0;
 }
 

@@ -15,14 +15,14 @@
 
 _Static_assert(sizeof(struct rpf_cbpf_insn) == sizeof(struct bpf_insn), "libpcap's instructions are ours");
 
-static int compile(const char *expression, struct bpf_program *program, char *message, size_t bytes)
+static int compile(const char *expression, int optimize, struct bpf_program *program, char *message, size_t bytes)
 {
 	pcap_t *pcap = pcap_open_dead(DLT_EN10MB, SNAPSHOT_BYTES);
 	int err;
 
 	if (!pcap)
 		return -ENOMEM;
-	err = pcap_compile(pcap, program, expression, 1, PCAP_NETMASK_UNKNOWN) ? -EINVAL : 0;
+	err = pcap_compile(pcap, program, expression, optimize, PCAP_NETMASK_UNKNOWN) ? -EINVAL : 0;
 	if (err && message)
 		snprintf(message, bytes, "%s", pcap_geterr(pcap));
 	pcap_close(pcap);
@@ -33,7 +33,7 @@ static bool compiles(const char *expression)
 {
 	struct bpf_program program;
 
-	if (compile(expression, &program, NULL, 0))
+	if (compile(expression, 0, &program, NULL, 0))
 		return false;
 	pcap_freecode(&program);
 	return true;
@@ -95,6 +95,34 @@ static size_t token_end(const char *expression, size_t at)
 	return at;
 }
 
+/* Finds a token from at on. Returns where it starts, and its end; the expression's length when there is none. */
+static size_t next_token(const char *expression, size_t at, size_t *end)
+{
+	at += strspn(expression + at, BLANKS);
+	*end = expression[at] ? token_end(expression, at) : at;
+	return at;
+}
+
+static bool find_word(const char *expression, const char *word, size_t length, size_t *position)
+{
+	size_t at, end = 0;
+
+	for (at = next_token(expression, 0, &end); expression[at]; at = next_token(expression, end, &end)) {
+		if (end - at != length || strncmp(expression + at, word, length))
+			continue;
+		*position = at;
+		return true;
+	}
+	return false;
+}
+
+bool rpf_filter_has_word(const char *expression, const char *word)
+{
+	size_t position;
+
+	return find_word(expression, word, strlen(word), &position);
+}
+
 /*
  * libpcap quotes a word that names nothing: unknown host 'x', illegal port number. Looking for that word spares the trials
  * below, each of which would ask a name server again, and the network may be what is broken.
@@ -102,47 +130,54 @@ static size_t token_end(const char *expression, size_t at)
 static bool find_quoted(const char *expression, const char *message, size_t *position)
 {
 	const char *start = strchr(message, '\''), *end = start ? strchr(start + 1, '\'') : NULL;
-	size_t length = end ? (size_t)(end - start - 1) : 0, at, next;
 
-	for (at = strspn(expression, BLANKS); length && expression[at];
-	     at = next + strspn(expression + next, BLANKS)) {
-		next = token_end(expression, at);
-		if (next - at == length && !strncmp(expression + at, start + 1, length)) {
-			*position = at;
-			return true;
-		}
-	}
-	return false;
+	return end && end > start + 1 && find_word(expression, start + 1, end - start - 1, position);
 }
 
-/* libpcap does not say where it stumbled: find the first token after which nothing can make the expression valid. */
+static bool can_go_on_to(const char *expression, size_t end)
+{
+	char *beginning = strndup(expression, end);
+	bool valid = !beginning || can_go_on(beginning);
+
+	free(beginning);
+	return valid;
+}
+
+struct token {
+	size_t start;
+	size_t end;
+};
+
+/*
+ * libpcap does not say where it stumbled: find the first token after which nothing can make the expression valid. No longer
+ * beginning can be completed either, so halving finds it.
+ */
 static size_t find_position(const char *expression)
 {
-	size_t length = strlen(expression), at = 0, end;
-	char *beginning = strdup(expression);
-	bool valid = true;
+	size_t length = strlen(expression), count = 0, low = 0, high, at, end = 0;
+	struct token *tokens = calloc(length + 1, sizeof(*tokens));
 
-	if (!beginning)
+	if (!tokens)
 		return 0;
-	while (valid && at < length) {
-		at += strspn(expression + at, BLANKS);
-		if (at >= length)
-			break;
-		end = token_end(expression, at);
-		memcpy(beginning, expression, end);
-		beginning[end] = 0;
-		valid = can_go_on(beginning);
-		if (valid)
-			at = end;
+	for (at = next_token(expression, 0, &end); at < length; at = next_token(expression, end, &end))
+		tokens[count++] = (struct token){ at, end };
+	for (high = count; low < high;) {
+		size_t middle = (low + high) / 2;
+
+		if (can_go_on_to(expression, tokens[middle].end))
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	free(beginning);
-	return at; /* length: the expression stops too early */
+	at = low < count ? tokens[low].start : length; /* length: the expression stops too early */
+	free(tokens);
+	return at;
 }
 
 int rpf_filter_check(const char *expression, char *message, size_t bytes, size_t *position)
 {
 	struct bpf_program program;
-	int err = compile(expression, &program, message, bytes);
+	int err = compile(expression, 1, &program, message, bytes);
 
 	if (!err && program.bf_len > RPF_CBPF_MAX) {
 		snprintf(message, bytes, "expression needs %u instructions, at most %u fit", program.bf_len,
@@ -170,7 +205,7 @@ int rpf_filter_compile(const char *expression, struct rpf_cbpf_insn *insns, stru
 	if (rpf_filter_check(expression, message, sizeof(message), &position))
 		return rpf_fail(error, -EINVAL, "E_EXPRESSION", "filter expression, at byte %zu: %s",
 				position, message);
-	if (compile(expression, &program, message, sizeof(message)))
+	if (compile(expression, 1, &program, message, sizeof(message)))
 		return rpf_fail(error, -EINVAL, "E_EXPRESSION", "filter expression: %s", message);
 	length = program.bf_len;
 	memcpy(insns, program.bf_insns, length * sizeof(*insns));

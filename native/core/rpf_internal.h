@@ -81,6 +81,7 @@ bool rpf_flows_drain(struct rpf_flows *flows, struct rpf_writer *writer);
 struct rpf_links {
 	struct mnl_socket *socket; /* NULL: netlink could not be opened */
 	bool dump_wanted;
+	bool forget_wanted;   /* what was told so far may be wrong: devices may have gone unseen */
 	size_t pending_bytes; /* of a message run that did not fit into the last batch */
 	size_t pending_at;
 	unsigned char *buffer;
@@ -96,6 +97,8 @@ bool rpf_links_drain(struct rpf_links *links, struct rpf_writer *writer);
 
 /* As rpf_totals(); adds up coarse counts too unless coarse is NULL. At most RPF_TOTALS + 1 totals. */
 int rpf_read_totals(const struct rpf_tracer *tracer, struct rpf_total *totals, size_t max, uint64_t *coarse);
+/* Makes the next drain look at all totals again. */
+void rpf_lost_begin(struct rpf_tracer *tracer);
 /* Writes a lost record for each total whose loss grew. false: the batch is full, call again. */
 bool rpf_lost_drain(struct rpf_tracer *tracer, struct rpf_writer *writer);
 

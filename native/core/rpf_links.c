@@ -134,8 +134,26 @@ static void fill_link(const struct nlmsghdr *message, struct rpf_link *link)
 	mnl_attr_parse(message, sizeof(*info), visit_attribute, link);
 }
 
+/* A deletion of device 0: all that was told is to be forgotten. */
+static bool write_forget(struct rpf_links *links, struct rpf_writer *writer)
+{
+	struct rpf_link *link = rpf_writer_reserve(writer, sizeof(*link));
+
+	if (!link)
+		return false;
+	memset(link, 0, sizeof(*link));
+	link->header.size = sizeof(*link);
+	link->header.kind = RPF_RECORD_LINK;
+	link->header.time_ns = rpf_now_ns();
+	link->gone = 1;
+	links->forget_wanted = false;
+	return true;
+}
+
 static bool write_links(struct rpf_links *links, struct rpf_writer *writer)
 {
+	if (links->forget_wanted && !write_forget(links, writer))
+		return false;
 	while (links->pending_at < links->pending_bytes) {
 		const struct nlmsghdr *message = (const struct nlmsghdr *)(links->buffer + links->pending_at);
 		int left = links->pending_bytes - links->pending_at;
@@ -171,6 +189,7 @@ bool rpf_links_drain(struct rpf_links *links, struct rpf_writer *writer)
 		bytes = mnl_socket_recvfrom(links->socket, links->buffer, RECEIVE_BYTES);
 		if (bytes < 0 && errno == ENOBUFS) {
 			links->dump_wanted = true; /* the kernel dropped messages: ask for the whole again */
+			links->forget_wanted = true;
 			continue;
 		}
 		if (bytes <= 0)

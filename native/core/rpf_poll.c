@@ -24,29 +24,44 @@ static void read_clock(const struct rpf_tracer *tracer, struct rpf_clock *clock)
 		*clock = *tracer->clock;
 }
 
-/* After detaching, nothing moves any more: one whole drain of the flow table finds every count. */
-static void begin_interval(struct rpf_tracer *tracer)
+static void begin_flows(struct rpf_tracer *tracer)
 {
-	uint64_t now = rpf_now_ns();
 	struct rpf_clock clock;
 
-	if (tracer->detached) {
-		if (tracer->final_drain)
-			return;
-		tracer->final_drain = true;
-	} else if (now < tracer->next_interval_ns) {
-		return;
-	}
-	tracer->next_interval_ns = now + tracer->config.interval_ms * 1000000ULL;
-	tracer->lost_pending = true;
-	if (tracer->config.every || (!rpf_flag(&tracer->control->claimed) && !tracer->flows.live_before))
-		return;
-	if (tracer->flows.next < tracer->flows.slot_count && !tracer->detached)
-		return;				    /* the last one is still being handed out */
 	rpf_set_flag(&tracer->control->claimed, 0); /* before reading: a claim from now on sets it again */
 	atomic_thread_fence(memory_order_seq_cst);
 	read_clock(tracer, &clock);
 	rpf_flows_begin(&tracer->flows, &clock);
+}
+
+/*
+ * After detaching nothing moves any more, so that one whole drain finds every count. It starts over whatever was under way:
+ * behind that one's back, counts and losses may have come to places that it had passed.
+ */
+static void begin_final(struct rpf_tracer *tracer)
+{
+	if (tracer->final_drain)
+		return;
+	tracer->final_drain = true;
+	tracer->lost_pending = true;
+	rpf_lost_begin(tracer);
+	if (!tracer->config.every)
+		begin_flows(tracer);
+}
+
+static void begin_interval(struct rpf_tracer *tracer)
+{
+	uint64_t now = rpf_now_ns();
+
+	if (now < tracer->next_interval_ns)
+		return;
+	tracer->next_interval_ns = now + tracer->config.interval_ms * 1000000ULL;
+	tracer->lost_pending = true;
+	if (tracer->config.every || (!rpf_flag(&tracer->control->claimed) && !tracer->flows.live_before))
+		return;
+	if (tracer->flows.next < tracer->flows.slot_count)
+		return; /* the last one is still being handed out */
+	begin_flows(tracer);
 }
 
 /* Everything that there is, as far as it fits, in the order in which it must not be lost. */
@@ -54,7 +69,10 @@ static void fill(struct rpf_tracer *tracer, struct rpf_writer *writer)
 {
 	if (!rpf_links_drain(&tracer->links, writer) || !rpf_ring_drain(&tracer->ring, writer))
 		return;
-	begin_interval(tracer);
+	if (tracer->detached)
+		begin_final(tracer);
+	else
+		begin_interval(tracer);
 	if (!tracer->config.every && !rpf_flows_drain(&tracer->flows, writer))
 		return;
 	if (tracer->lost_pending)

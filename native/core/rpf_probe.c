@@ -96,7 +96,7 @@ int rpf_explain_refusal(int err, const char *what, bool probe_read, struct rpf_e
 		return rpf_fail(error, err, "E_LOCKDOWN",
 				"%s: the kernel is locked down (confidentiality) and has no bpf_rdonly_cast",
 				what);
-	if (err == -EPERM || err == -EACCES)
+	if (err == -EPERM) /* -EACCES is the verifier's "no" to a program: ours to mend, not the user's to allow */
 		return rpf_fail(error, err, "E_BPF_REFUSED", "%s: %s", what, strerror(-err));
 	if (err == -EINVAL || err == -ENOTSUP || err == -ESRCH || err == -ENOENT)
 		return rpf_fail(error, err, "E_KERNEL_TOO_OLD", "%s: %s", what, strerror(-err));

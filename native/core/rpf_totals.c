@@ -171,6 +171,13 @@ static int load_totals(struct rpf_tracer *tracer)
 	return 0;
 }
 
+void rpf_lost_begin(struct rpf_tracer *tracer)
+{
+	free(tracer->totals);
+	tracer->totals = NULL;
+	rpf_set_flag(&tracer->control->lost, 1);
+}
+
 bool rpf_lost_drain(struct rpf_tracer *tracer, struct rpf_writer *writer)
 {
 	if (!write_recursion(tracer, writer))

@@ -84,6 +84,7 @@ enum rpf_filters {
 	RPF_FILTER_REASON = 1 << 1,
 	RPF_FILTER_DEVICE = 1 << 2,
 	RPF_FILTER_EXPRESSION = 1 << 3,
+	RPF_FILTER_VLAN = 1 << 4, /* the expression asks for VLAN tags */
 };
 
 /* Flags and filters that both sides write while the programs run. */

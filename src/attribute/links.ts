@@ -13,7 +13,7 @@ export class LinkMap {
   /** Returns whether anything that attribution uses has changed. */
   learn(record: LinkReader): boolean {
     const { ifindex } = record;
-    if (record.gone) return this.#links.delete(ifindex);
+    if (record.gone) return ifindex === ALL ? this.#forgetAll() : this.#links.delete(ifindex);
     const link = { name: record.name, masterIfindex: record.masterIfindex };
     const known = this.#links.get(ifindex);
     if (known?.name === link.name && known.masterIfindex === link.masterIfindex) return false;
@@ -21,7 +21,16 @@ export class LinkMap {
     return true;
   }
 
+  /** Netlink had to drop messages: the devices that are left are told anew. */
+  #forgetAll(): boolean {
+    this.#links.clear();
+    return true;
+  }
+
   get(ifindex: number): Link | undefined {
     return this.#links.get(ifindex);
   }
 }
+
+/** No device has this ifindex. */
+const ALL = 0;

@@ -57,11 +57,13 @@ export class QueueSink implements Sink {
 
   #take(): TraceEvent | undefined {
     const event = this.#events[this.#read++];
-    if (this.#read === this.#events.length) {
-      this.#events = [];
+    const waiting = this.#events.length - this.#read;
+    // A reader that stays a few events behind never empties the queue: what it read is freed all the same.
+    if (this.#read === FREE_AT || waiting === 0) {
+      this.#events = this.#events.slice(this.#read);
       this.#read = 0;
-      this.onReady();
     }
+    if (waiting === REFILL_AT) this.onReady();
     return event;
   }
 }
@@ -75,3 +77,6 @@ function withoutUndefined<T>(value: T): T {
 
 /** A few batches' worth in default mode. */
 const MAX_EVENTS = 4096;
+/** Early enough that the next ones are there before the reader has to wait for them. */
+const REFILL_AT = MAX_EVENTS / 2;
+const FREE_AT = 1024;

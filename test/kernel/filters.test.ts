@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { DropEvent } from '../../src/events.js';
+import { findCase, type LabCase } from '../../src/lab/cases.js';
 import type { LabPacket } from '../../src/lab/packet.js';
-import { withSteps } from '../../src/lab/provoke.js';
+import { provoke, withSteps } from '../../src/lab/provoke.js';
 import { send } from '../../src/lab/sender.js';
 import { rpFilter } from '../../src/lab/steps.js';
 import { ADDRESS, ADDRESS6 } from '../../src/lab/topology.js';
@@ -88,6 +89,25 @@ describe('a filter lets pass what it says, and counts the rest', () => {
       for (const [count, packet] of Object.values(MIX)) await send(lab, packet, { count });
     });
   }
+});
+
+describe('an expression sees a VLAN tag that the driver took out of the packet', () => {
+  const lab = useLab();
+
+  it.for([
+    ['vlan', 3],
+    ['vlan 100', 3],
+    ['vlan 100 and udp', 3],
+    ['vlan 101', 0],
+    ['vlan 100 and tcp', 0],
+    ['udp', 3],
+  ] as const)('%s', async ([expression, matching]) => {
+    const traced = await runTrace([...inLab(lab, ['node']), `(${expression}) and not ip6`], () =>
+      provoke(lab, findCase('vlan') as LabCase, 3),
+    );
+    const tagged = locate(lab, traced.drops).filter(({ event }) => event.packet?.vlan_id === 100);
+    expect(tagged.reduce((sum, { event }) => sum + event.count, 0)).toBe(matching);
+  });
 });
 
 function kindOf({ packet, reason, device }: DropEvent): Kind | 'unknown' {

@@ -78,6 +78,14 @@ describe('LinkMap', () => {
     expect(learn(links, { ifindex: 1, name: 'b', gone: true })).toBe(true);
     expect(learn(links, { ifindex: 1, name: 'b', gone: true })).toBe(false);
   });
+
+  test('all of them are forgotten when netlink had to drop messages', () => {
+    const links = new LinkMap();
+    learn(links, { ifindex: 1, name: 'a' });
+    learn(links, { ifindex: 2, name: 'b' });
+    expect(learn(links, { ifindex: 0, name: '', gone: true })).toBe(true);
+    expect([links.get(1), links.get(2)]).toEqual([undefined, undefined]);
+  });
 });
 
 function attribute(fields: DropFields, links = new LinkMap()): Device {
