@@ -221,7 +221,7 @@ export class Pipeline {
       return;
     }
     const refusal = { netns: drop.netns, device: device.name, reason, mode: rpf?.mode };
-    flow.incident = this.#correlation.join(refusal, wholeNs(drop.firstLow, drop.firstHigh));
+    flow.incident = this.#correlation.join(refusal, wholeNs(drop.firstLow, drop.firstHigh), drop.netnsCookie);
     flow.epoch = this.#correlation.epoch;
     flow.incident?.enter(refusal, () => (flow.context.aggregate === 'device' ? undefined : drop.src));
   }

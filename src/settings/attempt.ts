@@ -10,6 +10,8 @@ export interface Attempt extends SettingName {
   /** When its record came. */
   readonly takenNs: bigint;
   readonly netns: number;
+  /** 0n: unknown. */
+  readonly netnsCookie: bigint;
   /** undefined: the kernel did not give it. */
   readonly old: number | undefined;
   readonly oldText: string | undefined;
@@ -34,6 +36,7 @@ export function readAttempt(record: SysctlReader, writer: Writer, takenNs: bigin
     timeNs: record.timeNs,
     takenNs,
     netns: record.netns,
+    netnsCookie: record.netnsCookie,
     old: oldText === undefined ? undefined : parseValue(oldText),
     oldText,
     newText: newText.replace(/\n$/, ''),

@@ -75,6 +75,25 @@ export class Settings {
     this.#find(netns);
   }
 
+  /**
+   * A record of this namespace came. Where its inode number was another one's before, all that was known of that one is
+   * forgotten: returns what became of its last attempts, else undefined.
+   */
+  meet(netns: number, cookie: bigint): Change[] | undefined {
+    const known = this.#netns.get(netns);
+    if (known === undefined || cookie === 0n || known.cookie === cookie) return undefined;
+    if (known.cookie === 0n) {
+      known.cookie = cookie;
+      return undefined;
+    }
+    const last = this.#waiting.filter((attempt) => attempt.netns === netns);
+    this.#waiting = this.#waiting.filter((attempt) => attempt.netns !== netns);
+    const changes = this.#settleIn(known, last, 'final', GONE);
+    this.#suspected.delete(known);
+    this.#netns.delete(netns);
+    return changes;
+  }
+
   /** Who wrote is found out at once: processes that write settings live short. Returns whether it is one of ours. */
   take(record: SysctlReader): boolean {
     const { netns } = this.#options;
@@ -97,7 +116,9 @@ export class Settings {
       else byNetns.set(attempt.netns, [attempt]);
     }
     this.#waiting = [];
-    const changes = [...byNetns].flatMap(([netns, attempts]) => this.#settleIn(netns, attempts, moment));
+    const changes = [...byNetns].flatMap(([netns, attempts]) =>
+      this.#settleIn(this.#find(netns), attempts, moment),
+    );
     return moment === 'early' || moment === 'full'
       ? changes
       : [...changes, ...this.#lookAgain(moment === 'final')];
@@ -149,6 +170,7 @@ export class Settings {
     if (this.#netns.size === MAX_NETNS) this.#netns.delete(this.#netns.keys().next().value as number);
     const now = this.#options.now();
     const namespace: Namespace = {
+      cookie: 0n,
       netns,
       sinceNs: now,
       tables: new Map(),
@@ -189,14 +211,19 @@ export class Settings {
     }
   }
 
-  #settleIn(netns: number, attempts: readonly Attempt[], moment: Moment): Change[] {
-    const namespace = this.#find(netns);
+  /** With `unreadable` nothing is read back, and this is why. */
+  #settleIn(
+    namespace: Namespace,
+    attempts: readonly Attempt[],
+    moment: Moment,
+    unreadable?: string,
+  ): Change[] {
     const now = this.#options.now();
-    const read = new Map<string, Values | string>();
-    for (const { setting } of attempts) {
-      const stored = storedAs(setting);
-      if (!read.has(stored)) read.set(stored, this.#read(netns, stored));
-    }
+    const settings = new Set(attempts.map(({ setting }) => storedAs(setting)));
+    const read = new Map(
+      [...settings].map((setting) => [setting, unreadable ?? this.#read(namespace.netns, setting)]),
+    );
+    namespace.cookie ||= attempts[0]?.netnsCookie ?? 0n;
     this.#goBack(namespace, attempts);
     const afters = aftersOf(attempts, read);
     const firstOpen = attempts.findIndex(
@@ -411,6 +438,8 @@ export type Moment = 'early' | 'full' | 'idle' | 'final';
 
 /** What is known of a network namespace. */
 interface Namespace {
+  /** 0n: not known yet. */
+  cookie: bigint;
   readonly netns: number;
   /** When all of it had been read for the first time: writes before that may be in it already. */
   sinceNs: bigint;
@@ -473,6 +502,7 @@ function readBack(attempt: Attempt, values: Values | string | undefined): After 
 }
 
 const UNSEEN = 'no write to it was seen: netlink, or a write while the hook was not there';
+const GONE = 'the network namespace is gone';
 const LOST = 'the record of the write was lost: there were too many at a time';
 const INHERITED = 'a new device takes over what default says';
 /** Above any time that a record spends in the ring buffer when the reader is not behind. */
