@@ -106,7 +106,7 @@ export class Bench {
   /** The sender alone, and what the measuring of BPF time itself takes. */
   async #untraced(cases) {
     const runs = Object.values(cases).flatMap(({ flood }) => flood?.runs ?? []);
-    const speeds = runs.map((run) => run.untraced_per_second);
+    const speeds = runs.flatMap((run) => run.untraced_per_second);
     const result = { title: 'no tracer' };
     if (speeds.length > 0) result.flood = { sender_per_second: round(median(speeds)), ratio: 1 };
     if (this.options.measures.includes('bpf') && bpftraceVersion()) {

@@ -7,7 +7,7 @@ import { MEASURE_NAMES } from './measures.mjs';
 export const usage = `usage: npm run bench -- [options]
   --quick            small counts and one run: shows that everything can be measured, not how fast it is
   --drops N          drops of a run at full speed (1000000)
-  --runs N           pairs of runs, without and with the tracer (5)
+  --runs N           rounds: a run with the tracer between two without (5)
   --patience SECONDS time to spend on waiting for a quiet machine and on repeating runs that others disturbed (120)
   --only CASE        ${CASE_NAMES.join(', ')} (repeatable; all)
   --measure WHAT     ${MEASURE_NAMES.join(', ')} (repeatable; all)

@@ -33,10 +33,10 @@ export function formatReport(result) {
 
 function headline({ machine, load, options, repeated }) {
   const { cpu, cores, kernel, node, bpftrace, commit } = machine;
-  const disturbed = `${repeated} disturbed runs repeated`;
+  const disturbed = `${repeated} disturbed rounds repeated`;
   return [
     `${cpu}, ${cores} cores, Linux ${kernel}, Node ${node}, bpftrace ${bpftrace ?? 'not installed'}, ${commit.slice(0, 9)}`,
-    `${number(options.drops)} drops a run, median of ${options.runs} pairs; ${disturbed}; load ${load.before} to ${load.after}, steal ${load.steal_percent} %`,
+    `${number(options.drops)} drops a run, median of ${options.runs} rounds; ${disturbed}; load ${load.before} to ${load.after}, steal ${load.steal_percent} %`,
   ].join('\n');
 }
 
