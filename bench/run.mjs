@@ -32,7 +32,7 @@ async function measure(options) {
   const signal = stopSignal();
   const bench = await Bench.open(options, signal);
   try {
-    const { cases, problems } = await bench.run();
+    const { cases, repeated, problems } = await bench.run();
     Object.assign(load, { after: loadAverage(), steal_percent: steal() });
     return {
       v: 1,
@@ -40,6 +40,7 @@ async function measure(options) {
       machine,
       load,
       options: settings(options),
+      repeated,
       cases,
       targets: judge(cases),
       problems,

@@ -1,15 +1,33 @@
 /** Builds build/Release/rpftrace.node and dist/:  node scripts/build.mjs. What is up to date is not built again. */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { main, npmProgram, root, run } from './lib/command.mjs';
 import { nodeHeaders } from './lib/debian.mjs';
 
-await main(() => {
+await main(async () => {
   buildAddon();
   run(npmProgram('tsc'), ['-p', 'tsconfig.json']);
-  run(npmProgram('rolldown'), ['-c', 'rolldown.config.mjs', '--logLevel', 'warn']);
+  removeStaleModules();
+  await bundle();
 });
+
+/** tsc leaves what it made of a source that is gone, and it would be packed. */
+function removeStaleModules() {
+  const made = readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' });
+  const stale = made.filter((file) => {
+    const module = /^(?!program\/)(.*?)(\.js|\.d\.ts)(\.map)?$/.exec(file)?.[1];
+    return module !== undefined && !existsSync(join(root, 'src', `${module}.ts`));
+  });
+  for (const file of stale) rmSync(join(root, 'dist', file));
+}
+
+/** Not by rolldown's own command, which lists its files whatever it is told. */
+async function bundle() {
+  const { build } = await import('rolldown');
+  const { default: config } = await import('../rolldown.config.mjs');
+  await build({ ...config, cwd: root, logLevel: 'warn' });
+}
 
 function buildAddon() {
   const prefix = nodeHeaders();

@@ -62,7 +62,7 @@ const CODES = {
     exit: EXIT.cannot,
     remedies: [
       'look for /sys/kernel/btf/vmlinux; without it this kernel was built without CONFIG_DEBUG_INFO_BTF=y',
-      'boot a kernel of the distribution that has it: Debian 11, Ubuntu 20.10, RHEL 8.2 and newer do',
+      'boot a kernel of the distribution that has it: Debian 12 and Ubuntu 24.04 do',
       'in a container, make sure that /sys is mounted (sysfs, read-only is enough)',
     ],
   },
@@ -71,7 +71,7 @@ const CODES = {
     remedies: [
       'run it as root: sudo rpftrace ...',
       'or give it CAP_BPF and CAP_PERFMON: sudo setpriv --reuid=$USER --inh-caps=+bpf,+perfmon --ambient-caps=+bpf,+perfmon rpftrace ...',
-      'in Kubernetes: securityContext.capabilities.add: ["BPF", "PERFMON"] (kernels before 5.8: "SYS_ADMIN")',
+      'in Kubernetes: securityContext.capabilities.add: ["BPF", "PERFMON"]',
       'in Docker: --cap-add BPF --cap-add PERFMON',
     ],
   },
@@ -86,7 +86,7 @@ const CODES = {
   E_KERNEL_TOO_OLD: {
     exit: EXIT.cannot,
     remedies: [
-      'use Linux 5.10 or newer',
+      'use Linux 5.17 or newer',
       'run: rpftrace --version; uname -r; and report both if the kernel is newer',
     ],
   },
@@ -94,6 +94,7 @@ const CODES = {
     exit: EXIT.cannot,
     remedies: [
       'in a container, allow the bpf() system call in the seccomp profile (Docker: --security-opt seccomp=unconfined to try it)',
+      'in a rootless container or another user namespace, run it in the first one, as root: capabilities of others do not count (cat /proc/self/uid_map: 0 0 4294967295 is the first)',
       'look at dmesg and at the audit log for a security module (SELinux, AppArmor) that refused it',
       'look at kernel.unprivileged_bpf_disabled and kernel.perf_event_paranoid when it does not run as root',
     ],

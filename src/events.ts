@@ -371,7 +371,7 @@ export const incidentEvent = z.strictObject({
   closed_by: z
     .strictObject({
       kind: z
-        .enum(['sysctl_change', 'drops_stopped', 'crowded_out'])
+        .enum(['sysctl_change', 'drops_stopped', 'namespace_gone', 'crowded_out'])
         .describe('crowded_out: there are too many incidents at a time'),
       change: causingChange.optional(),
       seconds: z.number().optional().describe('Without a drop'),

@@ -14,4 +14,5 @@ export type {
   TraceEvent,
   Writer,
 } from './events.js';
-export { openTracer, type Tracer, type TracerOptions } from './tracer.js';
+export { openTracer, type Tracer } from './tracer.js';
+export type { TracerOptions } from './tracer-options.js';

@@ -239,7 +239,7 @@ export class Pipeline {
       return;
     }
     const refusal = { netns: drop.netns, device: device.name, reason, mode };
-    flow.incident = this.#correlation.join(refusal, wholeNs(drop.firstLow, drop.firstHigh));
+    flow.incident = this.#correlation.join(refusal, wholeNs(drop.firstLow, drop.firstHigh), drop.netnsCookie);
     flow.epoch = this.#correlation.epoch;
     flow.incident?.enter(refusal, () => (flow.context.aggregate === 'device' ? undefined : drop.src));
   }
@@ -255,6 +255,7 @@ export class Pipeline {
       node: this.#options.node,
       format: (timeNs) => this.clock.formatNs(timeNs),
       now: monotonicNs,
+      lostWrites: () => this.#lostWrites(),
       netns: this.#options.config.netns,
     });
   }
@@ -280,7 +281,7 @@ export class Pipeline {
       isIdle: () => this.sink.ready && this.#batches.length === 0,
       onTold: () => this.sink.flush(),
       now: monotonicNs,
-      lostWrites: () => Number(this.capture.stats().sysctlLost),
+      lostWrites: () => this.#lostWrites(),
       lostEvent: (count) => this.#lostWritesEvent(count),
     });
   }
@@ -315,6 +316,10 @@ export class Pipeline {
       ...(isRing && lost.reason !== 0 && { reason: this.reasons.name(lost.reason) }),
       ...(lost.netns !== 0 && { netns: lost.netns }),
     };
+  }
+
+  #lostWrites(): number {
+    return Number(this.capture.stats().sysctlLost);
   }
 
   #lostWritesEvent(count: number): LostEvent {

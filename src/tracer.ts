@@ -2,22 +2,10 @@ import { hostname } from 'node:os';
 import { loadAddon } from './addon.js';
 import { TracerError } from './errors.js';
 import type { TraceEvent } from './events.js';
-import { type FilterSpec, resolveFilters } from './filters/filters.js';
+import { resolveFilters } from './filters/filters.js';
 import { captureConfig, Session, type StopCause } from './session.js';
 import { QueueSink } from './sink/queue.js';
-
-export interface TracerOptions extends FilterSpec {
-  /** An event for each drop, instead of counting the drops of a flow together. */
-  readonly every?: boolean | undefined;
-  /** Packet bytes with each drop, 0 to 2048. */
-  readonly snaplen?: number | undefined;
-  /** How often the counts of flows come out; 1000 when not given. */
-  readonly intervalMs?: number | undefined;
-  /** Name of this machine in the events; the host name when not given. */
-  readonly node?: string | undefined;
-  /** Ends the stream: what was captured still comes, then the stop event. */
-  readonly signal?: AbortSignal | undefined;
-}
+import { checkTracerOptions, type TracerOptions } from './tracer-options.js';
 
 /**
  * A running trace: a stream of events that begins with `start` and ends with `stop`. To stop reading it early, by break or
@@ -31,12 +19,14 @@ export interface Tracer extends AsyncIterable<TraceEvent>, AsyncDisposable {
 }
 
 /**
- * Attaches to the running kernel. Rejects with a TracerError: E_MISSING_CAPABILITY, E_NO_BTF, E_UNKNOWN_REASON ...
+ * Attaches to the running kernel. Rejects with a TracerError: E_USAGE, E_MISSING_CAPABILITY, E_NO_BTF, E_UNKNOWN_REASON ...;
+ * with the reason of its signal where that is aborted already.
  *
  *     await using tracer = await openTracer({ rpfOnly: true });
  *     for await (const event of tracer) if (event.kind === 'drop') console.log(event.device.name, event.count);
  */
 export async function openTracer(options: TracerOptions = {}): Promise<Tracer> {
+  checkTracerOptions(options);
   options.signal?.throwIfAborted();
   const addon = loadAddon();
   const filters = resolveFilters(addon, options);

@@ -6,6 +6,7 @@ import { chooseCases, EMPTY_PROBE } from './cases.mjs';
 import { chooseCpus, Flood } from './flood.mjs';
 import { bpftraceVersion } from './machine.mjs';
 import { MEASURES } from './measures.mjs';
+import { Patience } from './patience.mjs';
 import { median, round } from './statistics.mjs';
 import { Trace } from './trace.mjs';
 
@@ -19,6 +20,7 @@ export class Bench {
     const bench = new Bench();
     bench.options = options;
     bench.signal = signal;
+    bench.patience = new Patience(options.patienceSeconds, signal);
     bench.scratch = await mkdtemp(join(options.scratch, 'rpftrace-bench-'));
     try {
       bench.flood = await Flood.open(signal);
@@ -35,7 +37,8 @@ export class Bench {
     const tracers = await this.#usable(chooseCases(this.options.only));
     const cases = { none: {}, ...Object.fromEntries(tracers.map(({ name, title }) => [name, { title }])) };
     for (const name of this.options.measures) await this.#measure(name, tracers, cases);
-    return { cases: { ...cases, none: await this.#untraced(cases) }, problems: this.problems };
+    cases.none = await this.#untraced(cases);
+    return { cases, repeated: this.patience.repeated, problems: this.problems };
   }
 
   /** Runs a tracer while `work` is done with it. */
@@ -94,7 +97,7 @@ export class Bench {
     for (let round = 1; round <= rounds(this.options); round++) {
       for (const tracer of suitable) {
         process.stderr.write(`${name} ${round} of ${rounds(this.options)}: ${tracer.title}\n`);
-        samples.get(tracer).push(await once(this, tracer));
+        samples.get(tracer).push(await this.patience.take(() => once(this, tracer)));
       }
     }
     for (const tracer of suitable) cases[tracer.name][name] = summarize(samples.get(tracer));
@@ -103,7 +106,7 @@ export class Bench {
   /** The sender alone, and what the measuring of BPF time itself takes. */
   async #untraced(cases) {
     const runs = Object.values(cases).flatMap(({ flood }) => flood?.runs ?? []);
-    const speeds = runs.map((run) => run.untraced_per_second);
+    const speeds = runs.flatMap((run) => run.untraced_per_second);
     const result = { title: 'no tracer' };
     if (speeds.length > 0) result.flood = { sender_per_second: round(median(speeds)), ratio: 1 };
     if (this.options.measures.includes('bpf') && bpftraceVersion()) {

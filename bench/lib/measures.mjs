@@ -16,7 +16,7 @@ export const MEASURES = {
       samples_ms: samples.map((ms) => round(ms, 1)),
     }),
   },
-  flood: { rounds: (options) => options.runs, once: floodPair, summarize: summarizeFlood },
+  flood: { rounds: (options) => options.runs, once: floodRound, summarize: summarizeFlood },
   bpf: { rounds: () => 1, once: bpfTime, summarize: ([sample]) => sample },
   rates: { rounds: () => 1, once: fixedRates, summarize: ([samples]) => samples },
   latency: {
@@ -30,16 +30,24 @@ export const MEASURES = {
 
 export const MEASURE_NAMES = Object.keys(MEASURES);
 
-/** A run without and a run with the tracer, one right after the other. */
-async function floodPair(bench, tracer) {
-  const without = await bench.flood.send(bench.options.drops);
-  const sample = await tracedRun(bench, tracer, bench.options.drops);
+/**
+ * A run with the tracer between two runs without, as close together as can be: a CPU's speed drifts by more than a tracer
+ * costs. The ratio is that to the mean of the two.
+ */
+async function floodRound(bench, tracer) {
+  const { drops } = bench.options;
+  const untraced = [await bench.flood.send(drops)];
+  const sample = await tracedRun(bench, tracer, drops, {
+    afterwards: async () => untraced.push(await bench.flood.send(drops)),
+  });
+  const seconds = untraced.reduce((sum, run) => sum + run.seconds, 0) / untraced.length;
+  const perSecond = untraced[0].sent / seconds;
   return {
-    untraced_per_second: round(without.perSecond),
-    ratio: round(sample.sender_per_second / without.perSecond, 4),
-    cost_ns_per_drop: round(1e9 / sample.sender_per_second - 1e9 / without.perSecond),
+    untraced_per_second: untraced.map((run) => round(run.perSecond)),
+    ratio: round(sample.sender_per_second / perSecond, 4),
+    cost_ns_per_drop: round(1e9 / sample.sender_per_second - 1e9 / perSecond),
     ...sample,
-    others_percent: Math.max(othersPercent(without, 0), sample.others_percent),
+    others_percent: Math.max(sample.others_percent, ...untraced.map((run) => othersPercent(run, 0))),
   };
 }
 
@@ -49,7 +57,7 @@ function summarizeFlood(runs) {
   return {
     ratio: median(all('ratio')),
     cost_ns_per_drop: round(median(all('cost_ns_per_drop'))),
-    untraced_per_second: round(median(all('untraced_per_second'))),
+    untraced_per_second: round(median(all('untraced_per_second').flat())),
     sender_per_second: round(median(all('sender_per_second'))),
     ...(runs[0].events_per_second && { events_per_second: round(median(all('events_per_second'))) }),
     lost: Math.max(...all('lost')),
@@ -65,19 +73,23 @@ async function fixedRates(bench, tracer) {
   const samples = [];
   for (const rate of bench.options.rates) {
     const drops = Math.round(rate * bench.options.rateSeconds);
-    samples.push({ rate, ...(await tracedRun(bench, tracer, drops, rate)) });
+    samples.push({ rate, ...(await tracedRun(bench, tracer, drops, { rate })) });
   }
   return samples;
 }
 
-/** Drops at `rate`, or at full speed, with the tracer; what it made of them and what it used for that. */
-async function tracedRun(bench, tracer, drops, rate) {
+/**
+ * Drops at `rate`, or at full speed, with the tracer; what it made of them and what it used for that. `afterwards` is called
+ * as soon as it has ended.
+ */
+async function tracedRun(bench, tracer, drops, { rate, afterwards = async () => undefined }) {
   return await bench.withTrace(tracer, { cpu: bench.cpus.tracer }, async (trace) => {
     const cpuBefore = cpuSeconds(trace.pid);
     const sent = await bench.flood.send(drops, rate);
     const lastLineMs = await trace.settle(tracer.quietMs, bench.signal);
     const cpu = cpuSeconds(trace.pid) - cpuBefore;
     const peakRss = await trace.stop();
+    await afterwards();
     const account = await tracer.account(trace, bench.facts);
     bench.check(tracer, sent, account);
     return {

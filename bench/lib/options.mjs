@@ -7,7 +7,8 @@ import { MEASURE_NAMES } from './measures.mjs';
 export const usage = `usage: npm run bench -- [options]
   --quick            small counts and one run: shows that everything can be measured, not how fast it is
   --drops N          drops of a run at full speed (1000000)
-  --runs N           pairs of runs, without and with the tracer (5)
+  --runs N           rounds: a run with the tracer between two without (5)
+  --patience SECONDS time to spend on waiting for a quiet machine and on repeating runs that others disturbed (120)
   --only CASE        ${CASE_NAMES.join(', ')} (repeatable; all)
   --measure WHAT     ${MEASURE_NAMES.join(', ')} (repeatable; all)
   --scratch DIR      where the tracers write their lines (${tmpdir()})
@@ -23,6 +24,7 @@ export function readOptions(words) {
     help: given.help ?? false,
     drops: wholeNumber('drops', given.drops) ?? preset.drops,
     runs: wholeNumber('runs', given.runs) ?? preset.runs,
+    patienceSeconds: wholeNumber('patience', given.patience, 0) ?? preset.patienceSeconds,
     only: known('only', CASE_NAMES, given.only),
     measures: known('measure', MEASURE_NAMES, given.measure),
     scratch: given.scratch ?? tmpdir(),
@@ -35,6 +37,7 @@ const FULL = {
   quick: false,
   drops: 1_000_000,
   runs: 5,
+  patienceSeconds: 120,
   rates: [1000, 10_000, 100_000],
   rateSeconds: 3,
   starts: 11,
@@ -45,6 +48,7 @@ const QUICK = {
   quick: true,
   drops: 20_000,
   runs: 1,
+  patienceSeconds: 0,
   rates: [10_000],
   rateSeconds: 0.2,
   starts: 1,
@@ -61,6 +65,7 @@ function parse(words) {
     help: { ...flag, short: 'h' },
     drops: text,
     runs: text,
+    patience: text,
     only: list,
     measure: list,
     scratch: text,
@@ -73,10 +78,10 @@ function parse(words) {
   }
 }
 
-function wholeNumber(name, word) {
+function wholeNumber(name, word, least = 1) {
   if (word === undefined) return undefined;
-  if (/^[1-9]\d{0,8}$/.test(word)) return Number(word);
-  throw new Stop(`--${name}: '${word}' is not a whole number from 1 on`, 2);
+  if (/^\d{1,9}$/.test(word) && Number(word) >= least) return Number(word);
+  throw new Stop(`--${name}: '${word}' is not a whole number from ${least} on`, 2);
 }
 
 function known(name, names, words = names) {

@@ -31,12 +31,12 @@ export function formatReport(result) {
   return `${headline(result)}\n\n${align(table)}\n${verdict(result.targets)}\n`;
 }
 
-function headline({ machine, load, options }) {
+function headline({ machine, load, options, repeated }) {
   const { cpu, cores, kernel, node, bpftrace, commit } = machine;
-  const busy = load.before > 1 ? ' (busy: figures are not to be trusted)' : '';
+  const disturbed = `${repeated} disturbed rounds repeated`;
   return [
     `${cpu}, ${cores} cores, Linux ${kernel}, Node ${node}, bpftrace ${bpftrace ?? 'not installed'}, ${commit.slice(0, 9)}`,
-    `${number(options.drops)} drops a run, median of ${options.runs} pairs; load ${load.before}${busy}, steal ${load.steal_percent} %`,
+    `${number(options.drops)} drops a run, median of ${options.runs} rounds; ${disturbed}; load ${load.before} to ${load.after}, steal ${load.steal_percent} %`,
   ].join('\n');
 }
 

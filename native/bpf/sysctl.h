@@ -120,8 +120,10 @@ static __always_inline void fill_task(struct rpf_sysctl *record)
 	struct mm_struct *mm = task->mm;
 	struct nsproxy *nsproxy = task->nsproxy;
 
-	if (nsproxy)
+	if (nsproxy) {
 		record->netns = nsproxy->net_ns->ns.inum;
+		record->netns_cookie = nsproxy->net_ns->net_cookie;
+	}
 	fill_parents(record, task);
 	if (!mm)
 		return;

@@ -193,7 +193,8 @@ enum rpf_sysctl_flags {
 struct rpf_sysctl {
 	struct rpf_header header;
 	__u64 cgroup_id; /* of the writer, on the cgroup v2 hierarchy */
-	__u32 netns;	 /* of the writer: the settings of this namespace are written */
+	__u64 netns_cookie;
+	__u32 netns; /* of the writer: the settings of this namespace are written */
 	__u32 pid;
 	__u32 uid;	  /* in the initial user namespace */
 	__u32 flags;	  /* enum rpf_sysctl_flags */

@@ -6,6 +6,7 @@ import { provoke } from '../lab/provoke.js';
 import { expectations, firstMissing, runLab } from '../lab/run.js';
 import { PLACES } from '../lab/topology.js';
 import { didYouMean } from '../suggest.js';
+import { addHelpCommand } from './help.js';
 import { dieBy, Signals } from './signals.js';
 import { parseInteger } from './units.js';
 
@@ -39,6 +40,7 @@ export function registerLab(program: Command): void {
     .addOption(nameOption())
     .addOption(countOption())
     .action(runCases);
+  addHelpCommand(lab);
 }
 
 async function up({ name }: NameOption): Promise<void> {

@@ -3,6 +3,7 @@ import { EXIT, exitCodeOf, formatError, TracerError, toTracerError } from '../er
 import { printable } from '../printable.js';
 import { didYouMean } from '../suggest.js';
 import { VERSION } from '../version.js';
+import { addHelpCommand } from './help.js';
 import { addTraceOptions, type TraceOptions } from './trace-options.js';
 
 /** Runs the program with `argv` as node gives it and returns its exit code. Never throws. */
@@ -11,6 +12,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   try {
     const program = makeProgram(result);
     if (mentionsLab(argv)) await addLab(program);
+    addHelpCommand(program);
     await program.parseAsync(argv);
     return Number(process.exitCode ?? result.exitCode);
   } catch (thrown) {
@@ -26,8 +28,7 @@ function makeProgram(result: { exitCode: number }): Command {
     .description('Tells which packets the kernel drops, on which device, and why.')
     .version(VERSION, '--version')
     .exitOverride()
-    .configureOutput({ outputError: () => undefined })
-    .helpCommand('help [command]', 'help for a command');
+    .configureOutput({ outputError: () => undefined });
   addTraceOptions(program.command('trace', { isDefault: true }))
     .description('stream drops (default command)')
     .argument('[expression...]', "pcap-filter(7) expression, as for tcpdump: 'tcp and dst port 443'")

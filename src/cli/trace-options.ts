@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { INTERVAL_MS, MAX_SNAPLEN } from '../tracer-options.js';
 import { parseDuration, parseInteger, parseSize } from './units.js';
 
 /** The options of `rpftrace trace` as commander hands them over. */
@@ -41,7 +42,7 @@ export function addTraceOptions(command: Command): Command {
     .option(
       '--interval <ms>',
       'how often the counts of flows come out (default: 1000)',
-      parseInteger(10, 3_600_000),
+      parseInteger(INTERVAL_MS.min, INTERVAL_MS.max),
     )
     .option('--duration <time>', 'end after this time: 500ms, 10s, 2m, 1h', parseDuration)
     .option('--count <n>', 'end after this many drop events', parseInteger(1))
@@ -61,6 +62,3 @@ function repeatable(flags: string, description: string): Option {
     .default([], 'all')
     .argParser((value: string, values: string[]) => [...values, value]);
 }
-
-/** native/core/rpf_core.h */
-const MAX_SNAPLEN = 2048;

@@ -41,15 +41,17 @@ export class Correlation {
 
   takeWrite(record: SysctlReader): void {
     const { settings } = this.#options;
+    this.#meet(record.netns, record.netnsCookie);
     settings.take(record);
-    if (settings.isFull) this.#settle('idle'); // what still puzzles then is younger than some time slices: bounded
+    if (settings.isFull) this.#settle('full');
   }
 
   /** The incident of a flow; undefined for drops that no setting decides. What was written before is in the stream then. */
-  join(refusal: Refusal, dropNs: bigint): Incident | undefined {
+  join(refusal: Refusal, dropNs: bigint, netnsCookie: bigint): Incident | undefined {
     const { settings, incidents } = this.#options;
+    this.#meet(refusal.netns, netnsCookie);
     if (settings.waiting > 0) this.#settleAfter(JOIN_NS);
-    this.#checkMode(refusal);
+    this.#checkMode(refusal, netnsCookie);
     return incidents.find(refusal, dropNs);
   }
 
@@ -83,10 +85,23 @@ export class Correlation {
     this.#timer = undefined;
   }
 
+  /** Inode numbers of namespaces that are gone are given to new ones at once. */
+  #meet(netns: number, cookie: bigint): void {
+    const { settings, incidents } = this.#options;
+    const changes = settings.meet(netns, cookie);
+    if (changes === undefined) return;
+    this.#emitChanges(changes);
+    incidents.forget(netns);
+    this.#tell();
+  }
+
   /** What a drop says of the settings is right at that moment: where we know something else, something was missed. */
-  #checkMode({ netns, device, mode }: Refusal): void {
+  #checkMode({ netns, device, mode }: Refusal, cookie: bigint): void {
     const { settings } = this.#options;
-    if (settings.knownSince(netns) === undefined) settings.baseline(netns);
+    if (settings.knownSince(netns) === undefined) {
+      settings.baseline(netns);
+      settings.meet(netns, cookie);
+    }
     const values = settings.table(netns, 'rp_filter')?.values;
     if (values === undefined || mode === undefined) return;
     if (values.get('all') === mode.all && values.get(device) === mode.device) return;

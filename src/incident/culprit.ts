@@ -63,6 +63,10 @@ export class History {
     if (changes.length > MAX_CHANGES) changes.shift();
   }
 
+  forget(netns: number): void {
+    this.#changes.delete(netns);
+  }
+
   /**
    * The last change before a drop that let one of its conditions come true for its device: with all of the others true
    * already, this is the one that made the kernel refuse.

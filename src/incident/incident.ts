@@ -9,7 +9,7 @@ export type Cause =
 export type Closing =
   | { readonly kind: 'sysctl_change'; readonly change: Change }
   | { readonly kind: 'drops_stopped'; readonly seconds: number }
-  | { readonly kind: 'crowded_out' };
+  | { readonly kind: 'crowded_out' | 'namespace_gone' };
 
 /** Drops of one network namespace that have one cause. Counts them; knows nothing of events. */
 export class Incident {

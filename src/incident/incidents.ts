@@ -52,6 +52,15 @@ export class Incidents {
     }
   }
 
+  /** A network namespace is gone: nothing of it has to do with the next one of its number. */
+  forget(netns: number): void {
+    this.#history.forget(netns);
+    for (const incident of this.#open) {
+      if (incident.netns === netns) incident.closing = { kind: 'namespace_gone' };
+    }
+    this.epoch++;
+  }
+
   /** The incident that a refusal belongs to, opened where there is none. Undefined: no setting decides it. */
   find(refusal: Refusal, dropNs: bigint): Incident | undefined {
     const conditions = conditionsOf(refusal);

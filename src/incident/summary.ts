@@ -65,6 +65,7 @@ function endText({ closed_by, fix, last_drop }: Told): string {
     return `it ended at ${clock(change.time)}: ${who}`;
   }
   if (closed_by?.kind === 'drops_stopped') return `no more drops since ${clock(last_drop)}`;
+  if (closed_by?.kind === 'namespace_gone') return 'the network namespace is gone';
   return fix.length === 0 ? '' : `set it back with: ${fix.join(' && ')}`;
 }
 

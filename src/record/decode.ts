@@ -227,6 +227,9 @@ export class DropReader extends RecordReader {
     return this.signed(DROP.flow + FLOW.rp_filter_device);
   }
 
+  get netnsCookie(): bigint {
+    return this.bigLong(DROP.detail + DETAIL.netns_cookie);
+  }
   get flags(): number {
     return this.word(DROP.detail + DETAIL.flags);
   }
@@ -331,6 +334,9 @@ export class SysctlReader extends RecordReader {
   }
   get cgroupId(): bigint {
     return this.bigLong(SYSCTL.cgroup_id);
+  }
+  get netnsCookie(): bigint {
+    return this.bigLong(SYSCTL.netns_cookie);
   }
   get netns(): number {
     return this.word(SYSCTL.netns);

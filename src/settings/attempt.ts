@@ -10,6 +10,8 @@ export interface Attempt extends SettingName {
   /** When its record came. */
   readonly takenNs: bigint;
   readonly netns: number;
+  /** 0n: unknown. */
+  readonly netnsCookie: bigint;
   /** undefined: the kernel did not give it. */
   readonly old: number | undefined;
   readonly oldText: string | undefined;
@@ -34,6 +36,7 @@ export function readAttempt(record: SysctlReader, writer: Writer, takenNs: bigin
     timeNs: record.timeNs,
     takenNs,
     netns: record.netns,
+    netnsCookie: record.netnsCookie,
     old: oldText === undefined ? undefined : parseValue(oldText),
     oldText,
     newText: newText.replace(/\n$/, ''),
@@ -48,13 +51,15 @@ export type After =
   | { readonly value: number; readonly by: 'read_back' | 'next_write' }
   | { readonly why: string };
 
-/** What an attempt came to. */
-export function judge(attempt: Attempt, after: After): Outcome {
+/** What an attempt came to. With `isPatchy` other writes may have come between it and what was found. */
+export function judge(attempt: Attempt, after: After, isPatchy: boolean): Outcome {
   if (attempt.isRest) return { outcome: 'partial' };
   if ('why' in after) return { outcome: 'unconfirmed', confirmed_unknown: after.why };
   const { wanted, old } = attempt;
   const confirmed = { confirmed_by: after.by };
   if (after.value === wanted) return { outcome: wanted === old ? 'unchanged' : 'changed', ...confirmed };
+  if (isPatchy && wanted !== undefined)
+    return { outcome: 'unconfirmed', confirmed_unknown: 'the records of other writes were lost' };
   if (after.value === old) return { outcome: 'rejected', ...confirmed };
   return {
     outcome: 'unconfirmed',

@@ -23,6 +23,8 @@ export interface SettingsOptions {
   /** RFC 3339 of CLOCK_MONOTONIC. */
   readonly format: (timeNs: bigint) => string;
   readonly now: () => bigint;
+  /** Writes whose record was lost, since the start. */
+  readonly lostWrites: () => number;
   /** Network namespaces to look at; undefined: all. */
   readonly netns?: readonly number[] | undefined;
   readonly writers?: Pick<Writers, 'describe'>;
@@ -39,6 +41,11 @@ export class Settings {
   readonly #writers: Pick<Writers, 'describe'>;
   readonly #netns = new Map<number, Namespace>();
   #waiting: Attempt[] = [];
+  #lost = 0;
+  /** When losses were noticed last. */
+  #lostNs = 0n;
+  /** Records are missing among those that are settled: what the next write found was not left by the one before. */
+  #isPatchy = false;
   /** Namespaces with suspects. */
   readonly #suspected = new Set<Namespace>();
 
@@ -68,6 +75,25 @@ export class Settings {
     this.#find(netns);
   }
 
+  /**
+   * A record of this namespace came. Where its inode number was another one's before, all that was known of that one is
+   * forgotten: returns what became of its last attempts, else undefined.
+   */
+  meet(netns: number, cookie: bigint): Change[] | undefined {
+    const known = this.#netns.get(netns);
+    if (known === undefined || cookie === 0n || known.cookie === cookie) return undefined;
+    if (known.cookie === 0n) {
+      known.cookie = cookie;
+      return undefined;
+    }
+    const last = this.#waiting.filter((attempt) => attempt.netns === netns);
+    this.#waiting = this.#waiting.filter((attempt) => attempt.netns !== netns);
+    const changes = this.#settleIn(known, last, 'final', GONE);
+    this.#suspected.delete(known);
+    this.#netns.delete(netns);
+    return changes;
+  }
+
   /** Who wrote is found out at once: processes that write settings live short. Returns whether it is one of ours. */
   take(record: SysctlReader): boolean {
     const { netns } = this.#options;
@@ -78,10 +104,11 @@ export class Settings {
   }
 
   /**
-   * Finds out what became of the attempts. `early`: more records may be on their way, so what puzzles waits; `idle`: all
-   * that came were taken, so it does not wait for long; `final`: none will come.
+   * Finds out what became of the attempts. `early`: more records may be on their way, so what puzzles waits; `full`: it does
+   * not wait for long; `idle`: neither, and all records that came were taken; `final`: none will come.
    */
   settle(moment: Moment): Change[] {
+    this.#noteLosses(moment);
     const byNetns = new Map<number, Attempt[]>();
     for (const attempt of this.#waiting) {
       const others = byNetns.get(attempt.netns);
@@ -89,8 +116,12 @@ export class Settings {
       else byNetns.set(attempt.netns, [attempt]);
     }
     this.#waiting = [];
-    const changes = [...byNetns].flatMap(([netns, attempts]) => this.#settleIn(netns, attempts, moment));
-    return moment === 'early' ? changes : [...changes, ...this.#lookAgain(moment === 'final')];
+    const changes = [...byNetns].flatMap(([netns, attempts]) =>
+      this.#settleIn(this.#find(netns), attempts, moment),
+    );
+    return moment === 'early' || moment === 'full'
+      ? changes
+      : [...changes, ...this.#lookAgain(moment === 'final')];
   }
 
   /** Reads a setting again. What changed without a write that was seen comes now or out of a later settle(). */
@@ -118,6 +149,17 @@ export class Settings {
     return this.#netns.get(netns)?.devices.get(device);
   }
 
+  /** What was lost lies among the records that come until the reader has caught up. */
+  #noteLosses(moment: Moment): void {
+    const lost = this.#options.lostWrites();
+    const now = this.#options.now();
+    if (lost > this.#lost) {
+      this.#isPatchy = true;
+      this.#lostNs = now;
+    } else if (moment === 'idle' && now - this.#lostNs >= SUSPECT_NS) this.#isPatchy = false;
+    this.#lost = lost;
+  }
+
   #find(netns: number): Namespace {
     const known = this.#netns.get(netns);
     if (known) {
@@ -128,6 +170,7 @@ export class Settings {
     if (this.#netns.size === MAX_NETNS) this.#netns.delete(this.#netns.keys().next().value as number);
     const now = this.#options.now();
     const namespace: Namespace = {
+      cookie: 0n,
       netns,
       sinceNs: now,
       tables: new Map(),
@@ -141,6 +184,7 @@ export class Settings {
       if (typeof values === 'string') break;
       this.#learn(namespace, setting, values);
     }
+    namespace.sinceNs = this.#options.now();
     return namespace;
   }
 
@@ -148,7 +192,7 @@ export class Settings {
     const table = new SettingTable(setting, values);
     namespace.tables.set(setting, table);
     for (const device of values.keys()) {
-      if (!namespace.devices.has(device)) namespace.devices.set(device, namespace.sinceNs);
+      if (!namespace.devices.has(device)) namespace.devices.set(device, namespace.readNs);
     }
     return table;
   }
@@ -167,21 +211,26 @@ export class Settings {
     }
   }
 
-  #settleIn(netns: number, attempts: readonly Attempt[], moment: Moment): Change[] {
-    const namespace = this.#find(netns);
+  /** With `unreadable` nothing is read back, and this is why. */
+  #settleIn(
+    namespace: Namespace,
+    attempts: readonly Attempt[],
+    moment: Moment,
+    unreadable?: string,
+  ): Change[] {
     const now = this.#options.now();
-    const read = new Map<string, Values | string>();
-    for (const { setting } of attempts) {
-      const stored = storedAs(setting);
-      if (!read.has(stored)) read.set(stored, this.#read(netns, stored));
-    }
+    const settings = new Set(attempts.map(({ setting }) => storedAs(setting)));
+    const read = new Map(
+      [...settings].map((setting) => [setting, unreadable ?? this.#read(namespace.netns, setting)]),
+    );
+    namespace.cookie ||= attempts[0]?.netnsCookie ?? 0n;
     this.#goBack(namespace, attempts);
     const afters = aftersOf(attempts, read);
     const firstOpen = attempts.findIndex(
       (attempt, index) =>
         moment !== 'final' &&
         isPuzzling(attempt, afters[index] as After) &&
-        !(moment === 'idle' && isStale(attempt, now)),
+        !(moment !== 'early' && isStale(attempt, now)),
     );
     const settled = firstOpen < 0 ? attempts : attempts.slice(0, firstOpen);
     if (firstOpen >= 0) this.#waiting.push(...attempts.slice(firstOpen));
@@ -204,7 +253,7 @@ export class Settings {
   }
 
   #draft(namespace: Namespace, attempt: Attempt, after: After): Draft[] {
-    const outcome = judge(attempt, after);
+    const outcome = judge(attempt, after, this.#isPatchy);
     const setting = storedAs(attempt.setting);
     const table = namespace.tables.get(setting);
     const missed = table ? this.#missedBefore(namespace, attempt, table) : [];
@@ -251,6 +300,7 @@ export class Settings {
       new: attempt.old,
       timeNs: attempt.timeNs - 1n,
       notBeforeNs: namespace.readNs,
+      why: this.#isPatchy ? LOST : UNSEEN,
     };
     const make = () => this.#unseenChange(namespace.netns, suspect, effects);
     return [{ attempt: undefined, setting, effects, didChange: true, make }];
@@ -295,7 +345,7 @@ export class Settings {
       const suspect =
         known?.new === value
           ? known
-          : { setting, device, old, new: value, timeNs: now, notBeforeNs: namespace.readNs };
+          : { setting, device, old, new: value, timeNs: now, notBeforeNs: namespace.readNs, why: UNSEEN };
       if (isFinal || now - suspect.timeNs >= SUSPECT_NS) return this.#convict(namespace, table, suspect);
       namespace.suspects.set(key, suspect);
       return [];
@@ -354,7 +404,7 @@ export class Settings {
         outcome: 'changed',
         confirmed_by: 'read_back',
         ...effectMembers(effects),
-        writer_unknown: old === undefined ? INHERITED : UNSEEN,
+        writer_unknown: old === undefined ? INHERITED : suspect.why,
       },
       timeNs,
       notBeforeNs: suspect.notBeforeNs,
@@ -384,12 +434,15 @@ export class Settings {
 }
 
 /** How much may still be on its way when attempts are settled. */
-export type Moment = 'early' | 'idle' | 'final';
+export type Moment = 'early' | 'full' | 'idle' | 'final';
 
 /** What is known of a network namespace. */
 interface Namespace {
+  /** 0n: not known yet. */
+  cookie: bigint;
   readonly netns: number;
-  readonly sinceNs: bigint;
+  /** When all of it had been read for the first time: writes before that may be in it already. */
+  sinceNs: bigint;
   readonly tables: Map<string, SettingTable>;
   /** When each device was seen for the first time. */
   readonly devices: Map<string, bigint>;
@@ -409,6 +462,8 @@ interface Suspect {
   readonly timeNs: bigint;
   /** When it was still as it had been. */
   readonly notBeforeNs: bigint;
+  /** Why nobody is named. */
+  readonly why: string;
 }
 
 /** A change whose effects may still grow. */
@@ -447,6 +502,8 @@ function readBack(attempt: Attempt, values: Values | string | undefined): After 
 }
 
 const UNSEEN = 'no write to it was seen: netlink, or a write while the hook was not there';
+const GONE = 'the network namespace is gone';
+const LOST = 'the record of the write was lost: there were too many at a time';
 const INHERITED = 'a new device takes over what default says';
 /** Above any time that a record spends in the ring buffer when the reader is not behind. */
 const SUSPECT_MS = 250;

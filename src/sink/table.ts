@@ -20,7 +20,10 @@ import type { Flow, Sink } from './sink.js';
 
 export interface TableOptions {
   readonly color: boolean;
-  /** Columns and rows of the terminal now; undefined where it is none: then nothing is left out and nothing is cut. */
+  /**
+   * Columns and rows of the terminal now, 0 where it does not tell; undefined where it is none: then nothing is left out and
+   * nothing is cut.
+   */
   readonly size: () => { columns: number; rows: number } | undefined;
 }
 
@@ -30,8 +33,10 @@ export class TableSink implements Sink {
   readonly #clock: Clock;
   readonly #node: string;
   readonly #options: TableOptions;
-  /** Widths grow with what comes, up to the limit of each column. */
-  readonly #widths = COLUMNS.map((column) => Math.max(column.min, column.title.length));
+  /** Wide enough for this screen and the one before. */
+  #widths = new Widths();
+  /** For what came since the last screen began. */
+  #newWidths = new Widths();
   #shown = '';
   #rowsToHeader = 0;
   /** What the banner of each open incident said last. */
@@ -55,10 +60,10 @@ export class TableSink implements Sink {
   drop(drop: DropReader, flow: Flow): void {
     const event = dropEvent(drop, flow, this.#clock, this.#node);
     const cells = COLUMNS.map((column) => printable(column.text(event)));
-    this.#grow(cells);
-    const columns = this.#visible();
-    this.#header(columns);
-    const painted = columns.map((index) => this.#cell(index, cells[index] as string, event));
+    this.#grow(cells, event);
+    const slots = this.#slots();
+    this.#header(slots);
+    const painted = slots.map((slot) => this.#cell(slot, cells[slot.index] as string, event));
     this.#output.writeText(`${painted.join('  ').trimEnd()}\n`);
   }
 
@@ -101,48 +106,71 @@ export class TableSink implements Sink {
     this.#output.writeText(`${this.#paint(printable(text), style)}\n`);
   }
 
-  #grow(cells: readonly string[]): void {
-    for (const [index, cell] of cells.entries()) {
-      const { max } = COLUMNS[index] as Column;
-      const width = Math.min(measure(cell), max);
-      if (width > (this.#widths[index] as number)) this.#widths[index] = width;
-    }
+  get #columns(): number {
+    const size = this.#options.size();
+    return size ? size.columns || USUAL.columns : Number.POSITIVE_INFINITY;
   }
 
-  /** Leaves out the least important columns until the rest fits. */
-  #visible(): number[] {
-    const columns = this.#options.size()?.columns ?? Number.POSITIVE_INFINITY;
+  get #rows(): number {
+    const size = this.#options.size();
+    return size ? size.rows || USUAL.rows : Number.POSITIVE_INFINITY;
+  }
+
+  /** What was wide two screens ago takes no room any more. */
+  #grow(cells: readonly string[], event: DropEvent): void {
+    if (this.#rowsToHeader <= 1) {
+      this.#widths = this.#newWidths;
+      this.#newWidths = new Widths();
+    }
+    const short = COLUMNS.map(({ short }, index) =>
+      short ? printable(short(event, Number.POSITIVE_INFINITY)) : (cells[index] as string),
+    );
+    this.#widths.grow(cells, short);
+    this.#newWidths.grow(cells, short);
+  }
+
+  /**
+   * Makes the row fit: first by leaving out what is only good to know, then by writing shorter, and only then by leaving out
+   * more, the least important first.
+   */
+  #slots(): Slot[] {
+    const columns = this.#columns;
+    const { full, short } = this.#widths;
     const shown = COLUMNS.map((_, index) => index);
     for (const least of BY_IMPORTANCE) {
-      if (this.#totalWidth(shown) <= columns || shown.length === 1) break;
+      const isGoodToKnow = (COLUMNS[least] as Column).importance < ESSENTIAL;
+      if (totalWidth(shown, isGoodToKnow ? full : short) <= columns || shown.length === 1) break;
       shown.splice(shown.indexOf(least), 1);
     }
-    return shown;
+    const widths = [...full];
+    for (const index of SHORTENED) {
+      if (totalWidth(shown, widths) <= columns) break;
+      widths[index] = short[index] as number;
+    }
+    const rest = Math.max(columns - totalWidth(shown, widths), 0);
+    widths[ENDPOINTS] = Math.min((widths[ENDPOINTS] as number) + rest, full[ENDPOINTS] as number);
+    return shown.map((index) => ({ index, width: Math.min(widths[index] as number, columns) }));
   }
 
-  #totalWidth(shown: readonly number[]): number {
-    return shown.reduce((sum, index) => sum + (this.#widths[index] as number) + GAP, -GAP);
-  }
-
-  #header(columns: readonly number[]): void {
-    const layout = columns.map((index) => this.#widths[index]).join();
+  #header(slots: readonly Slot[]): void {
+    const layout = slots.map(({ index, width }) => `${index}:${width}`).join();
     this.#rowsToHeader--;
     if (layout === this.#shown && this.#rowsToHeader > 0) return;
     this.#shown = layout;
-    this.#rowsToHeader = Math.max((this.#options.size()?.rows ?? Number.POSITIVE_INFINITY) - 2, 2);
-    const titles = columns.map((index) => this.#align(index, (COLUMNS[index] as Column).title));
+    this.#rowsToHeader = Math.max(this.#rows - 2, 2);
+    const titles = slots.map((slot) => this.#align(slot, (COLUMNS[slot.index] as Column).title));
     this.#output.writeText(`${this.#paint(titles.join('  ').trimEnd(), 'title')}\n`);
   }
 
-  #cell(index: number, text: string, event: DropEvent): string {
-    const column = COLUMNS[index] as Column;
-    return this.#paint(this.#align(index, text), column.style(event));
+  #cell(slot: Slot, text: string, event: DropEvent): string {
+    const { short, style } = COLUMNS[slot.index] as Column;
+    const isTooLong = this.#columns < Number.POSITIVE_INFINITY && measure(text) > slot.width;
+    const fitting = isTooLong && short ? printable(short(event, slot.width)) : text;
+    return this.#paint(this.#align(slot, fitting), style(event));
   }
 
-  #align(index: number, text: string): string {
-    const terminal = this.#options.size();
-    const width = Math.min(this.#widths[index] as number, terminal?.columns ?? Number.POSITIVE_INFINITY);
-    const cut = terminal ? truncate(text, width) : text;
+  #align({ index, width }: Slot, text: string): string {
+    const cut = this.#columns < Number.POSITIVE_INFINITY ? truncate(text, width) : text;
     const space = ' '.repeat(Math.max(width - measure(cut), 0));
     return (COLUMNS[index] as Column).right ? space + cut : cut + space;
   }
@@ -153,12 +181,40 @@ export class TableSink implements Sink {
   }
 }
 
+/** A column on the terminal. */
+interface Slot {
+  readonly index: number;
+  readonly width: number;
+}
+
+/** How wide the columns are to be for the rows seen, written in full and in short. */
+class Widths {
+  readonly full = COLUMNS.map((column) => Math.max(column.min, column.title.length));
+  readonly short = COLUMNS.map((column, index) =>
+    column.short ? column.title.length : (this.full[index] as number),
+  );
+
+  grow(full: readonly string[], short: readonly string[]): void {
+    for (const [index, { max, shortMax = max }] of COLUMNS.entries()) {
+      widen(this.full, index, Math.min(measure(full[index] as string), max));
+      widen(this.short, index, Math.min(measure(short[index] as string), shortMax));
+    }
+  }
+}
+
+function widen(widths: number[], index: number, width: number): void {
+  if (width > (widths[index] as number)) widths[index] = width;
+}
+
 interface Column {
   readonly title: string;
   readonly text: (event: DropEvent) => string;
   readonly style: (event: DropEvent) => Style;
   readonly min: number;
   readonly max: number;
+  /** How it is written where `width` is too narrow for the text. */
+  readonly short?: (event: DropEvent, width: number) => string;
+  readonly shortMax?: number;
   readonly right?: boolean;
   /** The lowest is left out first. */
   readonly importance: number;
@@ -193,7 +249,7 @@ const COLUMNS: readonly Column[] = [
     min: 5,
     max: 12,
     right: true,
-    importance: 6,
+    importance: 4,
   },
   {
     title: 'REASON',
@@ -217,7 +273,9 @@ const COLUMNS: readonly Column[] = [
     style: () => 'device',
     min: 16,
     max: 34,
-    importance: 5,
+    short: (event) => event.device.name ?? '-',
+    shortMax: 15,
+    importance: 6,
   },
   {
     title: 'SOURCE -> DESTINATION',
@@ -225,6 +283,8 @@ const COLUMNS: readonly Column[] = [
     style: () => 'plain',
     min: 36,
     max: 92,
+    short: (event, width) => shortEndpoints(event.packet, width),
+    shortMax: 24,
     importance: 8,
   },
   {
@@ -241,7 +301,9 @@ const COLUMNS: readonly Column[] = [
     style: () => 'plain',
     min: 22,
     max: 40,
-    importance: 4,
+    short: (event) => shortMode(event.rpf?.mode),
+    shortMax: 16,
+    importance: 5,
   },
   {
     title: 'LOCATION',
@@ -256,6 +318,15 @@ const COLUMNS: readonly Column[] = [
 const BY_IMPORTANCE = COLUMNS.map((_, index) => index).sort(
   (a, b) => (COLUMNS[a] as Column).importance - (COLUMNS[b] as Column).importance,
 );
+/** What is less important goes before anything is written shorter. */
+const ESSENTIAL = 4;
+const ENDPOINTS = columnOf('SOURCE -> DESTINATION');
+/** What loses least by it comes first. */
+const SHORTENED = [columnOf('RP_FILTER'), ENDPOINTS, columnOf('DEVICE')];
+
+function columnOf(title: string): number {
+  return COLUMNS.findIndex((column) => column.title === title);
+}
 
 /** The reasons of fib_validate_source() and its caller, net/ipv4/route.c. */
 const REFUSED_SOURCE = new Set(['IP_RPFILTER', 'IP_LOCAL_SOURCE', 'IP_INVALID_SOURCE', 'IP_LOCALNET']);
@@ -276,6 +347,14 @@ function endpointsText(packet: Packet | undefined): string {
       .join(', ');
   }
   return `${endpoint(packet.src, packet.src_port)} -> ${endpoint(packet.dst, packet.dst_port)}`;
+}
+
+/** Without ports; of long addresses both ends. */
+function shortEndpoints(packet: Packet | undefined, width: number): string {
+  if (packet?.src === undefined || packet.dst === undefined) return endpointsText(packet);
+  const room = width - ' -> '.length;
+  const source = cutMiddle(packet.src, Math.max(room - packet.dst.length, Math.floor(room / 2)));
+  return `${source} -> ${cutMiddle(packet.dst, room - source.length)}`;
 }
 
 function endpoint(address: string, port: number | undefined): string {
@@ -308,6 +387,16 @@ function lostText({ where, count }: LostEvent): string {
   return `-- ${count} drops lost: ${cause}`;
 }
 
+/** all/device */
+function shortMode(mode: RpfMode | undefined): string {
+  if (mode === undefined) return '-';
+  return `${mode.all}/${mode.device}${mode.unnumbered ? ' unnum' : ''}`;
+}
+
+function totalWidth(shown: readonly number[], widths: readonly number[]): number {
+  return shown.reduce((sum, index) => sum + (widths[index] as number) + GAP, -GAP);
+}
+
 function measure(text: string): number {
   return /^[\x20-\x7e]*$/.test(text) ? text.length : stringWidth(text);
 }
@@ -323,5 +412,13 @@ function truncate(text: string, width: number): string {
   return `${cut}…`;
 }
 
+function cutMiddle(text: string, width: number): string {
+  if (text.length <= width) return text;
+  const tail = Math.max(Math.floor((width - 1) / 2), 1);
+  return `${text.slice(0, Math.max(width - 1 - tail, 1))}…${text.slice(-tail)}`;
+}
+
 const GAP = 2;
 const BANNER_GROWTH = 10;
+/** Of a terminal that does not tell its size. */
+const USUAL = { columns: 80, rows: 24 };

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const root = resolve(import.meta.dirname, '..', '..');
@@ -17,6 +17,8 @@ interface LockedPackage {
 
 describe('package.json', () => {
   const packed = packedFiles();
+  const isPacked = (path: string) =>
+    packed.some((file) => file === path || file.startsWith(`${path.replace(/\/$/, '')}/`));
 
   it('packs the program, the library, the addon, the lab’s sender, the documents and the licences', () => {
     expect(packed).toEqual(
@@ -28,7 +30,9 @@ describe('package.json', () => {
         'LICENSES/GPL-2.0-only.txt',
         'ARCHITECTURE.md',
         'CHANGELOG.md',
+        'CONTRIBUTING.md',
         'docs/events.md',
+        'docs/adr/0001-flow-table-in-an-mmapable-map.md',
         'bin/rpftrace',
         'build/Release/rpftrace.node',
         'build/Release/rpftrace-send',
@@ -41,8 +45,22 @@ describe('package.json', () => {
 
   it('packs nothing else: no sources, tests, scripts, build remains', () => {
     const allowed =
-      /^(package\.json|[A-Z]+\.md|LICENSE|LICENSES\/.*|docs\/[a-z]+\.md|bin\/rpftrace|dist\/.*\.(js|d\.ts)|build\/Release\/rpftrace(\.node|-send))$/;
+      /^(package\.json|[A-Z]+\.md|LICENSE|LICENSES\/.*|docs\/[a-z]+\.md|docs\/adr\/[0-9a-z-]+\.md|bin\/rpftrace|dist\/.*\.(js|d\.ts)|build\/Release\/rpftrace(\.node|-send))$/;
     expect(packed.filter((file) => !allowed.test(file))).toEqual([]);
+  });
+
+  it('packs no module whose source is gone', () => {
+    const modules = packed.flatMap(
+      (file) => /^dist\/(?!program\/)(.*?)(\.d\.ts|\.js)$/.exec(file)?.[1] ?? [],
+    );
+    expect(modules.filter((module) => !existsSync(join(root, 'src', `${module}.ts`)))).toEqual([]);
+  });
+
+  it('packs every file that a packed document links to', () => {
+    const missing = packed
+      .filter((file) => file.endsWith('.md'))
+      .flatMap((file) => linksOf(file).filter((target) => !isPacked(target)));
+    expect(missing).toEqual([]);
   });
 
   it('exports only what was built, with its types', () => {
@@ -87,6 +105,13 @@ describe('package.json', () => {
     expect(optional.filter((name) => !locked.has(name))).toEqual([]);
   });
 });
+
+/** Files and folders of the project that a document links to. */
+function linksOf(document: string): string[] {
+  const text = readFileSync(join(root, document), 'utf8');
+  const targets = [...text.matchAll(/\]\(([^)#:\s]+)(?:#[^)]*)?\)/g)].map((match) => match[1] as string);
+  return targets.map((target) => join(dirname(document), target));
+}
 
 function packedFiles(): string[] {
   const json = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {

@@ -76,18 +76,19 @@ describe('who writes a setting', () => {
   it('ten thousand writes in a burst are told, each of them or as lost', async () => {
     const burst = `i=0; while [ $i -lt 10000 ]; do echo $((i % 2)) > ${FILE}; i=$((i + 1)); done`;
     const { events, stop, ended } = await runTrace(inLab(lab, ['node']), () => lab.inside('node', burst));
-    const changes = changesIn(events);
+    const writes = changesIn(events).filter(({ seen_by }) => seen_by === 'cgroup_sysctl');
     const lost = events.reduce(
       (sum, event) => (event.kind === 'lost' && event.where === 'sysctl' ? sum + event.count : sum),
       0,
     );
     expect(ended.code).toBe(0);
-    expect(changes.length + lost).toBe(10_000);
-    expect(new Set(changes.map(({ seen_by }) => seen_by))).toEqual(new Set(['cgroup_sysctl']));
+    expect(writes.length + lost).toBe(10_000);
     expect(stop.totals.malformed).toBe(0);
     // The first write may find what it writes; the others change the value to and fro.
-    const unchanged = changes.filter(({ outcome }) => outcome !== 'changed');
-    expect(unchanged.length).toBeLessThanOrEqual(1);
+    const outcomes = new Set(writes.slice(1).map(({ outcome }) => outcome));
+    expect([...outcomes].filter((outcome) => outcome !== 'changed')).toEqual(
+      lost > 0 && outcomes.has('unconfirmed') ? ['unconfirmed'] : [],
+    );
   });
 
   it('in other namespaces than those asked for is not told', async () => {

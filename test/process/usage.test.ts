@@ -45,6 +45,13 @@ describe('wrong usage ends with 2, says what is wrong and what to do, and prints
 });
 
 describe('help', () => {
+  it('lists the reasons of this kernel on standard output', async () => {
+    const { code, stdout, stderr } = await rpftrace(['trace', '--reason', 'help']);
+    expect(code).toBe(0);
+    expect(stdout.split('\n')).toContain('NO_SOCKET');
+    expect(stderr).toBe('');
+  });
+
   it('lists the commands', async () => {
     const { code, stdout, stderr } = await rpftrace(['--help']);
     expect(code).toBe(0);
@@ -63,7 +70,7 @@ describe('help', () => {
         schema                           print the JSON Schema of the events
         lab                              rebuild the incident on this machine, in
                                          network namespaces of its own
-        help [command]                   help for a command
+        help [command...]                help for a command
       "
     `);
   });

@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { exitCodeOf, formatError, TracerError, toTracerError } from '../../src/errors.js';
+
+const COMPATIBILITY = new URL('../../docs/compatibility.md', import.meta.url);
 
 describe('TracerError', () => {
   test('is told with its code and numbered remedies', () => {
@@ -41,6 +44,19 @@ describe('TracerError', () => {
     'E_BPF_REFUSED',
   ] as const)('%s says what to do', (code) => {
     expect(new TracerError(code, 'x').remedies.length).toBeGreaterThan(0);
+  });
+});
+
+describe('remedies', () => {
+  test('ask for the kernel that docs/compatibility.md asks for', () => {
+    const tooOld = /^\| up to 5\.(\d+) /m.exec(readFileSync(COMPATIBILITY, 'utf8'))?.[1];
+    expect(new TracerError('E_KERNEL_TOO_OLD', 'x').remedies[0]).toBe(
+      `use Linux 5.${Number(tooOld) + 1} or newer`,
+    );
+  });
+
+  test('of a refusal name the user namespace, which no message of the kernel does', () => {
+    expect(new TracerError('E_BPF_REFUSED', 'x').remedies.join()).toContain('user namespace');
   });
 });
 

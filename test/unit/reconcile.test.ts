@@ -102,6 +102,40 @@ describe('an inode number that was given to another namespace', () => {
     ]);
   });
 
+  test('shows by a counter that is lower than it was, where cookies are not known', () => {
+    const readings = {
+      beforeAttach: at(0n, 40),
+      afterAttach: at(0n, 40),
+      beforeDetach: at(0n, 3),
+      afterDetach: at(0n, 3),
+    };
+    expect(reconcile(readings, [{ netns: NETNS, netnsCookie: 6n, count: 3 }])).toEqual([
+      {
+        netns: NETNS,
+        traced: 3,
+        reconciled: null,
+        why: 'its inode number was given to another network namespace meanwhile',
+      },
+    ]);
+  });
+
+  test('shows by drops of both, where the cookies of the counters are not known', () => {
+    const readings = {
+      beforeAttach: at(0n, 0),
+      afterAttach: at(0n, 0),
+      beforeDetach: at(0n, 3),
+      afterDetach: at(0n, 3),
+    };
+    const traced = [
+      { netns: NETNS, netnsCookie: 5n, count: 9 },
+      { netns: NETNS, netnsCookie: 6n, count: 3 },
+    ];
+    expect(reconcile(readings, traced)).toMatchObject([
+      { traced: 9, reconciled: null },
+      { traced: 3, reconciled: null },
+    ]);
+  });
+
   test('goes unnoticed where cookies are not known', () => {
     const readings = {
       beforeAttach: at(0n, 0),
@@ -112,6 +146,24 @@ describe('an inode number that was given to another namespace', () => {
     expect(reconcile(readings, [{ netns: NETNS, netnsCookie: 6n, count: 3 }])).toMatchObject([
       { traced: 3, kernel: 3, reconciled: true },
     ]);
+  });
+});
+
+describe('drops that were counted without namespace and reason', () => {
+  const place = { netns: NETNS, netnsCookie: 5n, pid: 1, path: '/proc/1/ns/net' };
+  const at = (value: number) => [{ ...place, reversePathFilter: BigInt(value) }];
+  const readings = { beforeAttach: at(0), afterAttach: at(0), beforeDetach: at(10), afterDetach: at(10) };
+
+  test.each([
+    [10, 5, 0, true],
+    [6, 5, -4, null],
+    [5, 5, -5, null],
+    [4, 5, -6, false],
+    [11, 5, 1, false],
+  ])('%i traced of 10, %i without: a difference of %i is %s', (count, without, difference, reconciled) => {
+    const [entry] = reconcile(readings, [{ netns: NETNS, netnsCookie: 5n, count }], without);
+    expect(entry).toMatchObject({ kernel: 10, difference, reconciled });
+    if (reconciled === null) expect(entry?.why).toContain('among the 5 drops');
   });
 });
 

@@ -90,6 +90,28 @@ describe('a trace', () => {
     expect(events.at(-1)).toMatchObject({ conservation: { holds: false, difference: 1 }, reconciled: false });
   });
 
+  test('drops that the totals had no place for leave the comparison open', async () => {
+    const addon = new FakeAddon();
+    const own = { netns: 4_026_531_840, netnsCookie: 5n, pid: 1, path: '/proc/1/ns/net' };
+    addon.netns = [{ ...own, reversePathFilter: 10n }];
+    const { events } = await traceLines([makeDrop({ count: 7n })], {
+      addon,
+      meanwhile: ({ tracer }) => {
+        addon.netns = [{ ...own, reversePathFilter: 15n }];
+        tracer.counters = { ...tracer.counters, seen: 7n, matched: 7n };
+        tracer.rows = [
+          { netns: own.netns, netnsCookie: 5n, reason: 16, seen: 2n, matched: 2n, lost: 0n },
+          { netns: 0, netnsCookie: 0n, reason: 0, seen: 5n, matched: 5n, lost: 0n },
+        ];
+      },
+    });
+    expect(events.at(-1)).toMatchObject({
+      conservation: { holds: true },
+      reconciled: null,
+      netns: [{ kernel: 5, traced: 2, difference: -3, reconciled: null }],
+    });
+  });
+
   test('without a reason to compare by there is no verdict', async () => {
     const addon = new FakeAddon();
     addon.names = new Map();

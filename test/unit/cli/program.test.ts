@@ -5,6 +5,11 @@ describe('the command line', () => {
   test.each([
     ['--help', 0, 'stream drops (default command)'],
     ['trace --help', 0, '--rpf-only'],
+    ['help', 0, 'stream drops (default command)'],
+    ['help trace', 0, '--rpf-only'],
+    ['help lab', 0, 'rpftrace lab'],
+    ['help lab run', 0, '--count'],
+    ['lab help drop', 0, 'Cases:'],
     ['--version', 0, /^\d+\.\d+\.\d+/],
   ])('rpftrace %s', async (line, exitCode, text) => {
     const { code, out } = await run(line.split(' '));
@@ -19,6 +24,10 @@ describe('the command line', () => {
     [['--rotate-size', 'big'], 'It is a size like 4096, 64k, 100M or 1G.'],
     [['--snaplen', '4096'], 'It is a whole number from 0 to 2048.'],
     [['-o', 'xml'], 'Allowed choices are table, ndjson.'],
+    [['help', 'foo'], 'rpftrace has no command foo'],
+    [['help', 'tarce'], 'rpftrace has no command tarce; did you mean trace?'],
+    [['help', 'lab', 'rum'], 'lab has no command rum; did you mean run'],
+    [['lab', 'help', 'foo'], 'lab has no command foo'],
     [['--count'], 'argument missing'],
     [['--rotate-size', '1M'], '--rotate-size needs --out FILE'],
     [['--rotate-keep', '2', '--out', '/dev/null'], '--rotate-keep needs --rotate-size SIZE'],

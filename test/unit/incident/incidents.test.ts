@@ -148,6 +148,25 @@ describe('an incident', () => {
     expect(world.told.at(-1)?.summary).toContain('somebody unknown');
   });
 
+  test('is over when its namespace is gone, and no cause of what the next one with its number does', () => {
+    const world = opened();
+    expect(world.meet(NETNS, 1n)).toBe(false);
+    world.write('all', '2');
+    expect(world.meet(NETNS, 2n)).toBe(true);
+    expect(world.changes.at(-1)).toMatchObject({
+      outcome: 'unconfirmed',
+      confirmed_unknown: 'the network namespace is gone',
+    });
+    world.drop();
+    world.tell();
+    expect(world.told.map(({ id, state, cause }) => `${id} ${state} ${cause.kind}`)).toEqual([
+      'i-1 open sysctl_change',
+      'i-1 closed sysctl_change',
+      'i-2 open unknown',
+    ]);
+    expect(world.told[1]?.summary).toContain('the network namespace is gone.');
+  });
+
   test('is not opened for drops that no setting decides', () => {
     const world = known();
     expect(world.drop({ reason: 'NO_SOCKET' })).toBeUndefined();

@@ -57,6 +57,24 @@ describe('what became of a write', () => {
     expect(world.changes).toMatchObject([{ outcome: 'rejected' }]);
   });
 
+  test('where records were lost, nothing is taken for refused that may have been overwritten', () => {
+    const world = known({ ...NODE, all: 1 });
+    world.write('all', '0');
+    world.lostWrites = 1;
+    world.set('all', 1);
+    world.write('all', '2');
+    world.settle();
+    expect(world.changes).toMatchObject([
+      { new: '0', outcome: 'unconfirmed', confirmed_unknown: expect.stringContaining('lost') },
+      { new: '2', outcome: 'changed' },
+    ]);
+    world.pass(300);
+    world.write('all', '0', { refused: true });
+    world.pass(100);
+    world.settle();
+    expect(world.changes.at(-1)).toMatchObject({ outcome: 'rejected' });
+  });
+
   test('a text that is no number needs no time', () => {
     const world = known();
     world.write('all', 'foo');

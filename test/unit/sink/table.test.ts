@@ -11,6 +11,8 @@ import { makeBatch, makeDrop, makeLost } from '../../fixtures/batch.js';
 import { temporaryDirectory } from '../../fixtures/directory.js';
 
 const L4 = FLAGS.DEVICE | FLAGS.CONF | FLAGS.L3 | FLAGS.L4_PROTOCOL | FLAGS.L4;
+const V6_LONG = [0x20, 1, 0x0d, 0xb8, 0x12, 0x34, 0x56, 0x78, 0xab, 0xcd, 0xef, 1, 0x23, 0x45, 0x67, 0x89];
+const V6_OTHER = [...V6_LONG.slice(0, 15), 0x21];
 const V6 = [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 
 describe('TableSink', () => {
@@ -35,12 +37,10 @@ describe('TableSink', () => {
     ]);
   });
 
-  test.each([200, 120, 100, 80, 60, 40, 20])(
+  test.each([200, 120, 100, 80, 60, 40, 20, 1])(
     'no line is wider than a terminal of %i columns',
     async (columns) => {
-      const lines = await table([makeDrop(), makeDrop({ family: 6, src: V6, dst: V6 })], {
-        size: terminal(columns),
-      });
+      const lines = await table([makeDrop(), makeV6Drop()], { size: terminal(columns) });
       for (const line of lines) expect(stringWidth(line)).toBeLessThanOrEqual(columns);
     },
   );
@@ -48,10 +48,36 @@ describe('TableSink', () => {
   test('the narrower the terminal, the fewer columns; who lost what stays longest', async () => {
     const title = async (columns: number) => (await table([makeDrop()], { size: terminal(columns) }))[0];
     expect(await title(200)).toContain('LOCATION');
-    expect(await title(80)).toMatch(/^COUNT +REASON +DEVICE +SOURCE -> DESTINATION$/);
     expect(await title(140)).not.toContain('LOCATION');
-    expect(await title(60)).toMatch(/^ *COUNT +REASON +SOURCE -> DESTINATION$/);
-    expect(await title(36)).toBe('SOURCE -> DESTINATION');
+    expect(await title(80)).toMatch(/^COUNT +REASON +DEVICE +SOURCE -> DESTINATION +RP_FILTER$/);
+    expect(await title(60)).toMatch(/^REASON +DEVICE +SOURCE -> DESTINATION +RP_FILTER$/);
+    expect(await title(50)).toMatch(/^REASON +DEVICE +SOURCE -> DESTINATION$/);
+    expect(await title(40)).toMatch(/^REASON +SOURCE -> DESTINATION$/);
+    expect(await title(20)).toBe('SOURCE -> DESTINATI…');
+  });
+
+  test('80 columns hold names, reason and mode', async () => {
+    const lines = await table([makeDrop(), makeV6Drop({ reason: 89, device: 'lxc0123456789ab' })], {
+      size: terminal(80),
+    });
+    expect(lines).toEqual([
+      'COUNT  REASON       DEVICE                SOURCE -> DESTINATION        RP_FILTER',
+      '    1  IP_RPFILTER  lxcabcd (cilium_lxc)  10.244.3.136 -> 203.0.113.9  1/0 unnum',
+      'COUNT  REASON           DEVICE           SOURCE -> DESTINATION         RP_FILTER',
+      '    1  IP_LOCAL_SOURCE  lxc0123456789ab  2001:d…:6789 -> 2001:d…:6721  -',
+    ]);
+  });
+
+  test('a terminal that does not tell its size is taken for one of 80 columns', async () => {
+    const untold = await table([makeDrop(), makeV6Drop()], { size: () => ({ columns: 0, rows: 0 }) });
+    expect(untold).toEqual(await table([makeDrop(), makeV6Drop()], { size: terminal(80) }));
+  });
+
+  test('one long row takes room for two screens, not for ever', async () => {
+    const rows = [makeV6Drop({ reason: 12 }), ...Array(20).fill(makeDrop())];
+    const lines = await table(rows, { size: () => ({ columns: 120, rows: 10 }) });
+    expect(lines[0]).not.toContain('TIME');
+    expect(lines.at(-1)).toMatch(/^11:06:45.*10\.244\.3\.136:38112 -> 203\.0\.113\.9:53 /);
   });
 
   test('follows when the terminal is resized', async () => {
@@ -102,6 +128,11 @@ describe('TableSink', () => {
     expect(lines[2]).toMatch(/ 1 {2}- .*0x0800, headers short/);
   });
 });
+
+function makeV6Drop(fields: Parameters<typeof makeDrop>[0] = {}): Uint8Array {
+  const family = { family: 6, ethertype: 0x86dd, src: V6_LONG, dst: V6_OTHER };
+  return makeDrop({ ...family, flags: L4 & ~FLAGS.CONF, rpFilterAll: 0, ...fields });
+}
 
 function terminal(columns: number): TableOptions['size'] {
   return () => ({ columns, rows: 50 });
