@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CASES, type LabCase } from '../../src/lab/cases.js';
-import type { LabDrop } from '../../src/lab/judge.js';
+import { CASES, type LabCase, type LabDrop } from '../../src/lab/cases.js';
 import { run } from '../../src/lab/process.js';
 import { provoke, withSteps } from '../../src/lab/provoke.js';
 import { firstMissing } from '../../src/lab/run.js';
