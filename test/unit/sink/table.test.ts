@@ -75,7 +75,7 @@ describe('TableSink', () => {
 
   test('one long row takes room for two screens, not for ever', async () => {
     const rows = [makeV6Drop({ reason: 12 }), ...Array(20).fill(makeDrop())];
-    const lines = await table(rows, { size: () => ({ columns: 120, rows: 10 }) });
+    const lines = await table(rows, { size: () => ({ columns: 140, rows: 10 }) });
     expect(lines[0]).not.toContain('TIME');
     expect(lines.at(-1)).toMatch(/^11:06:45.*10\.244\.3\.136:38112 -> 203\.0\.113\.9:53 /);
   });
