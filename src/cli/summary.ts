@@ -1,5 +1,6 @@
 import type { Device, IncidentEvent, Packet, StopEvent } from '../events.js';
 import { printable } from '../printable.js';
+import { formatEndpoint } from '../record/address.js';
 import type { DropReader } from '../record/decode.js';
 import { describePacket } from '../record/packet.js';
 import type { Context, Flow } from '../sink/sink.js';
@@ -110,15 +111,10 @@ function deviceText({ name, role, netns }: Device): string {
 function flowText(packet: Packet | undefined, device: Device): string {
   if (packet?.src === undefined)
     return packet?.ethertype ? `ethertype ${packet.ethertype}` : 'not told apart';
-  const from = endpoint(packet.src, packet.src_port);
-  const to = endpoint(packet.dst as string, packet.dst_port);
+  const from = formatEndpoint(packet.src, packet.src_port);
+  const to = formatEndpoint(packet.dst as string, packet.dst_port);
   const name = device.name === undefined ? '' : ` on ${device.name}`;
   return `${packet.protocol ?? 'ip'} ${from} -> ${to}${name}`;
-}
-
-function endpoint(address: string, port: number | undefined): string {
-  if (port === undefined) return address;
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function number(value: number): string {

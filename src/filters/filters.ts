@@ -1,6 +1,6 @@
 import { TracerError } from '../errors.js';
 import type { StartEvent } from '../events.js';
-import { ReasonNames } from '../names/reasons.js';
+import { REFUSED_SOURCE, ReasonNames } from '../names/reasons.js';
 import type { NativeAddon, NativeConfig } from '../native.js';
 import { printable } from '../printable.js';
 import { didYouMean } from '../suggest.js';
@@ -126,9 +126,6 @@ function checkLimits(filters: Record<keyof typeof LIMITS, readonly unknown[]>): 
     });
   }
 }
-
-/** The reasons of fib_validate_source() and of its caller, net/ipv4/route.c, v6.13; older kernels have the first only. */
-const REFUSED_SOURCE = ['IP_RPFILTER', 'IP_LOCAL_SOURCE', 'IP_INVALID_SOURCE', 'IP_LOCALNET'];
 
 /** native/core/rpf_core.h */
 const LIMITS = { reasons: 64, devices: 16, netns: 256 };

@@ -1,4 +1,4 @@
-import type { Packet, RpfMode } from '../events.js';
+import type { DropEvent, Packet, RpfMode } from '../events.js';
 import type { LabPacket } from './packet.js';
 import type { Requirement } from './requirements.js';
 import {
@@ -33,6 +33,12 @@ export interface ExpectedDrop {
   readonly mode?: Partial<RpfMode>;
   /** Drops for each packet sent; default 1. */
   readonly perPacket?: number;
+}
+
+/** A drop event with the place of the lab that it happened in. */
+export interface LabDrop {
+  readonly place: Place;
+  readonly event: DropEvent;
 }
 
 export interface LabCase {

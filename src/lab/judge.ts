@@ -1,14 +1,6 @@
-import type { DropEvent } from '../events.js';
-import type { ExpectedDrop, LabCase } from './cases.js';
+import type { ExpectedDrop, LabCase, LabDrop } from './cases.js';
 import type { Provoked } from './provoke.js';
-import type { Place } from './topology.js';
 import { allOfDrop, allOfExpected } from './words.js';
-
-/** A drop event with the place of the lab that it happened in. */
-export interface LabDrop {
-  readonly place: Place;
-  readonly event: DropEvent;
-}
 
 /** Holds what came against what the case expects. Returns every difference in words; none when all is as expected. */
 export function judge(

@@ -1,5 +1,5 @@
-import type { LabCase } from './cases.js';
-import { judge, type LabDrop } from './judge.js';
+import type { LabCase, LabDrop } from './cases.js';
+import { judge } from './judge.js';
 import { Lab } from './lab.js';
 import { type Provoked, provoke } from './provoke.js';
 import { missing } from './requirements.js';

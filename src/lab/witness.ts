@@ -1,7 +1,7 @@
 import { TracerError } from '../errors.js';
 import type { DropEvent, StopEvent, TraceEvent } from '../events.js';
 import { openTracer, type Tracer } from '../tracer.js';
-import type { LabDrop } from './judge.js';
+import type { LabDrop } from './cases.js';
 import type { Lab } from './lab.js';
 import type { LabPacket } from './packet.js';
 import { send } from './sender.js';

@@ -1,6 +1,6 @@
 import type { DropEvent, Packet, RpfMode } from '../events.js';
-import type { ExpectedDrop } from './cases.js';
-import type { LabDrop } from './judge.js';
+import { formatEndpoint } from '../record/address.js';
+import type { ExpectedDrop, LabDrop } from './cases.js';
 
 /** An expectation in a line: what a person looks for first. */
 export function expectedInBrief(expected: ExpectedDrop, count: number): string {
@@ -50,9 +50,7 @@ function brief(packet: Partial<Packet>, mode: Partial<RpfMode> | undefined): str
 }
 
 function end(address: string | undefined, port: number | undefined): string {
-  if (address === undefined) return '*';
-  if (port === undefined) return address;
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  return address === undefined ? '*' : formatEndpoint(address, port);
 }
 
 /** What sets a packet apart from others. */

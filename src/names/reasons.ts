@@ -33,6 +33,14 @@ export class ReasonNames {
   }
 }
 
+/** The reasons of fib_validate_source() and of its caller, net/ipv4/route.c, v6.13; older kernels have the first only. */
+export const REFUSED_SOURCE: readonly string[] = [
+  'IP_RPFILTER',
+  'IP_LOCAL_SOURCE',
+  'IP_INVALID_SOURCE',
+  'IP_LOCALNET',
+];
+
 /** SKB_DROP_REASON_SUBSYS_SHIFT, include/net/dropreason.h (v6.5 and newer): the upper half is the subsystem. */
 const SUBSYSTEM_SHIFT = 16;
 

@@ -3,6 +3,12 @@ export function formatAddress(bytes: Uint8Array, at: number, family: number): st
   return family === 4 ? formatIpv4(bytes, at) : formatIpv6(bytes.subarray(at, at + 16));
 }
 
+/** Address and port as one word: "192.0.2.1:53", "[2001:db8::1]:53"; the address alone where there is no port. */
+export function formatEndpoint(address: string, port: number | undefined): string {
+  if (port === undefined) return address;
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
 function formatIpv4(bytes: Uint8Array, at: number): string {
   return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 }

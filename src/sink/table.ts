@@ -10,7 +10,9 @@ import type {
   TraceEvent,
 } from '../events.js';
 import { changeText } from '../incident/summary.js';
+import { REFUSED_SOURCE } from '../names/reasons.js';
 import { printable } from '../printable.js';
+import { formatEndpoint } from '../record/address.js';
 import type { Clock } from '../record/clock.js';
 import type { DropReader } from '../record/decode.js';
 import { dropEvent } from './drop-event.js';
@@ -201,6 +203,10 @@ class Widths {
   }
 }
 
+function totalWidth(shown: readonly number[], widths: readonly number[]): number {
+  return shown.reduce((sum, index) => sum + (widths[index] as number) + GAP, -GAP);
+}
+
 function widen(widths: number[], index: number, width: number): void {
   if (width > (widths[index] as number)) widths[index] = width;
 }
@@ -253,7 +259,7 @@ const COLUMNS: readonly Column[] = [
   {
     title: 'REASON',
     text: (event) => event.reason ?? '-',
-    style: (event) => (REFUSED_SOURCE.has(event.reason ?? '') ? 'refused' : 'reason'),
+    style: (event) => (REFUSED_SOURCE.includes(event.reason ?? '') ? 'refused' : 'reason'),
     min: 11,
     max: 32,
     importance: 7,
@@ -319,9 +325,6 @@ function columnOf(title: string): number {
   return COLUMNS.findIndex((column) => column.title === title);
 }
 
-/** The reasons of fib_validate_source() and its caller, net/ipv4/route.c. */
-const REFUSED_SOURCE = new Set(['IP_RPFILTER', 'IP_LOCAL_SOURCE', 'IP_INVALID_SOURCE', 'IP_LOCALNET']);
-
 /** "lxcabcd (cilium_lxc)"; a role that the name says already is left out. */
 function deviceText(device: Device): string {
   if (device.name === undefined) return '-';
@@ -337,7 +340,13 @@ function endpointsText(packet: Packet | undefined): string {
       .filter(Boolean)
       .join(', ');
   }
-  return `${endpoint(packet.src, packet.src_port)} -> ${endpoint(packet.dst, packet.dst_port)}`;
+  return `${formatEndpoint(packet.src, packet.src_port)} -> ${formatEndpoint(packet.dst, packet.dst_port)}`;
+}
+
+/** "1/0 unnum": all, device. */
+function shortMode(mode: RpfMode | undefined): string {
+  if (mode === undefined) return '-';
+  return `${mode.all}/${mode.device}${mode.unnumbered ? ' unnum' : ''}`;
 }
 
 /** Without ports; of long addresses both ends. */
@@ -346,11 +355,6 @@ function shortEndpoints(packet: Packet | undefined, width: number): string {
   const room = width - ' -> '.length;
   const source = cutMiddle(packet.src, Math.max(room - packet.dst.length, Math.floor(room / 2)));
   return `${source} -> ${cutMiddle(packet.dst, room - source.length)}`;
-}
-
-function endpoint(address: string, port: number | undefined): string {
-  if (port === undefined) return address;
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function protocolText(packet: Packet | undefined): string {
@@ -370,16 +374,6 @@ function lostText({ where, count }: LostEvent): string {
   if (where === 'sysctl') return `-- ${count} writes to settings went unseen: there were too many at a time`;
   const cause = where === 'ring' ? 'the reader was too slow' : 'they happened inside of the tracer';
   return `-- ${count} drops lost: ${cause}`;
-}
-
-/** all/device */
-function shortMode(mode: RpfMode | undefined): string {
-  if (mode === undefined) return '-';
-  return `${mode.all}/${mode.device}${mode.unnumbered ? ' unnum' : ''}`;
-}
-
-function totalWidth(shown: readonly number[], widths: readonly number[]): number {
-  return shown.reduce((sum, index) => sum + (widths[index] as number) + GAP, -GAP);
 }
 
 function measure(text: string): number {
@@ -403,7 +397,7 @@ function cutMiddle(text: string, width: number): string {
   return `${text.slice(0, Math.max(width - 1 - tail, 1))}…${text.slice(-tail)}`;
 }
 
-const GAP = 2;
 const BANNER_GROWTH = 10;
 /** Of a terminal that does not tell its size. */
 const USUAL = { columns: 80, rows: 24 };
+const GAP = 2;

@@ -49,6 +49,20 @@ test('nothing but the command line imports the command line or the lab', () => {
   expect(wrong).toEqual([]);
 });
 
+test('no file imports itself by a detour, types included', () => {
+  const circles: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, road: readonly string[]): void => {
+    const start = road.indexOf(file);
+    if (start >= 0) circles.push([...road.slice(start), file].join(' -> '));
+    if (start >= 0 || done.has(file)) return;
+    for (const target of importsOf(file)) visit(target, [...road, file]);
+    done.add(file);
+  };
+  for (const file of filesOf('.')) visit(file, []);
+  expect(circles).toEqual([]);
+});
+
 test('the tracing path does not load zod', () => {
   const seen = new Set<string>();
   const visit = (file: string): void => {

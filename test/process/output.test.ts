@@ -95,14 +95,7 @@ describe('an output that fails', () => {
   });
 
   it('is named when it can no longer be rotated', async () => {
-    const trace = await startTrace([
-      ...here,
-      '--every',
-      '--out',
-      join(directory, 'drops'),
-      '--rotate-size',
-      '64k',
-    ]);
+    const trace = await startTrace(rotating('64k'));
     rmSync(directory, { recursive: true });
     const flood = source.flood(1_000_000, { rate: 10_000 });
     const { code, stderr } = await trace.ended;
@@ -132,17 +125,7 @@ describe('a reader', () => {
 
 describe('rotation', () => {
   it('loses no line and no drop between the files', async () => {
-    const file = join(directory, 'drops');
-    const trace = await startTrace([
-      ...here,
-      '--every',
-      '--out',
-      file,
-      '--rotate-size',
-      '256k',
-      '--rotate-keep',
-      '99',
-    ]);
+    const trace = await startTrace([...rotating('256k'), '--rotate-keep', '99']);
     await source.drop(5000);
     await trace.stop();
 
@@ -156,22 +139,12 @@ describe('rotation', () => {
   });
 
   it('keeps as many old files as asked', async () => {
-    const file = join(directory, 'drops');
-    const trace = await startTrace([
-      ...here,
-      '--every',
-      '--out',
-      file,
-      '--rotate-size',
-      '64k',
-      '--rotate-keep',
-      '2',
-    ]);
+    const trace = await startTrace([...rotating('64k'), '--rotate-keep', '2']);
     await source.drop(2000);
     await trace.stop();
 
     expect(readdirSync(directory).sort()).toEqual(['drops', 'drops.1', 'drops.2']);
-    expect(stopOf(readEvents(file)).totals.emitted).toBe(2000);
+    expect(stopOf(readEvents(join(directory, 'drops'))).totals.emitted).toBe(2000);
   });
 });
 
@@ -185,6 +158,8 @@ describe('rpftrace schema', () => {
     expect(schema.oneOf.map(({ properties }) => properties.kind.const)).toEqual([
       'start',
       'drop',
+      'sysctl_change',
+      'incident',
       'lost',
       'stop',
     ]);
@@ -201,6 +176,11 @@ describe('the ready file', () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 });
+
+/** Arguments for every drop to go to `drops`, which is rotated at `size`. */
+function rotating(size: string): string[] {
+  return [...here, '--every', '--out', join(directory, 'drops'), '--rotate-size', size];
+}
 
 /** drops.9, ..., drops.1, drops */
 function oldestFirst(): string[] {

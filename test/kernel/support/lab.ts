@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { DropEvent, StopEvent, TraceEvent } from '../../../src/events.js';
-import type { LabDrop } from '../../../src/lab/judge.js';
+import type { LabDrop } from '../../../src/lab/cases.js';
 import { Lab } from '../../../src/lab/lab.js';
 import { PLACES, type Place } from '../../../src/lab/topology.js';
 import { type Ended, parseEvents, startTrace, stopOf } from '../../process/support/program.js';

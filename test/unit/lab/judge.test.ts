@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { DropEvent } from '../../../src/events.js';
-import type { LabCase } from '../../../src/lab/cases.js';
-import { judge, type LabDrop } from '../../../src/lab/judge.js';
+import type { LabCase, LabDrop } from '../../../src/lab/cases.js';
+import { judge } from '../../../src/lab/judge.js';
 import type { Provoked } from '../../../src/lab/provoke.js';
 
 const PACKETS = 3;

@@ -1,7 +1,16 @@
 import { isIPv6 } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatAddress } from '../../../src/record/address.js';
+import { formatAddress, formatEndpoint } from '../../../src/record/address.js';
+
+test.each([
+  ['192.0.2.1', 53, '192.0.2.1:53'],
+  ['2001:db8::1', 53, '[2001:db8::1]:53'],
+  ['2001:db8::1', undefined, '2001:db8::1'],
+  ['192.0.2.1', 0, '192.0.2.1:0'],
+])('%s and port %s are one endpoint', (address, port, text) => {
+  expect(formatEndpoint(address, port)).toBe(text);
+});
 
 describe('formatAddress', () => {
   test('IPv4 is the first four of the bytes', () => {
