@@ -220,8 +220,8 @@ export class Incidents {
 
   /** How to undo the cause, as long as it lasts. */
   #fix(incident: Incident): string[] {
-    const { cause, closing, netns, devices } = incident;
-    if (cause.kind === 'unknown' || closing) return [];
+    const { cause, closing, setBack, netns, devices } = incident;
+    if (cause.kind === 'unknown' || closing || setBack) return [];
     const { change } = cause;
     const table = this.#options.settings.table(netns, change.setting);
     if (table === undefined) return [];

@@ -55,6 +55,7 @@ describe('an incident', () => {
     world.tell();
     world.drop({ count: 41 });
     world.tell();
+    expect(world.told.at(-1)).toMatchObject({ state: 'update', drops: 42, fix: [] });
     world.pass(1600);
     world.tell();
     const closed = world.told.at(-1);
