@@ -31,6 +31,7 @@
         'native/addon/addon.cc',
         'native/addon/config.cc',
         'native/addon/convert.cc',
+        'native/addon/lookup.cc',
         'native/addon/poll_thread.cc',
         'native/addon/tracer.cc',
         '<!@(cat native/sources.txt)',

@@ -1,10 +1,11 @@
 /**
- * Rebuilds the incident in network namespaces, traces it live, and adds the same drops up with jq:  node scripts/demo.mjs
+ * Rebuilds the incident in network namespaces, traces it live, adds the same drops up with jq, and ends with the sentence for
+ * the incident channel and with the proof of the fix in it:  node scripts/demo.mjs
  *
- * Needs root. Removes everything that it made, however it ends. Ends with 1 when the sums differ.
+ * Needs root. Removes everything that it made, however it ends. Ends with 1 when the sums differ or the fix does not help.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,6 +28,9 @@ const scenes = [
   ['pod-to-pod', 20, 'From pod to pod everything still passes, so all pods look healthy.'],
   ['loose-unnumbered', 250, 'Loose mode (2) does not help where the device has no IPv4 address:'],
 ];
+
+/** That the pod sends before and after the fix. */
+const PACKETS = 40;
 
 await main(async () => {
   requireNode();
@@ -81,6 +85,60 @@ async function show(scratch, signal) {
     await table.stop();
   }
   compare(Number(sum.output()), kernelCounter() - before);
+  await nameCulprit(scratch, signal);
+}
+
+/** A process of this machine makes the incident; what rpftrace says of it, and what its fix does. */
+async function nameCulprit(scratch, signal) {
+  const settings = join(scratch, '50-hardening.conf');
+  const script = join(scratch, 'harden');
+  writeFileSync(settings, 'net.ipv4.conf.all.rp_filter = 1\n');
+  writeFileSync(script, `#!/bin/sh\nsysctl -q -p ${settings}\n`, { mode: 0o755 });
+  say(`Now for real: ${script} runs sysctl -p on the node, and the pod goes on sending.`);
+  const events = await start(scratch, 'events', `exec "$@" -o ndjson 2>/dev/null`);
+  try {
+    run('ip', ['netns', 'exec', node, script]);
+    sendFromPod(PACKETS);
+    const incident = await incidentOf(events, ({ drops }) => drops === PACKETS, signal);
+    say('What rpftrace says of it, for the incident channel:');
+    process.stdout.write(`${incident.summary}\n`);
+    proveFix(incident.fix);
+    const closed = await incidentOf(events, ({ state }) => state === 'closed', signal);
+    process.stdout.write(`${closed.summary}\n`);
+  } finally {
+    await events.stop();
+  }
+}
+
+function proveFix(fix) {
+  say(`The fix, run as it is printed:  ${fix.join(' && ')}`);
+  if (fix.length === 0) throw new Stop('There is no fix, and there must be one.');
+  run('sh', ['-c', fix.join(' && ')]);
+  const before = kernelCounter();
+  sendFromPod(PACKETS);
+  const refused = kernelCounter() - before;
+  process.stdout.write(`${PACKETS} more packets from the pod, ${refused} of them refused.\n`);
+  if (refused > 0) throw new Stop('The fix does not help, and it must.');
+}
+
+/** What is said of an incident, as soon as it satisfies this. */
+async function incidentOf(events, satisfies, signal) {
+  const deadline = Date.now() + 20_000;
+  while (Date.now() < deadline) {
+    const lines = events.output().split('\n').slice(0, -1);
+    const found = lines
+      .map((line) => JSON.parse(line))
+      .find((event) => event.kind === 'incident' && satisfies(event));
+    if (found) return found;
+    await sleep(50, undefined, { signal });
+  }
+  throw new Stop('rpftrace did not tell of the incident');
+}
+
+/** UDP to the world, from a shell in the pod. */
+function sendFromPod(count) {
+  const loop = `for i in $(seq ${count}); do echo x > /dev/udp/203.0.113.9/53; done`;
+  run('ip', ['netns', 'exec', `${lab}-pod`, 'bash', '-c', loop]);
 }
 
 async function play(name, count, words, signal) {

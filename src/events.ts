@@ -40,8 +40,8 @@ export const startEvent = z.strictObject({
     .array(
       z.strictObject({
         name: z.string(),
-        arguments: uint8.describe('Arguments of the tracepoint on this kernel'),
-        reads: z.enum(['typed', 'probe_read']).describe('How kernel memory is read'),
+        arguments: uint8.optional().describe('Arguments of the tracepoint on this kernel'),
+        reads: z.enum(['typed', 'probe_read']).optional().describe('How kernel memory is read'),
       }),
     )
     .describe('What is attached'),
@@ -152,6 +152,65 @@ export const rpfMode = z.strictObject({
   forwarding: z.boolean().describe('net.ipv4.conf.DEVICE.forwarding'),
 });
 
+export const VERDICTS = [
+  'strict_mismatch',
+  'unnumbered_mismatch',
+  'no_reverse_route',
+  'local_source',
+  'invalid_source',
+  'loopback_source',
+  'not_rpf',
+] as const;
+
+/** How a lookup ended that found no way back. */
+export const LOOKUPS = ['none', 'unreachable', 'prohibit', 'blackhole', 'rule'] as const;
+
+/** RTN_* of include/uapi/linux/rtnetlink.h, those that a lookup can find. */
+export const ROUTE_TYPES = ['unspecified', 'unicast', 'local', 'broadcast', 'anycast', 'multicast'] as const;
+
+export const reverseRoute = z.strictObject({
+  lookup: z.enum(LOOKUPS).optional().describe('Instead of a route: how the lookup ended'),
+  device: z.string().optional().describe('Of the first next hop'),
+  ifindex: uint32.optional(),
+  hops: z.array(uint32).optional().describe('ifindex of each next hop, where they are several'),
+  table: uint32.optional(),
+  prefix: z.string().optional(),
+  gateway: z.string().optional(),
+  type: z.enum(ROUTE_TYPES).optional(),
+  nexthop_id: uint32.optional(),
+  evidence: z.literal('replay').describe('Asked for in the drop’s network namespace, just after it'),
+  certain: z.boolean().describe('Whether the kernel cannot have found another one'),
+  uncertain: z.string().optional().describe('Why not'),
+});
+
+export const rpf = z.strictObject({
+  verdict: z.enum(VERDICTS).optional().describe('The branch of the kernel: docs/reasons.md'),
+  verdict_unknown: z.string().optional(),
+  from: z.literal('state').optional().describe('The kernel gives no reason: settings and routes prove it'),
+  contradiction: z.string().optional().describe('What is found now says otherwise than the kernel did then'),
+  mode: rpfMode,
+  reverse_route: reverseRoute.optional().describe('Where a packet to the source would go'),
+  reverse_route_unknown: z.string().optional(),
+  explanation: z.string().optional(),
+  fix: z
+    .array(z.string())
+    .optional()
+    .describe('Commands of which each alone ends this drop, the least invasive first'),
+  fix_unknown: z.string().optional(),
+  fix_where: z.string().optional().describe('Where to run them, if not here'),
+  persisted: z
+    .array(
+      z.strictObject({
+        file: z.string(),
+        line: uint32,
+        key: z.string(),
+        value: z.string(),
+      }),
+    )
+    .optional()
+    .describe('Lines of files that will undo the first fix'),
+});
+
 export const dropEvent = z.strictObject({
   v: version,
   kind: z.literal('drop'),
@@ -174,10 +233,8 @@ export const dropEvent = z.strictObject({
   packet: packet.optional(),
   packet_unknown: z.string().optional(),
   device,
-  rpf: z
-    .strictObject({ mode: rpfMode })
-    .optional()
-    .describe('Reverse-path filter, for IPv4 on a device with IPv4'),
+  rpf: rpf.optional().describe('The check of sources, for IPv4 on a device with IPv4'),
+  incident: z.string().optional().describe('The incident that this drop belongs to'),
   current_task: z
     .strictObject({
       comm: z.string(),
@@ -204,11 +261,124 @@ export const lostEvent = z.strictObject({
   time,
   node,
   where: z
-    .enum(['ring', 'recursion'])
-    .describe('ring: the reader was too slow; recursion: a drop inside the tracer'),
-  count: count.min(1),
+    .enum(['ring', 'recursion', 'sysctl'])
+    .describe(
+      'ring: the reader was too slow; recursion: a drop inside the tracer; sysctl: writes to settings',
+    ),
+  count: count.min(1).describe('Drops; with sysctl: writes whose record did not fit into the ring'),
   reason: z.string().optional(),
   netns: netns.optional(),
+});
+
+const settingName = z.string().describe('As sysctl(8) takes it, e.g. net.ipv4.conf.all.rp_filter');
+
+export const writer = z.strictObject({
+  pid: uint32.describe('In the initial PID namespace'),
+  comm: z.string(),
+  exe: z.string().optional().describe('The program’s file'),
+  exe_from: z
+    .enum(['proc', 'record'])
+    .optional()
+    .describe('record: read in the kernel, from the root of its file system, since the process was gone'),
+  exe_cut: z.literal(true).optional().describe('The path is longer at its start'),
+  cmdline: z.array(z.string()).optional(),
+  cmdline_cut: z.literal(true).optional().describe('The command line is longer'),
+  parents: z.array(z.strictObject({ pid: uint32, comm: z.string() })).describe('The parent first; at most 6'),
+  uid: uint32.describe('In the initial user namespace'),
+  cgroup: z.string().optional(),
+  cgroup_unknown: z.string().optional(),
+  systemd_unit: z.string().optional(),
+  container_id: z.string().optional(),
+  netns: netns.describe('Network namespace of the writer: whose settings it writes'),
+});
+
+/** What tells one change from another; the rest of a sysctl_change is how it is known and what it did. */
+const changed = {
+  name: settingName,
+  device: z.string().describe('all, default, or a device'),
+  setting: z.string().describe('rp_filter, accept_local, ...'),
+  netns,
+  old: z.string().optional(),
+  old_unknown: z.string().optional(),
+  new: z.string(),
+  seen_by: z
+    .enum(['cgroup_sysctl', 'reconcile'])
+    .describe('cgroup_sysctl: the write itself; reconcile: the value was another one when it was read again'),
+  not_before: time.optional().describe('With reconcile: when it still had the old value'),
+};
+const whoWrote = {
+  writer: writer.optional(),
+  writer_unknown: z.string().optional(),
+};
+
+export const sysctlChangeEvent = z.strictObject({
+  v: version,
+  kind: z.literal('sysctl_change'),
+  time: time.describe('The write, before the kernel looked at the value; with reconcile when it was found'),
+  node,
+  ...changed,
+  outcome: z
+    .enum(['changed', 'unchanged', 'rejected', 'partial', 'unconfirmed'])
+    .describe(
+      'unchanged: it had this value already; rejected: the kernel refused it; partial: the rest of a value written in pieces, which the kernel passes over; unconfirmed: nobody can say',
+    ),
+  confirmed_by: z
+    .enum(['read_back', 'next_write'])
+    .optional()
+    .describe('next_write: the next write found what this one left'),
+  confirmed_unknown: z.string().optional(),
+  effective: z
+    .boolean()
+    .optional()
+    .describe('Whether what the kernel makes of all and device became another value for any device'),
+  effective_unknown: z.string().optional(),
+  devices: z
+    .array(z.strictObject({ device: z.string(), old: int32.optional(), new: int32 }))
+    .optional()
+    .describe('Devices with another effective value; at most 16'),
+  devices_count: count.optional().describe('How many there are'),
+  ...whoWrote,
+});
+
+const causingChange = z.strictObject({ time, ...changed, ...whoWrote });
+
+export const incidentEvent = z.strictObject({
+  v: version,
+  kind: z.literal('incident'),
+  time,
+  node,
+  id: z.string().regex(/^i-\d+$/),
+  state: z.enum(['open', 'update', 'closed']),
+  netns,
+  cause: z.strictObject({
+    kind: z.enum(['sysctl_change', 'unknown']),
+    change: causingChange.optional().describe('The change that made the check binding'),
+    also: z
+      .array(causingChange)
+      .optional()
+      .describe('Other changes within a second of it to values that refuse; at most 4'),
+    why: z.string().optional().describe('Why the cause is not known'),
+  }),
+  first_drop: time.describe('The first that was traced'),
+  last_drop: time,
+  seconds_to_first_drop: z.number().optional().describe('From the change on'),
+  drops: count.min(1),
+  devices: z.array(z.string()).describe('At most 16'),
+  devices_count: count,
+  sources: z.array(z.string()).describe('Source addresses; at most 16'),
+  sources_count: count.describe('At least; counted up to 256'),
+  reasons: z.array(z.string()),
+  closed_by: z
+    .strictObject({
+      kind: z
+        .enum(['sysctl_change', 'drops_stopped', 'namespace_gone', 'crowded_out'])
+        .describe('crowded_out: there are too many incidents at a time'),
+      change: causingChange.optional(),
+      seconds: z.number().optional().describe('Without a drop'),
+    })
+    .optional(),
+  summary: z.string().describe('One sentence for people'),
+  fix: z.array(z.string()).describe('Commands, to be run in this order'),
 });
 
 const totals = { seen: count, matched: count, lost: count };
@@ -257,16 +427,31 @@ export const stopEvent = z.strictObject({
     .describe('Every namespace with reverse-path drops'),
 });
 
-export const event = z.discriminatedUnion('kind', [startEvent, dropEvent, lostEvent, stopEvent]);
+export const event = z.discriminatedUnion('kind', [
+  startEvent,
+  dropEvent,
+  sysctlChangeEvent,
+  incidentEvent,
+  lostEvent,
+  stopEvent,
+]);
 
 export type StartEvent = z.infer<typeof startEvent>;
 export type DropEvent = z.infer<typeof dropEvent>;
+export type SysctlChangeEvent = z.infer<typeof sysctlChangeEvent>;
+export type Writer = z.infer<typeof writer>;
+export type CausingChange = z.infer<typeof causingChange>;
+export type IncidentEvent = z.infer<typeof incidentEvent>;
 export type LostEvent = z.infer<typeof lostEvent>;
 export type StopEvent = z.infer<typeof stopEvent>;
 export type TraceEvent = z.infer<typeof event>;
 export type Packet = z.infer<typeof packet>;
 export type Device = z.infer<typeof device>;
 export type DeviceRole = (typeof DEVICE_ROLES)[number];
+export type VerdictName = (typeof VERDICTS)[number];
+export type Lookup = (typeof LOOKUPS)[number];
+export type RouteType = (typeof ROUTE_TYPES)[number];
+export type Rpf = z.infer<typeof rpf>;
 export type RpfMode = z.infer<typeof rpfMode>;
 
 /** The JSON Schema of one line of NDJSON, draft 2020-12. */

@@ -44,6 +44,10 @@ export interface NativeStats {
   /** BPF run time in ns and runs; both 0n unless kernel.bpf_stats_enabled=1. */
   readonly runNs: bigint;
   readonly runCount: bigint;
+  /** 0: writes to settings are watched; else why not, a negative errno. */
+  readonly sysctlErrno: number;
+  /** Writes to settings that found no room in the ring buffer. */
+  readonly sysctlLost: bigint;
   readonly kfreeSkbArguments: number;
   readonly probeRead: boolean;
 }
@@ -57,6 +61,52 @@ export interface NativeNetnsCounter {
   /** TcpExt IPReversePathFilter; absent when it could not be read, then `errno` says why. */
   readonly reversePathFilter?: bigint;
   readonly errno?: number;
+}
+
+export interface NativeRouteQuery {
+  /** Where the packet would go: IPv4 or IPv6. */
+  readonly dst: string;
+  readonly src?: string;
+  /** ifindex of the device that it came in by; absent: made here. */
+  readonly iif?: number;
+  readonly mark?: number;
+}
+
+/** The kernel's answer to a route query: either `errno` alone, or a route. */
+export interface NativeRoute {
+  /** Negative: ENETUNREACH, EHOSTUNREACH (unreachable), EACCES (prohibit), EINVAL (blackhole). */
+  readonly errno?: number;
+  /** RTN_UNICAST 1, RTN_LOCAL 2, RTN_BROADCAST 3, ... include/uapi/linux/rtnetlink.h */
+  readonly type?: number;
+  readonly table?: number;
+  /** As configured, e.g. "10.244.3.0/24"; "0.0.0.0/0" for the default route. */
+  readonly prefix?: string;
+  /** Of the first next hop. */
+  readonly device?: string;
+  readonly ifindex?: number;
+  readonly gateway?: string;
+  readonly nexthopId?: number;
+  /** ifindex of each next hop, at most 8 of hopCount. */
+  readonly hops?: readonly number[];
+  readonly hopCount?: number;
+}
+
+/** What the IPv4 policy rules of a network namespace look at beside the destination. */
+export interface NativeRules {
+  /** There are others than the three that every namespace starts with. */
+  readonly custom: boolean;
+  readonly source: boolean;
+  /** The device that a packet came in by. */
+  readonly device: boolean;
+  readonly mark: boolean;
+  /** l3mdev */
+  readonly vrf: boolean;
+  /** TOS, protocol, ports, tunnel, user. */
+  readonly other: boolean;
+  /** There are rules that end a lookup themselves. */
+  readonly blackhole: boolean;
+  readonly unreachable: boolean;
+  readonly prohibit: boolean;
 }
 
 /**
@@ -73,6 +123,11 @@ export interface NativeTracer {
   release(slot: number): void;
   /** Replaces netns, reasons and devices. */
   configure(config: NativeConfig): void;
+  /**
+   * Watches route lookups, so that drops carry the one for their source (FLAGS.WITNESS, detail.witness_*). Costs some 60 ns
+   * for every IPv4 route lookup of the node: on for seconds at a time. Throws when the tracer is not attached.
+   */
+  witness(on: boolean): void;
   /** "symbol+0xoffset" of a kernel text address, or undefined where the kernel gives none. */
   symbol(address: bigint): string | undefined;
   stats(): NativeStats;
@@ -93,6 +148,14 @@ export interface NativeAddon {
   /** Drop reasons of the running kernel, from its BTF: number to name. */
   reasons(): Map<number, string>;
   netnsCounters(): NativeNetnsCounter[];
+  /** Asks the kernel in a network namespace (inode number, 0 = our own). Throws when it cannot be asked (ESRCH, EPERM). */
+  route(netns: number, query: NativeRouteQuery): NativeRoute;
+  /** Throws as route() does. */
+  rules(netns: number): NativeRules;
+  /** A setting under /proc/sys, e.g. "net/ipv4/conf/all/rp_filter", in a network namespace. Throws as route() does. */
+  setting(netns: number, name: string): string;
+  /** One IPv4 setting, e.g. "rp_filter", of `all`, `default` and every device: pairs of device and value. Throws as route(). */
+  settings(netns: number, setting: string): [device: string, value: string][];
   /** undefined when the expression is valid. `position` is a byte offset into it. */
   checkFilter(expression: string): { message: string; position: number } | undefined;
 }

@@ -5,7 +5,9 @@
  *   record/     bytes -> typed records, packets, times     what cannot be read is counted as malformed
  *   names/      numbers -> reasons and symbols of this kernel
  *   attribute/  record -> device and its role
- *   explain/    record -> reverse-path mode
+ *   settings/   record -> who changed which setting, and what that did
+ *   explain/    record -> why the source was refused, the route back to it, what ends that
+ *   incident/   drops and changes -> incidents
  *   sink/       event -> NDJSON, table, the program's own queue
  *
  * What follows from a flow alone is worked out once and remembered with it; of each further drop only time, count and
@@ -15,15 +17,21 @@ import { attributeDevice } from './attribute/device.js';
 import { LinkMap } from './attribute/links.js';
 import { type Batch, Capture } from './capture/capture.js';
 import type { TracerError } from './errors.js';
-import type { LostEvent } from './events.js';
+import type { IncidentEvent, LostEvent } from './events.js';
+import { Explainer } from './explain/explain.js';
 import { explainMode } from './explain/mode.js';
+import { findPlace } from './explain/namespace.js';
+import { Correlation } from './incident/correlation.js';
+import type { Incident } from './incident/incident.js';
+import { Incidents } from './incident/incidents.js';
 import { Locations } from './names/locations.js';
 import { ReasonNames } from './names/reasons.js';
 import type { NativeAddon, NativeConfig } from './native.js';
-import { Clock } from './record/clock.js';
+import { Clock, monotonicNs } from './record/clock.js';
 import { BatchReader, type BatchView, type DropReader, END_OF_BATCH, viewOf } from './record/decode.js';
 import { FLAGS, LOST_WHERE, RECORD_KIND } from './record/layout.gen.js';
 import { CONTEXT_PART, FLOW_PART, PartCache } from './record/part-cache.js';
+import { Settings } from './settings/settings.js';
 import { type Context, type Flow, MAX_FLOWS, type Sink } from './sink/sink.js';
 
 export interface PipelineOptions {
@@ -31,6 +39,8 @@ export interface PipelineOptions {
   readonly node: string;
   readonly ownNetns: number | undefined;
   readonly makeSink: (clock: Clock) => Sink;
+  /** Root of the file system in which settings and names of network namespaces are looked for; default /. */
+  readonly root?: string;
   /** Known already when drops are filtered by reason. */
   readonly reasons?: ReasonNames | undefined;
   /** Drop events to emit; those that come later are counted as discarded. */
@@ -41,6 +51,8 @@ export interface PipelineOptions {
   readonly onError?: (error: TracerError) => void;
   /** Flows that are about to be forgotten, with their drops. recordOf gives what their records have in common. */
   readonly onForget?: (flows: readonly Flow[], recordOf: (flow: Flow) => DropReader) => void;
+  /** Something is told of an incident. */
+  readonly onIncident?: (incident: IncidentEvent) => void;
 }
 
 /** From the kernel to one sink. */
@@ -57,6 +69,11 @@ export class Pipeline {
   readonly #locations: Locations;
   readonly #contexts: PartCache<Context>;
   readonly #flows: PartCache<MutableFlow>;
+  readonly #explainer: Explainer;
+  /** Milliseconds of performance.now() when the batch was opened. */
+  #batchMs = 0;
+  readonly #settings: Settings;
+  readonly #correlation: Correlation;
   #reasons: ReasonNames | undefined;
   /** Batches that are out, the one being read first: as many as the addon has slots. */
   readonly #batches: Batch[] = [];
@@ -69,6 +86,12 @@ export class Pipeline {
     this.capture = new Capture(addon, options.config);
     this.#views = this.capture.buffers.map(viewOf);
     this.#locations = new Locations((address) => this.capture.symbol(address));
+    this.#explainer = new Explainer({
+      addon,
+      ownNetns: options.ownNetns,
+      ...(options.root !== undefined && { root: options.root }),
+      hasSourceReasons: () => this.reasons.find('IP_LOCAL_SOURCE') !== undefined,
+    });
     this.#contexts = new PartCache({
       part: CONTEXT_PART,
       max: MAX_CONTEXTS,
@@ -78,12 +101,14 @@ export class Pipeline {
     this.#flows = new PartCache({
       part: FLOW_PART,
       max: MAX_FLOWS,
-      create: (drop, id, old) => this.#startFlow(this.#contexts.find(drop), id, old),
+      create: (drop, id, old) => this.#startFlow(drop, id, old),
       onClear: (flows) => {
         this.#options.onForget?.(flows, (flow) => this.#flows.reader(flow.id));
         this.sink.forgetFlows();
       },
     });
+    this.#settings = this.#makeSettings();
+    this.#correlation = this.#makeCorrelation();
     this.sink = options.makeSink(this.clock);
     this.sink.onReady = () => this.#pump();
   }
@@ -108,6 +133,23 @@ export class Pipeline {
     });
   }
 
+  /** Reads what the settings are, so that a change shows even where no write is seen. */
+  lookAtSettings(): void {
+    const { config, ownNetns } = this.#options;
+    const watched = config.netns ?? (ownNetns === undefined ? [] : [ownNetns]);
+    for (const netns of watched.slice(0, MAX_BASELINES)) this.#settings.baseline(netns);
+  }
+
+  /** What is known of changes and incidents and was not told yet goes to the sink. No record comes after this. */
+  finish(): void {
+    this.#correlation.finish();
+  }
+
+  /** Nothing more is told. */
+  abandon(): void {
+    this.#correlation.abandon();
+  }
+
   /** Gives out the drops of the flows that are still remembered. */
   settle(): void {
     this.#flows.clear();
@@ -119,6 +161,7 @@ export class Pipeline {
       if (!this.#drainBatch()) break;
       this.capture.release(this.#batches.shift() as Batch);
       this.#isReading = false;
+      this.#correlation.endOfBatch();
     }
     this.sink.flush();
   }
@@ -128,6 +171,7 @@ export class Pipeline {
     if (batch === undefined) return false;
     if (this.#isReading) return true;
     this.#isReading = true;
+    this.#batchMs = performance.now();
     this.#reader.open(this.#views[batch.slot] as BatchView, batch.bytes);
     if (this.#reader.wallOffsetNs !== undefined) this.clock.learn(this.#reader.wallOffsetNs);
     return true;
@@ -152,7 +196,10 @@ export class Pipeline {
       return;
     }
     const flow = this.#flows.find(drop);
+    if (flow.staleAtMs <= this.#batchMs) Object.assign(flow, this.#explainer.explain(drop, flow.context));
     flow.drops += drop.count;
+    if (flow.epoch !== this.#correlation.epoch) this.#join(flow, drop);
+    if (flow.incident) this.#countIn(flow.incident, drop);
     this.sink.drop(drop, flow);
     counts.emitted += drop.count;
     counts.events++;
@@ -161,6 +208,7 @@ export class Pipeline {
 
   #takeOther(kind: number): void {
     if (kind === RECORD_KIND.RECORD_LOST) this.sink.event(this.#lostEvent());
+    else if (kind === RECORD_KIND.RECORD_SYSCTL) this.#correlation.takeWrite(this.#reader.sysctl);
     else if (this.#links.learn(this.#reader.link)) this.#forget();
   }
 
@@ -170,23 +218,83 @@ export class Pipeline {
     this.#flows.clear();
   }
 
-  #startFlow(context: Context, id: number, old: MutableFlow | undefined): MutableFlow {
-    if (old === undefined) return { id, context, drops: 0 };
+  #startFlow(drop: DropReader, id: number, old: MutableFlow | undefined): MutableFlow {
+    const context = this.#contexts.find(drop);
+    const { rpf, staleAtMs } = this.#explainer.explain(drop, context);
+    if (old === undefined) return { id, context, rpf, staleAtMs, drops: 0, incident: undefined, epoch: -1 };
     old.context = context;
+    old.rpf = rpf;
+    old.staleAtMs = staleAtMs;
     old.drops = 0;
+    old.incident = undefined;
+    old.epoch = -1;
     return old;
+  }
+
+  /** Finds out which incident the drops of a flow belong to, if any. */
+  #join(flow: MutableFlow, drop: DropReader): void {
+    const { device, reason, mode } = flow.context;
+    if (device.name === undefined || reason === undefined || drop.family !== 4) {
+      flow.epoch = this.#correlation.epoch;
+      return;
+    }
+    const refusal = { netns: drop.netns, device: device.name, reason, mode };
+    flow.incident = this.#correlation.join(refusal, wholeNs(drop.firstLow, drop.firstHigh), drop.netnsCookie);
+    flow.epoch = this.#correlation.epoch;
+    flow.incident?.enter(refusal, () => (flow.context.aggregate === 'device' ? undefined : drop.src));
+  }
+
+  #countIn(incident: Incident, drop: DropReader): void {
+    incident.take(drop.count, drop.timeLow, drop.timeHigh);
+    if (!incident.isTold) this.#correlation.announce();
+  }
+
+  #makeSettings(): Settings {
+    return new Settings({
+      addon: this.#addon,
+      node: this.#options.node,
+      format: (timeNs) => this.clock.formatNs(timeNs),
+      now: monotonicNs,
+      lostWrites: () => this.#lostWrites(),
+      netns: this.#options.config.netns,
+    });
+  }
+
+  #makeCorrelation(): Correlation {
+    const { node, ownNetns, config } = this.#options;
+    const incidents = new Incidents({
+      settings: this.#settings,
+      node,
+      ownNetns,
+      format: (timeNs) => this.clock.formatNs(timeNs),
+      now: monotonicNs,
+      command: (netns, words) => findPlace(netns, ownNetns).command(words),
+      intervalMs: config.every ? 0 : (config.intervalMs ?? DEFAULT_INTERVAL_MS),
+    });
+    return new Correlation({
+      settings: this.#settings,
+      incidents,
+      emit: (event) => {
+        if (event.kind === 'incident') this.#options.onIncident?.(event);
+        this.sink.event(event);
+      },
+      isIdle: () => this.sink.ready && this.#batches.length === 0,
+      onTold: () => this.sink.flush(),
+      now: monotonicNs,
+      lostWrites: () => this.#lostWrites(),
+      lostEvent: (count) => this.#lostWritesEvent(count),
+    });
   }
 
   /** The stages between the record and the sinks. */
   #describeContext(drop: DropReader, id: number): Context {
-    const mode = explainMode(drop);
     return {
       id,
       aggregate: aggregateOf(drop),
       ...this.#nameReason(drop),
       location: this.#locations.name(drop.location),
       device: attributeDevice(drop, { ownNetns: this.#options.ownNetns, links: this.#links }),
-      rpf: mode && { mode },
+      mode: explainMode(drop),
     };
   }
 
@@ -209,9 +317,33 @@ export class Pipeline {
       ...(lost.netns !== 0 && { netns: lost.netns }),
     };
   }
+
+  #lostWrites(): number {
+    return Number(this.capture.stats().sysctlLost);
+  }
+
+  #lostWritesEvent(count: number): LostEvent {
+    return {
+      v: 1,
+      kind: 'lost',
+      time: this.clock.formatNs(monotonicNs()),
+      node: this.#options.node,
+      where: 'sysctl',
+      count,
+    };
+  }
 }
 
-type MutableFlow = { -readonly [member in keyof Flow]: Flow[member] };
+type MutableFlow = { -readonly [member in keyof Flow]: Flow[member] } & {
+  /** When its explanation has to be asked for again. */
+  staleAtMs: number;
+  /** What the correlation's was when the incident of the flow was asked for. */
+  epoch: number;
+};
+
+function wholeNs(low: number, high: number): bigint {
+  return (BigInt(high) << 32n) | BigInt(low);
+}
 
 function aggregateOf(drop: DropReader): Context['aggregate'] {
   if (!(drop.flags & FLAGS.AGGREGATE)) return undefined;
@@ -219,3 +351,6 @@ function aggregateOf(drop: DropReader): Context['aggregate'] {
 }
 
 const MAX_CONTEXTS = 1024;
+const MAX_BASELINES = 16;
+/** The core's own default, native/core/rpf_core.h. */
+export const DEFAULT_INTERVAL_MS = 1000;

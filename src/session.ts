@@ -1,10 +1,11 @@
 import { statSync } from 'node:fs';
 import { release } from 'node:os';
+import { getSystemErrorName } from 'node:util';
 import { account } from './account.js';
 import type { TracerError } from './errors.js';
 import type { StartEvent, StopEvent } from './events.js';
 import type { NativeAddon, NativeConfig, NativeNetnsCounter, NativeStats } from './native.js';
-import { Pipeline, type PipelineOptions } from './pipeline.js';
+import { DEFAULT_INTERVAL_MS, Pipeline, type PipelineOptions } from './pipeline.js';
 import type { CounterReadings } from './reconcile.js';
 import { monotonicNs } from './record/clock.js';
 import { VERSION } from './version.js';
@@ -52,6 +53,7 @@ export class Session {
   /** Looks up what need not be known to attach, and sends the start event. In the same turn of the event loop as attach(). */
   announce(): StartEvent {
     const { capture, sink } = this.pipeline;
+    this.pipeline.lookAtSettings();
     const event = this.#startEvent(capture.stats());
     sink.event(event);
     sink.flush();
@@ -67,6 +69,7 @@ export class Session {
   /** Detaches and closes without waiting for the sink. The account is made up, but no sink gets it. */
   async abandon(cause: StopCause): Promise<StopEvent> {
     const { capture } = this.pipeline;
+    this.pipeline.abandon();
     if (this.#stopNs === 0n) this.#detach().catch(() => undefined);
     this.#final ??= this.#stopEvent(cause);
     await capture.close();
@@ -81,6 +84,7 @@ export class Session {
         (error: TracerError) => ({ why: 'error' as const, error: error.message }),
       );
       if (this.#final) return this.#final;
+      this.pipeline.finish();
       this.#final = this.#stopEvent(failure ?? cause);
       sink.event(this.#final);
       await sink.end();
@@ -119,6 +123,7 @@ export class Session {
           arguments: stats.kfreeSkbArguments,
           reads: stats.probeRead ? 'probe_read' : 'typed',
         },
+        ...(stats.sysctlErrno === 0 ? [{ name: 'cgroup/sysctl' }] : []),
       ],
       filters,
       degraded: this.#degraded(stats),
@@ -129,6 +134,10 @@ export class Session {
     const { reasons } = this.pipeline;
     const unreadable = this.#readings.afterAttach.filter((counter) => counter.errno !== undefined).length;
     const findings: (StartEvent['degraded'][number] | false)[] = [
+      stats.sysctlErrno !== 0 && {
+        feature: 'writer',
+        why: `writes to settings cannot be watched (cgroup/sysctl: ${errorName(stats.sysctlErrno)}): what changes is found by reading it again, who changed it is not`,
+      },
       stats.kfreeSkbArguments < 3 && {
         feature: 'reason',
         why: 'this kernel gives no drop reasons (5.17 and newer do)',
@@ -172,6 +181,10 @@ export class Session {
   }
 }
 
+function errorName(errno: number): string {
+  return getSystemErrorName(errno < 0 ? errno : -errno);
+}
+
 /** What the kernel is asked for, beside the filters. */
 export function captureConfig(options: {
   every?: boolean | undefined;
@@ -193,6 +206,3 @@ function readOwnNetns(): number | undefined {
     return undefined;
   }
 }
-
-/** The core's own default, native/core/rpf_core.h. */
-const DEFAULT_INTERVAL_MS = 1000;

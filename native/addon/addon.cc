@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "convert.h"
+#include "lookup.h"
 #include "rpf_core.h"
 #include "tracer.h"
 
@@ -101,6 +102,10 @@ Napi::Object Init(Napi::Env env, Napi::Object exports)
 	exports.Set("reasons", Napi::Function::New(env, Reasons, "reasons"));
 	exports.Set("netnsCounters", Napi::Function::New(env, NetnsCounters, "netnsCounters"));
 	exports.Set("checkFilter", Napi::Function::New(env, CheckFilter, "checkFilter"));
+	exports.Set("route", Napi::Function::New(env, rpf::LookUpRoute, "route"));
+	exports.Set("rules", Napi::Function::New(env, rpf::ReadRules, "rules"));
+	exports.Set("setting", Napi::Function::New(env, rpf::ReadSetting, "setting"));
+	exports.Set("settings", Napi::Function::New(env, rpf::ReadSettings, "settings"));
 	return exports;
 }
 

@@ -71,6 +71,7 @@ Napi::Function Tracer::Define(Napi::Env env)
 				   InstanceMethod("attach", &Tracer::Attach),
 				   InstanceMethod("release", &Tracer::Release),
 				   InstanceMethod("configure", &Tracer::Configure),
+				   InstanceMethod("witness", &Tracer::Witness),
 				   InstanceMethod("symbol", &Tracer::Symbol),
 				   InstanceMethod("stats", &Tracer::Stats),
 				   InstanceMethod("totals", &Tracer::Totals),
@@ -205,6 +206,16 @@ void Tracer::Configure(const Napi::CallbackInfo &info)
 	rpf_error error{};
 	if (rpf_configure(tracer, &config->raw, &error) < 0)
 		throw ToError(info.Env(), error);
+}
+
+// JS thread.
+void Tracer::Witness(const Napi::CallbackInfo &info)
+{
+	if (!info[0].IsBoolean())
+		throw Napi::TypeError::New(info.Env(), "on must be true or false, not " + Describe(info[0]));
+	const int err = rpf_witness(Open(info.Env()), info[0].As<Napi::Boolean>().Value());
+	if (err)
+		throw ToError(info.Env(), err, "watching route lookups");
 }
 
 // JS thread.

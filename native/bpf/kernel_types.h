@@ -106,6 +106,60 @@ struct timespec64 {
 /* The first member of veth_priv is the peer, as here; veth_priv itself is not in vmlinux BTF where veth is a module. */
 struct fib_nh_common {
 	struct net_device *nhc_dev;
+	unsigned char nhc_scope;
+	__u8 nhc_gw_family;
+	union {
+		__be32 ipv4;
+	} nhc_gw;
+};
+
+struct fib_info {
+	unsigned char fib_type;
+};
+
+struct fib_nh {
+	struct fib_nh_common nh_common;
+	struct fib_info *nh_parent;
+};
+
+struct flowi4 {
+	__be32 saddr;
+	__be32 daddr;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
+struct file {
+	struct path f_path;
+};
+
+struct mm_struct {
+	unsigned long arg_start;
+	unsigned long arg_end;
+	struct file *exe_file;
+};
+
+struct nsproxy {
+	struct net *net_ns;
+};
+
+struct task_struct {
+	int tgid;
+	struct task_struct *real_parent;
+	char comm[16];
+	struct mm_struct *mm;
+	struct nsproxy *nsproxy;
 };
 
 #pragma clang attribute pop

@@ -27,3 +27,5 @@ struct rpf_task task;
 struct rpf_drop drop;
 struct rpf_lost lost;
 struct rpf_link link;
+struct rpf_sysctl sysctl;
+enum rpf_sysctl_flags sysctl_flags;

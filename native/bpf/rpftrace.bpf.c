@@ -30,7 +30,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define KIND_VETH 0x0000000068746576ULL /* "veth" */
 #define MAX_SNAP 2048
 
-const volatile struct rpf_settings settings SEC(".rodata.settings") = { .whole_per_flow = 1 };
+const volatile struct rpf_settings settings SEC(".rodata.settings") = {};
 
 struct rpf_control control SEC(".data.control");
 
@@ -210,6 +210,8 @@ static __always_inline void copy_name(char *to, __u64 device)
 	((__u64 *)to)[1] = rpf_load64(from + 8);
 }
 
+#include "witness.h"
+
 static __always_inline void fill_kind(__u64 device, struct rpf_detail *detail)
 {
 	const struct rtnl_link_ops *ops = rpf_member(struct net_device, device, rtnl_link_ops);
@@ -292,6 +294,8 @@ __noinline int fill_detail(const struct drop *drop, struct rpf_detail *detail)
 		fill_device(drop->device, detail);
 	if (drop->flags & RPF_CONF)
 		fill_conf(drop, detail);
+	if (control.witness)
+		fill_witness(packet, detail);
 	return 0;
 }
 
@@ -588,7 +592,7 @@ static __always_inline bool find_and_count(const struct drop *drop)
 
 	if (!slot)
 		return false;
-	if (slot->whole >= settings.whole_per_flow)
+	if (slot->whole >= control.whole_per_flow)
 		return count_in(slot, &drop->flow);
 	slot->whole++;
 	send_whole(drop);
@@ -624,7 +628,7 @@ static __always_inline bool count_fast(const struct drop *drop)
 {
 	struct rpf_slot *slot = slot_at(drop->hash & settings.flow_mask);
 
-	return slot && slot->whole >= settings.whole_per_flow && count_in(slot, &drop->flow);
+	return slot && slot->whole >= control.whole_per_flow && count_in(slot, &drop->flow);
 }
 
 static __always_inline bool matches_pattern(const struct rpf_flow *flow)
@@ -739,6 +743,17 @@ static __always_inline void parse_fast(struct drop *drop)
 	rpf_parse_ipv4(&drop->window, 0, &drop->packet);
 }
 
+/*
+ * The kernel asks itself with a dummy when it is asked for a route (RTM_GETROUTE: `ip route get`, and our own lookups), and
+ * frees it as a drop when there is none. It never was on its way. It alone has an Ethernet header at offset 0:
+ * inet_rtm_getroute_build_skb(), net/ipv4/route.c, v4.18 and newer.
+ */
+static __always_inline bool is_route_question(struct sk_buff *skb)
+{
+	return !skb->mac_header && !skb->network_header && skb->data == skb->head &&
+	       skb->protocol == rpf_swap16(RPF_ETH_P_IP);
+}
+
 static __always_inline int on_drop(struct sk_buff *skb, void *location, __u32 reason, struct sock *rx_sk)
 {
 	struct drop drop = { .skb = (__u64)skb };
@@ -746,6 +761,8 @@ static __always_inline int on_drop(struct sk_buff *skb, void *location, __u32 re
 	struct net *net = device ? device->nd_net.net : NULL;
 	struct rpf_total_value *total;
 
+	if (is_route_question(skb))
+		return 0;
 	if (device && !is_net(net)) {
 		drop.flags |= RPF_DEVICE_STALE;
 		device = NULL;
@@ -784,6 +801,8 @@ static __always_inline int on_drop(struct sk_buff *skb, void *location, __u32 re
 	drop.hash = hash_flow(&drop.flow);
 	return count_fast(&drop) ? 0 : count_flow(&drop);
 }
+
+#include "sysctl.h"
 
 /* The tracepoint's arguments, include/trace/events/skb.h: v5.10; reason since v5.17; rx_sk since v6.11. */
 SEC("tp_btf/kfree_skb")

@@ -15,7 +15,8 @@
 #include "rpf_filter.h"
 #include "rpf_internal.h"
 
-#define DEFAULT_RING_BYTES (1 << 22) /* 4 MiB: 15,000 whole records, 50 ms of a flood at --every */
+#define EVERY_RING_BYTES (1 << 22) /* 4 MiB: 15,000 whole records, 50 ms of a flood at --every */
+#define FLOW_RING_BYTES (1 << 21) /* 2 MiB: as many first drops as the flow tables of two CPUs take */
 #define MIN_RING_BYTES (1 << 16)
 #define DEFAULT_FLOW_SLOTS 4096
 #define MIN_FLOW_SLOTS 64
@@ -40,7 +41,7 @@ static uint32_t default_flow_slots(uint32_t cpus)
 static int check_config(struct rpf_config *config, uint32_t cpus, struct rpf_error *error)
 {
 	if (!config->ring_bytes)
-		config->ring_bytes = DEFAULT_RING_BYTES;
+		config->ring_bytes = config->every ? EVERY_RING_BYTES : FLOW_RING_BYTES;
 	if (!config->flow_slots)
 		config->flow_slots = default_flow_slots(cpus);
 	if (!config->interval_ms)
@@ -183,7 +184,6 @@ static int prepare(struct rpf_tracer *tracer)
 		.snaplen = tracer->config.snaplen,
 		.flow_mask = tracer->config.flow_slots - 1,
 		.slots_per_cpu = slots,
-		.whole_per_flow = tracer->config.whole_per_flow,
 	};
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(tracer->object, "ring"), tracer->config.ring_bytes);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(tracer->object, "flow_table"),
@@ -204,12 +204,13 @@ static int load_undisturbed(struct bpf_object *object)
 	return err;
 }
 
-static int load(struct rpf_tracer *tracer, struct rpf_error *error)
+static int try_load(struct rpf_tracer *tracer, bool with_sysctl, struct rpf_error *error)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "rpftrace");
 	bool cast = tracer->features.rdonly_cast;
 	int err;
 
+	bpf_object__close(tracer->object);
 	tracer->object = bpf_object__open_mem(cast ? rpf_bpf_cast_object : rpf_bpf_probe_object,
 					      cast ? rpf_bpf_cast_object_size : rpf_bpf_probe_object_size,
 					      &options);
@@ -218,10 +219,26 @@ static int load(struct rpf_tracer *tracer, struct rpf_error *error)
 	err = prepare(tracer);
 	if (err)
 		return rpf_fail(error, err, "E_BPF_FAILED", "the BPF object is not the one this build expects");
+	bpf_program__set_autoload(bpf_object__find_program_by_name(tracer->object, "rpf_sysctl"), with_sysctl);
 	err = load_undisturbed(tracer->object);
 	if (err)
 		return rpf_explain_refusal(err, "loading the BPF programs", !cast, error);
 	return 0;
+}
+
+/* Watching settings is worth having, tracing drops is what we are for: where both cannot be loaded, the drops are. */
+static int load(struct rpf_tracer *tracer, struct rpf_error *error)
+{
+	struct rpf_error first = { 0 };
+	int err = try_load(tracer, true, &first);
+
+	if (!err)
+		return 0;
+	tracer->sysctl_err = err;
+	err = try_load(tracer, false, error);
+	if (err && error)
+		*error = first;
+	return err;
 }
 
 /* Maps the memory of a data section, which the programs see too. libbpf does so for skeletons only. NULL: errno. */
@@ -305,6 +322,7 @@ int rpf_open(const struct rpf_config *config, struct rpf_tracer **opened, struct
 		rpf_fail(error, err, "E_BPF_FAILED", "cannot map the BPF maps: %s", strerror(-err));
 		goto out_close;
 	}
+	tracer->control->whole_per_flow = tracer->config.whole_per_flow;
 	rpf_links_open(&tracer->links); /* without netlink names come from the records alone */
 	err = set_filters(tracer, &tracer->config, error);
 	if (!err)
@@ -333,6 +351,24 @@ int rpf_configure(struct rpf_tracer *tracer, const struct rpf_config *config, st
 	return set_filters(tracer, &checked, error);
 }
 
+static void attach_sysctl(struct rpf_tracer *tracer)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(tracer->object, "rpf_sysctl");
+	int root;
+
+	if (tracer->sysctl_err)
+		return;
+	root = rpf_cgroup_root();
+	if (root < 0) {
+		tracer->sysctl_err = root;
+		return;
+	}
+	tracer->sysctl_link = bpf_program__attach_cgroup(program, root);
+	if (!tracer->sysctl_link)
+		tracer->sysctl_err = -errno;
+	close(root);
+}
+
 int rpf_attach(struct rpf_tracer *tracer, struct rpf_error *error)
 {
 	struct bpf_prog_info info = { 0 };
@@ -344,12 +380,38 @@ int rpf_attach(struct rpf_tracer *tracer, struct rpf_error *error)
 	if (!bpf_obj_get_info_by_fd(tracer->program_fd, &info, &bytes))
 		tracer->recursion_base = info.recursion_misses;
 	tracer->next_interval_ns = rpf_now_ns() + tracer->config.interval_ms * 1000000ULL;
+	attach_sysctl(tracer);
 	tracer->link = bpf_program__attach(tracer->program);
 	if (tracer->link)
 		return 0;
 	err = -errno;
 	return rpf_explain_refusal(err, "attaching to tracepoint kfree_skb", !tracer->features.rdonly_cast,
 				   error);
+}
+
+int rpf_witness(struct rpf_tracer *tracer, int on)
+{
+	struct bpf_program *program;
+
+	if (!on) {
+		if (tracer->control)
+			tracer->control->witness = 0;
+		bpf_link__destroy(tracer->witness_link);
+		tracer->witness_link = NULL;
+		return 0;
+	}
+	if (tracer->witness_link)
+		return 0;
+	if (tracer->detached)
+		return -EALREADY;
+	program = bpf_object__find_program_by_name(tracer->object, "rpf_fib_lookup");
+	tracer->witness_link = bpf_program__attach(program);
+	if (!tracer->witness_link)
+		return -errno;
+	tracer->control->witness = 1;
+	/* One more drop of each flow that is counted already goes out whole, and says what the witness has seen. */
+	tracer->control->whole_per_flow++;
+	return 0;
 }
 
 int rpf_detach(struct rpf_tracer *tracer)
@@ -365,6 +427,9 @@ int rpf_detach(struct rpf_tracer *tracer)
 		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 	}
 	tracer->link = NULL;
+	rpf_witness(tracer, 0);
+	bpf_link__destroy(tracer->sysctl_link);
+	tracer->sysctl_link = NULL;
 	tracer->detached = true;
 	rpf_wake(tracer);
 	return err;

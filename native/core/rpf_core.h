@@ -74,6 +74,8 @@ struct rpf_stats {
 	uint64_t coarse;    /* drops counted under a coarse key because the flow table was full */
 	uint64_t run_ns;    /* BPF run time and runs; both 0 unless kernel.bpf_stats_enabled=1 */
 	uint64_t run_count;
+	int32_t sysctl_err;	      /* 0: writes to settings are watched; else why not, a negative errno */
+	uint64_t sysctl_lost;	      /* writes that found no room in the ring buffer */
 	uint32_t kfree_skb_arguments; /* arity of the tracepoint on this kernel: 2, 3 or 4 */
 	uint32_t probe_read; /* 1: reads through bpf_probe_read_kernel, 0: typed pointers and bpf_rdonly_cast */
 };
@@ -95,6 +97,12 @@ long rpf_poll(struct rpf_tracer *tracer, void *buffer, size_t bytes, int timeout
 
 /* Makes a running or the next rpf_poll() return at once. */
 void rpf_wake(struct rpf_tracer *tracer);
+
+/*
+ * Watches route lookups (on = 1) or stops it (on = 0), while attached. Costs some 60 ns for every IPv4 route lookup of the
+ * node, so only for seconds at a time. While it is on, drops carry the lookup for their source (RPF_WITNESS).
+ */
+int rpf_witness(struct rpf_tracer *tracer, int on);
 
 /* Detaches all programs. The maps stay readable and what they hold can still be polled. Idempotent. */
 int rpf_detach(struct rpf_tracer *tracer);
@@ -130,6 +138,67 @@ struct rpf_netns_counter {
  * Holds none of them open. Calls visit for each; stops when visit returns non-zero. Returns how many were visited.
  */
 int rpf_netns_counters(int (*visit)(void *context, const struct rpf_netns_counter *counter), void *context);
+
+/*
+ * The value of a setting under /proc/sys, e.g. "net/ipv4/conf/all/rp_filter", in a network namespace; 0 = our own.
+ * -ESRCH when the namespace cannot be found, -EPERM when it cannot be entered.
+ */
+int rpf_setting(uint32_t netns, const char *name, char *value, size_t bytes);
+
+/*
+ * One IPv4 setting, e.g. "rp_filter", of `all`, `default` and every device of a network namespace; 0 = our own. Calls visit
+ * in the namespace's own thread for each; stops when visit returns non-zero. Returns 0, or an error as rpf_setting() does.
+ */
+int rpf_settings(uint32_t netns, const char *setting,
+		 int (*visit)(void *context, const char *device, const char *value), void *context);
+
+/* ---- routes (rpf_route.c): no tracer needed ---- */
+
+#define RPF_ROUTE_HOPS 8
+
+struct rpf_route_query {
+	uint8_t family;	  /* AF_INET, AF_INET6 */
+	uint8_t with_src; /* 1: src belongs to the question */
+	uint8_t dst[16];  /* network order */
+	uint8_t src[16];
+	uint32_t iif; /* device that the packet came in by; 0 = made here */
+	uint32_t mark;
+};
+
+struct rpf_route {
+	int32_t lookup_err; /* 0, or the negative errno that the kernel answered: -ENETUNREACH, -EHOSTUNREACH, ... */
+	uint32_t type;	/* RTN_UNICAST, ... */
+	uint32_t scope; /* RT_SCOPE_* */
+	uint32_t table;
+	uint32_t ifindex;    /* of the first next hop */
+	uint32_t nexthop_id; /* 0 = no nexthop object */
+	uint32_t hops;	     /* next hops; 0 = none or held by the nexthop object */
+	uint32_t hop_ifindex[RPF_ROUTE_HOPS];
+	uint8_t prefix[16];
+	uint8_t prefix_length;
+	uint8_t gateway_family; /* 0 = none */
+	uint8_t gateway[16];
+	char device[16];
+};
+
+/* Looks a route up in a network namespace (0 = our own). 0 means that the kernel answered, with a route or an error. */
+int rpf_route_lookup(uint32_t netns, const struct rpf_route_query *query, struct rpf_route *route);
+
+/* What the policy rules of a network namespace look at beside the destination: a bit set of enum rpf_rules. */
+enum rpf_rules {
+	RPF_RULES_CUSTOM = 1 << 0, /* others than the three that every namespace starts with */
+	RPF_RULES_SOURCE = 1 << 1,
+	RPF_RULES_DEVICE = 1 << 2, /* the device that a packet came in by */
+	RPF_RULES_MARK = 1 << 3,
+	RPF_RULES_VRF = 1 << 4,	      /* l3mdev */
+	RPF_RULES_OTHER = 1 << 5,     /* TOS, protocol, ports, tunnel, user */
+	RPF_RULES_BLACKHOLE = 1 << 6, /* rules that end a lookup themselves */
+	RPF_RULES_UNREACHABLE = 1 << 7,
+	RPF_RULES_PROHIBIT = 1 << 8,
+};
+
+/* Reads the IPv4 policy rules of a network namespace (0 = our own) into rules. */
+int rpf_route_rules(uint32_t netns, uint32_t *rules);
 
 /* ---- filter expressions (rpf_filter.c): no tracer needed ---- */
 

@@ -113,6 +113,16 @@ int rpf_probe_features(struct rpf_features *features, struct rpf_error *error);
 /* Names the reason behind a refused load as well as can be told. Returns err. */
 int rpf_explain_refusal(int err, const char *what, bool probe_read, struct rpf_error *error);
 
+/* ---- rpf_cgroup.c ---- */
+
+/* A descriptor of the root of the cgroup v2 hierarchy, or a negative errno. */
+int rpf_cgroup_root(void);
+
+/* ---- rpf_netns.c ---- */
+
+/* Runs work in a network namespace, in a thread of its own unless it is ours (or 0). Returns what work returned. */
+int rpf_in_netns(uint32_t netns, int (*work)(void *context), void *context);
+
 /* ---- the tracer ---- */
 
 /* The flags of struct rpf_control are written by both sides at any time. Order, where it matters, is made by fences. */
@@ -130,8 +140,11 @@ struct rpf_tracer {
 	struct rpf_config config;
 	struct rpf_features features;
 	struct bpf_object *object;
-	struct bpf_program *program; /* the kfree_skb entry of this kernel's arity */
-	struct bpf_link *link;	     /* NULL: not attached */
+	struct bpf_program *program;  /* the kfree_skb entry of this kernel's arity */
+	struct bpf_link *link;	      /* NULL: not attached */
+	struct bpf_link *sysctl_link; /* NULL: writes to settings are not watched */
+	int sysctl_err;
+	struct bpf_link *witness_link; /* NULL: route lookups are not watched */
 	int program_fd;
 	int symbol_fd; /* program that names an address */
 	int clock_fd;  /* program that reads the clocks */

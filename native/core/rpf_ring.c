@@ -73,8 +73,10 @@ bool rpf_ring_drain(struct rpf_ring *ring, struct rpf_writer *writer)
 			}
 			memcpy(record, head + BPF_RINGBUF_HDR_SZ, bytes);
 			drop = record;
-			writer->drops += drop->count;
-			writer->records++;
+			if (drop->header.kind == RPF_RECORD_DROP) {
+				writer->drops += drop->count;
+				writer->records++;
+			}
 		}
 		at += (bytes + BPF_RINGBUF_HDR_SZ + 7) & ~7UL;
 	}

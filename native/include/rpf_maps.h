@@ -39,7 +39,7 @@ struct rpf_slot {
 	__u32 _reserved; /* keeps flow 8-aligned */
 	struct rpf_flow flow;
 	struct rpf_detail detail;
-	__u8 _pad[48]; /* makes the size a multiple of the cache line */
+	__u8 _pad[16]; /* makes the size a multiple of the cache line */
 };
 
 struct rpf_total_key {
@@ -94,8 +94,35 @@ struct rpf_control {
 	__u32 lost;    /* 1: a record was lost since the core last set it to 0 */
 	__u32 filters; /* enum rpf_filters */
 	__u32 pattern_count;
-	__u32 next_total; /* the next free place in totals */
+	__u32 next_total;     /* the next free place in totals */
+	__u32 witness;	      /* 1: route lookups are watched */
+	__u32 whole_per_flow; /* drops of a flow that go out whole; one more while route lookups are watched */
+	__u32 sysctl_lost;    /* sysctl records that found no room in the ring */
+	__u32 _reserved;      /* keeps patterns 8-aligned */
 	struct rpf_pattern patterns[RPF_PATTERNS];
+};
+
+#define RPF_LOOKUPS 8 /* per CPU, power of two: a packet under custom rules makes 4 or 5 */
+
+/* One route lookup in one table. */
+struct rpf_lookup {
+	__u32 daddr; /* network order */
+	__u32 saddr;
+	__u32 table;
+	__s32 err;
+	__u32 ifindex;
+	__u32 gateway;
+	__u8 type;
+	__u8 scope;
+	__u16 _reserved;
+	__u32 _reserved_too; /* keeps device 8-aligned */
+	char device[RPF_NAME_BYTES];
+};
+
+struct rpf_lookups {
+	__u32 next;
+	__u32 _reserved; /* keeps at 8-aligned */
+	struct rpf_lookup at[RPF_LOOKUPS];
 };
 
 /* Both clocks at one moment, so that the core can turn jiffies into time. */
@@ -110,7 +137,6 @@ struct rpf_settings {
 	__u32 snaplen;
 	__u32 flow_mask;     /* flow slots per CPU, minus 1 */
 	__u32 slots_per_cpu; /* flow slots and coarse slots */
-	__u32 whole_per_flow;
 };
 
 #endif

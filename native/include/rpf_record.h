@@ -19,10 +19,11 @@
 #define RPF_ADDRESS_BYTES 16
 
 enum rpf_record_kind {
-	RPF_RECORD_BATCH = 1, /* struct rpf_batch: first record of every batch */
-	RPF_RECORD_DROP = 2,  /* struct rpf_drop */
-	RPF_RECORD_LOST = 3,  /* struct rpf_lost */
-	RPF_RECORD_LINK = 4,  /* struct rpf_link */
+	RPF_RECORD_BATCH = 1,  /* struct rpf_batch: first record of every batch */
+	RPF_RECORD_DROP = 2,   /* struct rpf_drop */
+	RPF_RECORD_LOST = 3,   /* struct rpf_lost */
+	RPF_RECORD_LINK = 4,   /* struct rpf_link */
+	RPF_RECORD_SYSCTL = 5, /* struct rpf_sysctl */
 };
 
 struct rpf_header {
@@ -77,7 +78,8 @@ enum rpf_flags {
 	RPF_SNAP_MAC = 1 << 18, /* the packet bytes start with the Ethernet header, else with the network header */
 	RPF_SNAP_NONLINEAR = 1 << 19, /* fewer packet bytes than asked for, because the rest is not linear */
 	RPF_L3_MALFORMED = 1 << 20,   /* the version or header length in the IP header is impossible */
-	RPF_AGGREGATE = 1 << 21,      /* came out of the flow table: count drops like the flow's first one */
+	RPF_WITNESS = 1 << 22, /* witness_* are valid: a route lookup for the source was seen on the way to the drop */
+	RPF_AGGREGATE = 1 << 21, /* came out of the flow table: count drops like the flow's first one */
 };
 
 enum rpf_knobs {
@@ -111,6 +113,16 @@ struct rpf_detail {
 	__u32 peer_ifindex;		  /* the other end of a veth pair */
 	__u32 peer_netns;
 	char peer_device[RPF_NAME_BYTES];
+	/* The last route lookup for the source on this CPU, tracepoint fib_table_lookup. */
+	__u32 witness_table;
+	__s32 witness_err; /* 0, or the lookup's negative errno; -EAGAIN = not in this table */
+	__u32 witness_ifindex;
+	__u32 witness_gateway; /* network order; 0 = none, or not IPv4 */
+	__u8 witness_type;     /* RTN_*; 0 = a nexthop object does not tell */
+	__u8 witness_scope;    /* RT_SCOPE_* */
+	__u16 _reserved;
+	__u32 _reserved_too; /* keeps the size a multiple of 8 */
+	char witness_device[RPF_NAME_BYTES];
 };
 
 /* Who happened to run on the CPU. In softirq that is any task at all: current, maybe unrelated. */
@@ -158,6 +170,46 @@ struct rpf_link {
 	__u32 master_ifindex; /* IFLA_MASTER; 0 = none */
 	char name[RPF_NAME_BYTES];
 	char kind[RPF_NAME_BYTES]; /* IFLA_INFO_KIND */
+};
+
+#define RPF_SYSCTL_NAME_BYTES \
+	64 /* "net/ipv4/conf/<device>/route_localnet": 14 + 15 + 15 and the terminator fit */
+#define RPF_SYSCTL_VALUE_BYTES 16 /* an int has at most 11 characters */
+#define RPF_ARGS_BYTES 256
+#define RPF_PARENTS 6 /* a shell under sudo under sshd under systemd has 5 */
+#define RPF_EXE_PARTS 6
+#define RPF_EXE_PART_BYTES 32
+
+enum rpf_sysctl_flags {
+	RPF_SYSCTL_OLD_UNKNOWN = 1 << 0, /* the kernel did not give the value before the write */
+	RPF_SYSCTL_ARGS_CUT = 1 << 1,	 /* the command line is longer */
+	RPF_SYSCTL_EXE_CUT = 1 << 2,	 /* the path has more parts, or longer ones */
+};
+
+/*
+ * Somebody writes one of the settings that decide about a source address. Seen before the kernel looks at the value: an
+ * attempt, which may be refused or change nothing.
+ */
+struct rpf_sysctl {
+	struct rpf_header header;
+	__u64 cgroup_id; /* of the writer, on the cgroup v2 hierarchy */
+	__u64 netns_cookie;
+	__u32 netns; /* of the writer: the settings of this namespace are written */
+	__u32 pid;
+	__u32 uid;	  /* in the initial user namespace */
+	__u32 flags;	  /* enum rpf_sysctl_flags */
+	__u32 position;	  /* file position of the write; not 0 = the rest of a value written in pieces */
+	__u32 args_bytes; /* of args: words that end with NUL */
+	__u32 exe_parts;  /* of exe: the file's name first, then the folders above it */
+	__u32 parents;	  /* of parent_*: the writer's parent first */
+	char comm[RPF_NAME_BYTES];
+	char name[RPF_SYSCTL_NAME_BYTES];
+	char old_value[RPF_SYSCTL_VALUE_BYTES];
+	char new_value[RPF_SYSCTL_VALUE_BYTES];
+	__u32 parent_pid[RPF_PARENTS];
+	char parent_comm[RPF_PARENTS * RPF_NAME_BYTES];
+	char exe[RPF_EXE_PARTS * RPF_EXE_PART_BYTES];
+	char args[RPF_ARGS_BYTES];
 };
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * The core without Node: prints records and totals, for debugging and for the tests of the core.
  *
- *   rpf_dump [-e] [-p] [-q] [-s SNAPLEN] [-d SECONDS] [EXPRESSION]
+ *   rpf_dump [-e] [-p] [-q] [-w] [-s SNAPLEN] [-d SECONDS] [EXPRESSION]
  *
- * -e every drop as a record, -p read by bpf_probe_read_kernel, -q no record lines. Ends after SECONDS (default 5) or at SIGINT.
+ * -e every drop as a record, -p read by bpf_probe_read_kernel, -q no record lines, -w watch route lookups. Ends after SECONDS (default 5) or at SIGINT.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -43,6 +43,28 @@ static void print_drop(struct rpf_tracer *tracer, const struct rpf_drop *drop)
 	       drop->detail.ttl, drop->flow.mark, drop->detail.gso_segs, drop->detail.flags,
 	       drop->detail.knobs, drop->flow.rp_filter_all, drop->flow.rp_filter_device, drop->task.pid,
 	       drop->task.comm, drop->snap_bytes);
+	if (drop->detail.flags & RPF_WITNESS)
+		printf("  witness table=%u err=%d dev=%s(%u) gateway=%08x type=%u scope=%u\n",
+		       drop->detail.witness_table, drop->detail.witness_err, drop->detail.witness_device,
+		       drop->detail.witness_ifindex, drop->detail.witness_gateway, drop->detail.witness_type,
+		       drop->detail.witness_scope);
+}
+
+static void print_sysctl(const struct rpf_sysctl *sysctl)
+{
+	uint32_t i;
+
+	printf("sysctl %s old=%.4s new=%.4s netns=%u pid=%u uid=%u comm=%s flags=%x args=", sysctl->name,
+	       sysctl->old_value, sysctl->new_value, sysctl->netns, sysctl->pid, sysctl->uid, sysctl->comm,
+	       sysctl->flags);
+	for (i = 0; i < sysctl->args_bytes; i++)
+		putchar(sysctl->args[i] ? sysctl->args[i] : ' ');
+	for (i = 0; i < sysctl->parents; i++)
+		printf(" <- %s(%u)", sysctl->parent_comm + i * RPF_NAME_BYTES, sysctl->parent_pid[i]);
+	printf(" exe=");
+	for (i = sysctl->exe_parts; i-- > 0;)
+		printf("/%s", sysctl->exe + i * RPF_EXE_PART_BYTES);
+	printf("\n");
 }
 
 static void print_record(struct rpf_tracer *tracer, const struct rpf_header *header)
@@ -57,6 +79,9 @@ static void print_record(struct rpf_tracer *tracer, const struct rpf_header *hea
 	case RPF_RECORD_LOST:
 		printf("lost count=%llu where=%u reason=%u netns=%u\n", (unsigned long long)lost->count,
 		       lost->where, lost->reason, lost->netns);
+		break;
+	case RPF_RECORD_SYSCTL:
+		print_sysctl((const void *)header);
 		break;
 	case RPF_RECORD_LINK:
 		printf("link %s(%u) kind=%s gone=%u\n", link->name, link->ifindex, link->kind, link->gone);
@@ -91,16 +116,18 @@ int main(int argc, char **argv)
 	struct rpf_config config = { 0 };
 	struct rpf_error error = { 0 };
 	struct rpf_tracer *tracer;
-	int option, quiet = 0;
+	int option, quiet = 0, witness = 0;
 	time_t end;
 	long bytes;
 
 	end = time(NULL) + 5;
-	while ((option = getopt(argc, argv, "epqs:d:")) != -1) {
+	while ((option = getopt(argc, argv, "epqws:d:")) != -1) {
 		if (option == 'e')
 			config.every = 1;
 		else if (option == 'p')
 			config.probe_read = 1;
+		else if (option == 'w')
+			witness = 1;
 		else if (option == 'q')
 			quiet = 1;
 		else if (option == 's')
@@ -116,6 +143,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s: %s\n", error.code, error.message);
 		return 3;
 	}
+	if (witness && rpf_witness(tracer, 1))
+		fprintf(stderr, "route lookups cannot be watched\n");
 	fprintf(stderr, "attached\n");
 	while (!stopped && time(NULL) < end) {
 		bytes = rpf_poll(tracer, buffer, sizeof(buffer), 200);

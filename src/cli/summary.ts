@@ -1,4 +1,5 @@
-import type { Device, Packet, StopEvent } from '../events.js';
+import type { Device, IncidentEvent, Packet, StopEvent } from '../events.js';
+import { grouped } from '../grouped.js';
 import { printable } from '../printable.js';
 import { formatEndpoint } from '../record/address.js';
 import type { DropReader } from '../record/decode.js';
@@ -11,6 +12,8 @@ export class Summary {
   readonly #reasons = new Tally();
   readonly #devices = new Tally();
   readonly #flows = new Tally();
+  /** The last sentence of each incident. */
+  readonly #incidents = new Map<string, string>();
 
   /** Takes flows that are forgotten. Of very many small ones only some are told by name. */
   add(flows: readonly Flow[], recordOf: (flow: Flow) => DropReader): void {
@@ -32,10 +35,16 @@ export class Summary {
     this.#flows.addOthers(rest);
   }
 
+  /** Takes what is told of an incident. Of very many only the first are remembered. */
+  addIncident({ id, summary }: IncidentEvent): void {
+    if (this.#incidents.has(id) || this.#incidents.size < MAX_INCIDENTS) this.#incidents.set(id, summary);
+  }
+
   /** Lines for people, to stderr. Has a trailing newline. */
   format(stop: StopEvent): string {
     const lines = [
       headline(stop),
+      ...[...this.#incidents].map(([id, summary]) => `  ${id}: ${printable(summary)}`),
       ...section('reason', this.#reasons),
       ...section('device', this.#devices),
       ...section('flow', this.#flows),
@@ -55,19 +64,19 @@ function largest(flows: readonly Flow[], average: number): Flow[] {
 
 function headline({ totals, elapsed_ms: elapsedMs }: StopEvent): string {
   const seconds = elapsedMs / 1000;
-  const rate = seconds >= 1 ? ` (${number(Math.round(totals.emitted / seconds))}/s)` : '';
-  const filtered = totals.matched < totals.seen ? ` of ${number(totals.seen)} that the kernel made` : '';
-  return `rpftrace: ${number(totals.emitted)} drops${filtered} in ${seconds.toFixed(1)} s${rate}, ${number(totals.lost)} lost`;
+  const rate = seconds >= 1 ? ` (${grouped(Math.round(totals.emitted / seconds))}/s)` : '';
+  const filtered = totals.matched < totals.seen ? ` of ${grouped(totals.seen)} that the kernel made` : '';
+  return `rpftrace: ${grouped(totals.emitted)} drops${filtered} in ${seconds.toFixed(1)} s${rate}, ${grouped(totals.lost)} lost`;
 }
 
 function section(title: string, tally: Tally): string[] {
   const { names, others } = tally.top(TOP);
   if (names.length === 0) return [];
   const rows = others > 0 ? [...names, ['others', others] as const] : names;
-  const width = Math.max(...rows.map(([, count]) => number(count).length));
+  const width = Math.max(...rows.map(([, count]) => grouped(count).length));
   return [
     `  by ${title}:`,
-    ...rows.map(([name, count]) => `    ${number(count).padStart(width)}  ${printable(name)}`),
+    ...rows.map(([name, count]) => `    ${grouped(count).padStart(width)}  ${printable(name)}`),
   ];
 }
 
@@ -75,17 +84,17 @@ function section(title: string, tally: Tally): string[] {
 function accountLines({ totals, conservation, reconciled, netns, ...stop }: StopEvent): string[] {
   const lines: string[] = [];
   if (totals.recursion > 0)
-    lines.push(`  ${number(totals.recursion)} drops inside of the tracer itself went unseen`);
-  if (totals.malformed > 0) lines.push(`  ${number(totals.malformed)} records could not be read`);
+    lines.push(`  ${grouped(totals.recursion)} drops inside of the tracer itself went unseen`);
+  if (totals.malformed > 0) lines.push(`  ${grouped(totals.malformed)} records could not be read`);
   if (totals.discarded > 0)
-    lines.push(`  ${number(totals.discarded)} more drops came after the last one asked for`);
+    lines.push(`  ${grouped(totals.discarded)} more drops came after the last one asked for`);
   if (!conservation.holds)
-    lines.push(`  ${number(conservation.difference)} drops were captured and not written`);
+    lines.push(`  ${grouped(conservation.difference)} drops were captured and not written`);
   for (const entry of netns) {
     if (entry.reconciled) continue;
-    const kernel = entry.kernel === undefined ? '' : `, the kernel counted ${number(entry.kernel)}`;
+    const kernel = entry.kernel === undefined ? '' : `, the kernel counted ${grouped(entry.kernel)}`;
     lines.push(
-      `  netns ${entry.netns}: ${number(entry.traced)} IP_RPFILTER drops traced${kernel}: ${entry.why}`,
+      `  netns ${entry.netns}: ${grouped(entry.traced)} IP_RPFILTER drops traced${kernel}: ${entry.why}`,
     );
   }
   if (reconciled && netns.length > 0)
@@ -109,10 +118,7 @@ function flowText(packet: Packet | undefined, device: Device): string {
   return `${packet.protocol ?? 'ip'} ${from} -> ${to}${name}`;
 }
 
-function number(value: number): string {
-  return value.toLocaleString('en-US');
-}
-
 const TOP = 5;
+const MAX_INCIDENTS = 16;
 /** Flows that are told by name each time that flows are forgotten. */
 const MAX_NAMED = 64;

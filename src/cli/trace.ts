@@ -70,6 +70,7 @@ async function run({ addon, filters, options, sinkFactory, ending, readyFile }: 
     onLimit: () => ending.end({ why: 'count' }),
     onError: (error) => ending.fail(error),
     onForget: (flows, recordOf) => summary.add(flows, recordOf),
+    onIncident: (incident) => summary.addIncident(incident),
   });
   try {
     session.attach();

@@ -1,5 +1,5 @@
 import { formatAddress } from './address.js';
-import { BATCH, DETAIL, DROP, FLOW, HEADER, LINK, LOST, RECORD_KIND, TASK } from './layout.gen.js';
+import { BATCH, DETAIL, DROP, FLOW, HEADER, LINK, LOST, RECORD_KIND, SYSCTL, TASK } from './layout.gen.js';
 
 /** One buffer that batches arrive in, seen in the two ways that the readers need. */
 export interface BatchView {
@@ -16,14 +16,15 @@ export function viewOf(buffer: ArrayBuffer): BatchView {
 export const END_OF_BATCH = 0;
 
 /**
- * Walks over the records of a batch. `drop`, `lost` and `link` are flyweights: each shows the record of its kind that
- * next() found last, and is valid until the next call. Nothing is read outside of the batch, whatever the bytes say: a
+ * Walks over the records of a batch. `drop`, `lost`, `link` and `sysctl` are flyweights: each shows the record of its kind
+ * that next() found last, and is valid until the next call. Nothing is read outside of the batch, whatever the bytes say: a
  * record that cannot be right is counted in `malformed` and passed over, the rest of a batch too where its end is unknown.
  */
 export class BatchReader {
   readonly drop = new DropReader();
   readonly lost = new LostReader();
   readonly link = new LinkReader();
+  readonly sysctl = new SysctlReader();
   /** Records that could not be read, since the start. */
   malformed = 0;
   /** CLOCK_REALTIME minus CLOCK_MONOTONIC, ns, when this batch was made; undefined when it does not say. */
@@ -41,10 +42,11 @@ export class BatchReader {
     this.drop.view = view;
     this.lost.view = view;
     this.link.view = view;
+    this.sysctl.view = view;
     this.wallOffsetNs = this.#readWallOffset();
   }
 
-  /** Moves on to the next drop, lost or link record and returns its kind, or END_OF_BATCH. */
+  /** Moves on to the next drop, lost, link or sysctl record and returns its kind, or END_OF_BATCH. */
   next(): number {
     for (;;) {
       const at = this.#at;
@@ -89,6 +91,9 @@ export class BatchReader {
       if (isCount(this.lost.count)) return kind;
     } else if (kind === RECORD_KIND.RECORD_LINK && size >= LINK.size) {
       this.link.at = at;
+      return kind;
+    } else if (kind === RECORD_KIND.RECORD_SYSCTL && size >= SYSCTL.size) {
+      this.sysctl.at = at;
       return kind;
     } else if (kind === RECORD_KIND.RECORD_BATCH && size >= BATCH.size) {
       return 0;
@@ -222,6 +227,9 @@ export class DropReader extends RecordReader {
     return this.signed(DROP.flow + FLOW.rp_filter_device);
   }
 
+  get netnsCookie(): bigint {
+    return this.bigLong(DROP.detail + DETAIL.netns_cookie);
+  }
   get flags(): number {
     return this.word(DROP.detail + DETAIL.flags);
   }
@@ -319,6 +327,69 @@ export class LinkReader extends RecordReader {
   }
 }
 
+/** struct rpf_sysctl. Counts that the record could not hold are cut to what it can. */
+export class SysctlReader extends RecordReader {
+  get timeNs(): bigint {
+    return this.bigLong(HEADER.time_ns);
+  }
+  get cgroupId(): bigint {
+    return this.bigLong(SYSCTL.cgroup_id);
+  }
+  get netnsCookie(): bigint {
+    return this.bigLong(SYSCTL.netns_cookie);
+  }
+  get netns(): number {
+    return this.word(SYSCTL.netns);
+  }
+  get pid(): number {
+    return this.word(SYSCTL.pid);
+  }
+  get uid(): number {
+    return this.word(SYSCTL.uid);
+  }
+  get flags(): number {
+    return this.word(SYSCTL.flags);
+  }
+  get position(): number {
+    return this.word(SYSCTL.position);
+  }
+  get comm(): string {
+    return this.text(SYSCTL.comm, SYSCTL.comm_length);
+  }
+  get name(): string {
+    return this.text(SYSCTL.name, SYSCTL.name_length);
+  }
+  get oldValue(): string {
+    return this.text(SYSCTL.old_value, SYSCTL.old_value_length);
+  }
+  get newValue(): string {
+    return this.text(SYSCTL.new_value, SYSCTL.new_value_length);
+  }
+  /** The writer's parent first. */
+  get parents(): { pid: number; comm: string }[] {
+    const count = Math.min(this.word(SYSCTL.parents), SYSCTL.parent_pid_length);
+    const bytes = SYSCTL.parent_comm_length / SYSCTL.parent_pid_length;
+    return Array.from({ length: count }, (_, index) => ({
+      pid: this.word(SYSCTL.parent_pid + index * 4),
+      comm: this.text(SYSCTL.parent_comm + index * bytes, bytes),
+    }));
+  }
+  /** Names on the way to the program's file: the file's own first, then the folders above it. */
+  get exeParts(): string[] {
+    const count = Math.min(this.word(SYSCTL.exe_parts), EXE_PARTS);
+    return Array.from({ length: count }, (_, index) =>
+      this.text(SYSCTL.exe + index * EXE_PART_BYTES, EXE_PART_BYTES),
+    );
+  }
+  /** The words of the command line; the last may be cut. */
+  get args(): string[] {
+    const length = Math.min(this.word(SYSCTL.args_bytes), SYSCTL.args_length);
+    const start = this.at + SYSCTL.args;
+    const words = utf8.decode(this.view.bytes.subarray(start, start + length)).split('\0');
+    return words.at(-1) === '' ? words.slice(0, -1) : words;
+  }
+}
+
 /** Decodes up to the first NUL. Bytes that are not UTF-8 become U+FFFD. */
 export function decodeCString(bytes: Uint8Array, offset: number, length: number): string {
   let text = '';
@@ -355,3 +426,6 @@ const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 /** Offsets of the halves of a 64-bit integer. */
 const LOW = LITTLE_ENDIAN ? 0 : 4;
 const HIGH = LITTLE_ENDIAN ? 4 : 0;
+/** RPF_EXE_PARTS and RPF_EXE_PART_BYTES, native/include/rpf_record.h */
+const EXE_PARTS = 6;
+const EXE_PART_BYTES = SYSCTL.exe_length / EXE_PARTS;

@@ -3,10 +3,11 @@ import type { Clock } from '../record/clock.js';
 import type { DropReader } from '../record/decode.js';
 import { FLAGS } from '../record/layout.gen.js';
 import { describePacket } from '../record/packet.js';
-import type { Context } from './sink.js';
+import type { Context, Flow } from './sink.js';
 
 /** A drop as an event, keys in the order of the schema. Members that are unknown are undefined. */
-export function dropEvent(drop: DropReader, context: Context, clock: Clock, node: string): DropEvent {
+export function dropEvent(drop: DropReader, flow: Flow, clock: Clock, node: string): DropEvent {
+  const { context } = flow;
   const { aggregate } = context;
   return {
     v: 1,
@@ -19,6 +20,8 @@ export function dropEvent(drop: DropReader, context: Context, clock: Clock, node
     skb: aggregate ? undefined : formatAddress(drop.skbLow, drop.skbHigh),
     ...packetMembers(drop),
     ...deviceMembers(context),
+    ...rpfMembers(flow),
+    incident: flow.incident?.id,
     current_task: aggregate ? undefined : currentTask(drop),
     ...packetBytes(drop),
   };
@@ -40,8 +43,12 @@ export function packetMembers(drop: DropReader): Pick<DropEvent, 'packet' | 'pac
 }
 
 /** The members behind the packet that all flows of a context share. */
-export function deviceMembers({ device, rpf }: Context): Pick<DropEvent, 'device' | 'rpf'> {
-  return { device, rpf };
+export function deviceMembers({ device }: Context): Pick<DropEvent, 'device'> {
+  return { device };
+}
+
+export function rpfMembers({ rpf }: Flow): Pick<DropEvent, 'rpf'> {
+  return { rpf };
 }
 
 /** Who ran on the CPU. An aggregate stands for drops of many moments and has none. */

@@ -1,4 +1,4 @@
-import type { TraceEvent } from '../events.js';
+import type { Rpf, TraceEvent } from '../events.js';
 import type { Clock } from '../record/clock.js';
 import type { DropReader } from '../record/decode.js';
 import { PartCache, TASK_PART } from '../record/part-cache.js';
@@ -9,6 +9,7 @@ import {
   packetBytes,
   packetMembers,
   placeMembers,
+  rpfMembers,
 } from './drop-event.js';
 import type { Output } from './output.js';
 import { type Context, type Flow, MAX_FLOWS, type Sink } from './sink.js';
@@ -25,15 +26,18 @@ interface Line extends Piece {
   frame: Frame;
   /** The second that its time says. */
   second: number;
+  /** What it says of the source check. */
+  rpf: Rpf | undefined;
   /** The line is another flow's when this is not the sink's. */
   generation: number;
+  incident: Flow['incident'];
 }
 
 /** What all lines of a context share, as text and as offsets. */
 interface Frame {
   /** Up to the packet. */
   readonly head: string;
-  /** From the packet to the current task. */
+  /** The device. */
   readonly tail: string;
   readonly countAt: number;
   /** The digits of skb; 0 in an aggregate, which has none. */
@@ -52,6 +56,7 @@ export class NdjsonSink implements Sink {
   /** By the id of the flow. They are filled anew, not made anew: in a flood of new flows they would be most of the garbage. */
   readonly #lines: Line[] = [];
   #generation = 0;
+  readonly #rpfTexts = new WeakMap<Rpf, string>();
   readonly #tasks: PartCache<Piece>;
 
   /** The output must have been opened with PREPARED_BYTES. */
@@ -76,9 +81,11 @@ export class NdjsonSink implements Sink {
 
   drop(drop: DropReader, flow: Flow): void {
     const known = this.#lines[flow.id];
-    const line = known?.generation === this.#generation ? known : this.#prepareLine(drop, flow);
+    const isCurrent =
+      known?.generation === this.#generation && known.rpf === flow.rpf && known.incident === flow.incident;
+    const line = isCurrent ? known : this.#prepareLine(drop, flow);
     if (line) this.#copy(line, drop);
-    else this.event(dropEvent(drop, flow.context, this.#clock, this.#node));
+    else this.event(dropEvent(drop, flow, this.#clock, this.#node));
   }
 
   event(event: TraceEvent): void {
@@ -133,20 +140,34 @@ export class NdjsonSink implements Sink {
   }
 
   /** Undefined for a line that is too long to be prepared. */
-  #prepareLine(drop: DropReader, { context, id }: Flow): Line | undefined {
+  #prepareLine(drop: DropReader, flow: Flow): Line | undefined {
+    const { context, id, rpf, incident } = flow;
     const frame = this.#frames[context.id] ?? this.#prepareFrame(context);
-    const text = frame.head + members(packetMembers(drop)) + frame.tail;
+    const suffix = incident === undefined ? '' : `,"incident":"${incident.id}"`;
+    const text = frame.head + members(packetMembers(drop)) + frame.tail + this.#rpfText(flow) + suffix;
     const length = Buffer.byteLength(text);
     if (length > LINE_BYTES) return undefined;
     const at = id * LINE_BYTES;
     this.#output.bytes.write(text, at);
-    const line = this.#lines[id] ?? { at, length, frame, second: -1, generation: -1 };
+    const line = this.#lines[id] ?? { at, length, frame, second: -1, rpf, generation: -1, incident };
     line.length = length;
     line.frame = frame;
+    line.rpf = rpf;
     line.second = -1;
     line.generation = this.#generation;
+    line.incident = incident;
     this.#lines[id] = line;
     return line;
+  }
+
+  /** Flows from one source share it. */
+  #rpfText(flow: Flow): string {
+    if (flow.rpf === undefined) return '';
+    const known = this.#rpfTexts.get(flow.rpf);
+    if (known !== undefined) return known;
+    const text = `,${members(rpfMembers(flow))}`;
+    this.#rpfTexts.set(flow.rpf, text);
+    return text;
   }
 
   #prepareFrame(context: Context): Frame {
@@ -225,8 +246,8 @@ const NANOS_AT = TIME_AT + '1970-01-01T00:00:00.'.length;
 const NANOS_DIGITS = 9;
 const FIRST_TIME_AT = TIME_AT + ANY_TIME.length + '","first_time":"'.length;
 
-/** Lines have some 700 bytes; a few, with long names, have more and are written the long way. */
-const LINE_BYTES = 1024;
+/** Lines have some 1,500 bytes; a few, with long names, have more and are written the long way. */
+const LINE_BYTES = 2048;
 /** The longest: a name of 16 control characters and three full numbers. */
 const TASK_BYTES = 256;
 const MAX_TASKS = 1024;

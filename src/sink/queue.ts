@@ -24,7 +24,7 @@ export class QueueSink implements Sink {
   }
 
   drop(drop: DropReader, flow: Flow): void {
-    this.event(dropEvent(drop, flow.context, this.#clock, this.#node));
+    this.event(dropEvent(drop, flow, this.#clock, this.#node));
   }
 
   /** Members that are unknown are absent, not undefined. */

@@ -1,4 +1,5 @@
-import type { Device, DropEvent, LostEvent, RpfMode, StartEvent, StopEvent } from '../events.js';
+import type { Device, DropEvent, Rpf, RpfMode, TraceEvent } from '../events.js';
+import type { Incident } from '../incident/incident.js';
 import type { DropReader } from '../record/decode.js';
 
 /** What the drops of all flows have in common that die in one place on one device in one state. */
@@ -10,7 +11,7 @@ export interface Context {
   readonly reason_unknown: string | undefined;
   readonly location: string;
   readonly device: Device;
-  readonly rpf: { mode: RpfMode } | undefined;
+  readonly mode: RpfMode | undefined;
 }
 
 /**
@@ -21,12 +22,16 @@ export interface Flow {
   /** Below MAX_FLOWS. */
   readonly id: number;
   readonly context: Context;
+  /** Another object when something else has to be said. */
+  readonly rpf: Rpf | undefined;
   /** Drops that went to the sinks. */
   readonly drops: number;
+  /** May become another one while the flow lives. */
+  readonly incident: Incident | undefined;
 }
 
 /** Flows that are remembered at a time. */
-export const MAX_FLOWS = 4096;
+export const MAX_FLOWS = 2048;
 
 /** The last stage: takes events, never drops one, and says when it cannot take more for now. */
 export interface Sink {
@@ -35,7 +40,7 @@ export interface Sink {
   onReady: () => void;
   /** The record is valid during the call only. */
   drop(drop: DropReader, flow: Flow): void;
-  event(event: StartEvent | LostEvent | StopEvent): void;
+  event(event: Exclude<TraceEvent, DropEvent>): void;
   /** Nothing more comes for now: hand over what was collected. */
   flush(): void;
   /** The ids of flows are given out anew. */

@@ -1,5 +1,16 @@
 import stringWidth from 'string-width';
-import type { Device, DropEvent, LostEvent, Packet, RpfMode, StartEvent, StopEvent } from '../events.js';
+import type {
+  Device,
+  DropEvent,
+  IncidentEvent,
+  LostEvent,
+  Packet,
+  Rpf,
+  RpfMode,
+  SysctlChangeEvent,
+  TraceEvent,
+} from '../events.js';
+import { changeText } from '../incident/summary.js';
 import { REFUSED_SOURCE } from '../names/reasons.js';
 import { printable } from '../printable.js';
 import { formatEndpoint } from '../record/address.js';
@@ -30,6 +41,8 @@ export class TableSink implements Sink {
   #newWidths = new Widths();
   #shown = '';
   #rowsToHeader = 0;
+  /** What the banner of each open incident said last. */
+  readonly #bannerDrops = new Map<string, number>();
 
   constructor(output: Output, clock: Clock, node: string, options: TableOptions) {
     this.#output = output;
@@ -47,7 +60,7 @@ export class TableSink implements Sink {
   }
 
   drop(drop: DropReader, flow: Flow): void {
-    const event = dropEvent(drop, flow.context, this.#clock, this.#node);
+    const event = dropEvent(drop, flow, this.#clock, this.#node);
     const cells = COLUMNS.map((column) => printable(column.text(event)));
     this.#grow(cells, event);
     const slots = this.#slots();
@@ -56,11 +69,10 @@ export class TableSink implements Sink {
     this.#output.writeText(`${painted.join('  ').trimEnd()}\n`);
   }
 
-  event(event: StartEvent | LostEvent | StopEvent): void {
-    if (event.kind !== 'lost') return;
-    const cause = event.where === 'ring' ? 'the reader was too slow' : 'they happened inside of the tracer';
-    const text = `-- ${event.count} drops lost: ${cause}`;
-    this.#output.writeText(`${this.#paint(text, 'warning')}\n`);
+  event(event: Exclude<TraceEvent, DropEvent>): void {
+    if (event.kind === 'lost') this.#line(lostText(event), 'warning');
+    else if (event.kind === 'sysctl_change') this.#change(event);
+    else if (event.kind === 'incident') this.#banner(event);
   }
 
   flush(): void {
@@ -73,6 +85,27 @@ export class TableSink implements Sink {
 
   end(): Promise<void> {
     return this.#output.end();
+  }
+
+  /** Changes, and what was meant to be one; not who wrote what was there already. */
+  #change(event: SysctlChangeEvent): void {
+    if (event.outcome === 'changed')
+      this.#line(`-- ${event.time.slice(11, 23)} ${changeText(event, '')}`, 'change');
+    else if (event.outcome !== 'unchanged')
+      this.#line(`-- ${event.time.slice(11, 23)} ${changeText(event, '')}: ${event.outcome}`, 'dim');
+  }
+
+  /** When it begins, when it has grown tenfold, and when it is over. */
+  #banner(event: IncidentEvent): void {
+    const told = this.#bannerDrops.get(event.id) ?? 0;
+    if (event.state === 'update' && event.drops < told * BANNER_GROWTH) return;
+    if (event.state === 'closed') this.#bannerDrops.delete(event.id);
+    else this.#bannerDrops.set(event.id, event.drops);
+    this.#line(`== ${event.id} ${event.state === 'closed' ? 'closed: ' : ''}${event.summary}`, 'banner');
+  }
+
+  #line(text: string, style: Style): void {
+    this.#output.writeText(`${this.#paint(printable(text), style)}\n`);
   }
 
   get #columns(): number {
@@ -201,6 +234,8 @@ const STYLES = {
   refused: '1;31',
   device: '36',
   warning: '1;33',
+  change: '35',
+  banner: '1;7;31',
 };
 type Style = keyof typeof STYLES;
 
@@ -229,6 +264,14 @@ const COLUMNS: readonly Column[] = [
     min: 11,
     max: 32,
     importance: 7,
+  },
+  {
+    title: 'VERDICT',
+    text: (event) => verdictText(event.rpf),
+    style: (event) => (verdictText(event.rpf) === '-' ? 'plain' : 'refused'),
+    min: 16,
+    max: 22,
+    importance: 3.5,
   },
   {
     title: 'DEVICE',
@@ -331,9 +374,21 @@ function protocolText(packet: Packet | undefined): string {
     : `${packet.protocol} ${packet.tcp_flags}`.trimEnd();
 }
 
+/** not_rpf says nothing that REASON does not. */
+function verdictText(rpf: Rpf | undefined): string {
+  if (rpf === undefined || rpf.verdict === 'not_rpf') return '-';
+  return rpf.verdict ?? 'unknown';
+}
+
 function modeText(mode: RpfMode | undefined): string {
   if (mode === undefined) return '-';
   return `all=${mode.all} dev=${mode.device}${mode.unnumbered ? ' unnumbered' : ''}`;
+}
+
+function lostText({ where, count }: LostEvent): string {
+  if (where === 'sysctl') return `-- ${count} writes to settings went unseen: there were too many at a time`;
+  const cause = where === 'ring' ? 'the reader was too slow' : 'they happened inside of the tracer';
+  return `-- ${count} drops lost: ${cause}`;
 }
 
 function measure(text: string): number {
@@ -357,6 +412,7 @@ function cutMiddle(text: string, width: number): string {
   return `${text.slice(0, Math.max(width - 1 - tail, 1))}…${text.slice(-tail)}`;
 }
 
+const BANNER_GROWTH = 10;
 /** Of a terminal that does not tell its size. */
 const USUAL = { columns: 80, rows: 24 };
 const GAP = 2;

@@ -169,7 +169,8 @@ describe('a process with an attached tracer', () => {
     const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, stderr }));
     await once(child.stdout, 'data');
     const objects = bpfObjectsOf(child.pid as number);
-    expect(objects.filter((object) => object.startsWith('link'))).toHaveLength(1);
+    // Of the tracepoint, and of the cgroup where writes to settings are seen.
+    expect(objects.filter((object) => object.startsWith('link'))).toHaveLength(2);
     return { child, ended, objects };
   };
 

@@ -50,7 +50,7 @@ describe('standard output and standard error', () => {
     await source.drop(1);
     const { stdout } = await trace.stop();
 
-    const [header = '', row = ''] = stdout.split('\n');
+    const [header = '', row = ''] = stdout.split('\n').filter((line) => !line.startsWith('== i-'));
     expect(header).toContain('REASON');
     for (const word of ['IP_RPFILTER', source.device, '203.0.113.9', '192.0.2.1'])
       expect(row).toContain(word);
@@ -158,6 +158,8 @@ describe('rpftrace schema', () => {
     expect(schema.oneOf.map(({ properties }) => properties.kind.const)).toEqual([
       'start',
       'drop',
+      'sysctl_change',
+      'incident',
       'lost',
       'stop',
     ]);

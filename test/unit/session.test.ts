@@ -18,7 +18,7 @@ describe('a trace', () => {
       mode: 'every',
       snaplen: 64,
       pid: process.pid,
-      hooks: [{ name: 'tp_btf/kfree_skb', arguments: 4, reads: 'typed' }],
+      hooks: [{ name: 'tp_btf/kfree_skb', arguments: 4, reads: 'typed' }, { name: 'cgroup/sysctl' }],
       filters: { reasons: ['IP_RPFILTER'], devices: ['lxc*'] },
       degraded: [],
     });
@@ -34,7 +34,7 @@ describe('a trace', () => {
       addon: Object.assign(addon, {
         Tracer: class extends Plain {
           override stats() {
-            return { ...super.stats(), kfreeSkbArguments: 2, probeRead: true };
+            return { ...super.stats(), kfreeSkbArguments: 2, probeRead: true, sysctlErrno: -1 };
           }
         },
       }),
@@ -44,6 +44,7 @@ describe('a trace', () => {
       'reconciled',
       'reconciled',
       'typed_reads',
+      'writer',
     ]);
     expect(events[0].hooks).toEqual([{ name: 'tp_btf/kfree_skb', arguments: 2, reads: 'probe_read' }]);
   });
@@ -159,8 +160,8 @@ describe('a sink that is full', () => {
     const session = open(addon, sink);
     session.attach();
     session.announce();
-    addon.tracer.deliver(makeBatch([1, 2, 3, 4].map((srcPort) => makeDrop({ srcPort }))));
-    addon.tracer.deliver(makeBatch([5, 6].map((srcPort) => makeDrop({ srcPort }))));
+    addon.tracer.deliver(makeBatch([1, 2, 3, 4].map((srcPort) => makeDrop({ srcPort, reason: 3 }))));
+    addon.tracer.deliver(makeBatch([5, 6].map((srcPort) => makeDrop({ srcPort, reason: 3 }))));
     expect(sink.ports).toEqual([1, 2]);
     expect(addon.tracer.out.size).toBe(2);
     sink.take(3);
@@ -179,7 +180,7 @@ describe('a sink that is full', () => {
     const session = open(addon, sink);
     session.attach();
     session.announce();
-    addon.tracer.deliver(makeBatch([makeDrop(), makeDrop(), makeDrop()]));
+    addon.tracer.deliver(makeBatch(Array(3).fill(makeDrop({ reason: 3 }))));
     addon.tracer.counters = { ...addon.tracer.counters, seen: 3n, matched: 3n };
     session.stop({ why: 'signal', signal: 'SIGTERM' });
     const stop = await session.abandon({ why: 'signal', signal: 'SIGTERM' });

@@ -64,7 +64,10 @@ export function dropsOf(events: readonly TraceEvent[]): DropEvent[] {
 }
 
 export function lostOf(events: readonly TraceEvent[]): number {
-  return events.reduce((sum, event) => (event.kind === 'lost' ? sum + event.count : sum), 0);
+  return events.reduce(
+    (sum, event) => (event.kind === 'lost' && event.where !== 'sysctl' ? sum + event.count : sum),
+    0,
+  );
 }
 
 /** Sum of count over the drops that satisfy this. */

@@ -148,7 +148,10 @@ export function emitted(events: readonly TraceEvent[]): number {
 
 /** Sum of count over the lost events. */
 export function lost(events: readonly TraceEvent[]): number {
-  return events.reduce((sum, event) => (event.kind === 'lost' ? sum + event.count : sum), 0);
+  return events.reduce(
+    (sum, event) => (event.kind === 'lost' && event.where !== 'sysctl' ? sum + event.count : sum),
+    0,
+  );
 }
 
 /** The stop event, which must be the last and the only one. */

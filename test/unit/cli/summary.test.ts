@@ -55,10 +55,10 @@ describe('Summary', () => {
   });
 
   test('of very many flows it names some, and counts all', async () => {
-    const drops = Array.from({ length: 4000 }, (_, index) => makeDrop({ srcPort: index }));
-    const text = await summary([...drops.slice(0, 3999), makeDrop({ srcPort: 7, count: 50n })]);
+    const drops = Array.from({ length: 3000 }, (_, index) => makeDrop({ srcPort: index }));
+    const text = await summary([...drops.slice(0, 2999), makeDrop({ srcPort: 7, count: 50n })]);
     expect(text).toMatch(/by flow:\n +51 {2}udp 10\.244\.3\.136:7 ->/);
-    expect(text).toMatch(/3,\d\d\d {2}others\n/);
+    expect(text).toMatch(/2,\d\d\d {2}others\n/);
   });
 
   test('names from outside are not repeated raw', async () => {

@@ -1,9 +1,23 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { BatchReader, decodeCString, END_OF_BATCH, viewOf } from '../../../src/record/decode.js';
-import { BATCH, DROP, HEADER, LOST_WHERE, RECORD_KIND } from '../../../src/record/layout.gen.js';
+import {
+  BatchReader,
+  decodeCString,
+  END_OF_BATCH,
+  type SysctlReader,
+  viewOf,
+} from '../../../src/record/decode.js';
+import {
+  BATCH,
+  DROP,
+  HEADER,
+  LOST_WHERE,
+  RECORD_KIND,
+  SYSCTL,
+  SYSCTL_FLAGS,
+} from '../../../src/record/layout.gen.js';
 import { describePacket } from '../../../src/record/packet.js';
-import { makeBatch, makeDrop, makeLink, makeLost, WALL_OFFSET_NS } from '../../fixtures/batch.js';
+import { makeBatch, makeDrop, makeLink, makeLost, makeSysctl, WALL_OFFSET_NS } from '../../fixtures/batch.js';
 
 describe('BatchReader', () => {
   test('walks over the records of a batch', () => {
@@ -56,6 +70,47 @@ describe('BatchReader', () => {
       mark: 0xffff_ffff,
       count: 2 ** 51,
     });
+  });
+
+  test('reads who writes a setting', () => {
+    const reader = open(makeBatch([makeSysctl({ cgroupId: 0xffff_ffff_ffffn, position: 2, argsCut: true })]));
+    expect(reader.next()).toBe(RECORD_KIND.RECORD_SYSCTL);
+    expect(reader.sysctl).toMatchObject({
+      timeNs: 4_500_000_000n,
+      cgroupId: 0xffff_ffff_ffffn,
+      pid: 812,
+      comm: 'tuned',
+      name: 'net/ipv4/conf/all/rp_filter',
+      oldValue: '0\n',
+      newValue: '1\n',
+      position: 2,
+      flags: SYSCTL_FLAGS.SYSCTL_ARGS_CUT,
+      parents: [{ pid: 1, comm: 'systemd' }],
+      exeParts: ['tuned', 'sbin', 'usr'],
+      args: ['/usr/sbin/tuned', '-l', '-P'],
+    });
+  });
+
+  test('a command line keeps its empty words, and the last one where it was cut', () => {
+    const argsOf = (args: string[]) => {
+      const reader = open(makeBatch([makeSysctl({ args })]));
+      reader.next();
+      return reader.sysctl.args;
+    };
+    expect(argsOf([])).toEqual([]);
+    expect(argsOf(['sh', '', '-c'])).toEqual(['sh', '', '-c']);
+    expect(argsOf(['x'.repeat(300)])).toEqual(['x'.repeat(256)]);
+  });
+
+  test('counts that are larger than the record read no more than it has', () => {
+    const lying = makeSysctl();
+    const words = new Uint32Array(lying.buffer);
+    for (const at of [SYSCTL.args_bytes, SYSCTL.exe_parts, SYSCTL.parents]) words[at >> 2] = 0xffff_ffff;
+    const reader = open(makeBatch([lying]));
+    reader.next();
+    expect(reader.sysctl.parents).toHaveLength(6);
+    expect(reader.sysctl.exeParts).toHaveLength(6);
+    expect(reader.sysctl.args.join('').length).toBeLessThanOrEqual(256);
   });
 
   test('counts a record of unknown kind and goes on behind it', () => {
@@ -122,7 +177,8 @@ describe('BatchReader', () => {
   });
 
   test('a batch in which some bytes are wrong is read as far as it makes sense', () => {
-    const whole = new Uint8Array(makeBatch([makeDrop({ snap: new Uint8Array(40) }), makeDrop(), makeDrop()]));
+    const records = [makeDrop({ snap: new Uint8Array(40) }), makeSysctl(), makeDrop()];
+    const whole = new Uint8Array(makeBatch(records));
     const change = fc.tuple(fc.nat(whole.length - 1), fc.nat(255));
     fc.assert(
       fc.property(fc.array(change, { maxLength: 20 }), fc.nat(whole.length), (changes, length) => {
@@ -157,6 +213,7 @@ function walk(buffer: ArrayBuffer): number[] {
   const reader = open(buffer);
   const ends: number[] = [];
   for (let kind = reader.next(); kind !== END_OF_BATCH; kind = reader.next()) {
+    if (kind === RECORD_KIND.RECORD_SYSCTL) readAll(reader.sysctl);
     if (kind !== RECORD_KIND.RECORD_DROP) continue;
     describePacket(reader.drop);
     const { snap, device, comm, peerDevice, deviceKind, count } = reader.drop;
@@ -168,4 +225,11 @@ function walk(buffer: ArrayBuffer): number[] {
   }
   expect(ends.length).toBeLessThanOrEqual((buffer.byteLength - BATCH.size) / DROP.size + 1);
   return ends;
+}
+
+function readAll(sysctl: SysctlReader): void {
+  const { comm, name, oldValue, newValue, parents, exeParts, args } = sysctl;
+  expect([comm, name, oldValue, newValue].every((text) => text.length <= 64)).toBe(true);
+  expect(Math.max(parents.length, exeParts.length)).toBeLessThanOrEqual(6);
+  expect(args.join('\0').length).toBeLessThanOrEqual(256);
 }

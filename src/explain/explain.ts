@@ -1,0 +1,300 @@
+import type { Device, Rpf, RpfMode } from '../events.js';
+import type { NativeAddon } from '../native.js';
+import type { DropReader } from '../record/decode.js';
+import { FLAGS, KNOBS } from '../record/layout.gen.js';
+import type { ReverseRoute, SourceState, Switch } from './check.js';
+import { type Cure, findCure, isForSender, SENDER_ONLY } from './fix.js';
+import { type CommandPlace, findPlace } from './namespace.js';
+import { findPersisted, type PersistedSetting } from './persist.js';
+import { type Evidence, ReverseRoutes } from './route.js';
+import { sentence } from './sentence.js';
+import { classify, type Facts, kindOf, needsRoute } from './verdict.js';
+
+/** What all drops have in common that die in one place on one device in one state. */
+export interface Scene {
+  readonly id: number;
+  readonly reason: string | undefined;
+  readonly location: string;
+  readonly device: Device;
+  readonly mode: RpfMode | undefined;
+}
+
+export interface ExplainerOptions {
+  readonly addon: Pick<NativeAddon, 'route' | 'rules'>;
+  readonly ownNetns: number | undefined;
+  /** Whether the kernel has reasons of their own for refused sources. */
+  readonly hasSourceReasons: () => boolean;
+  readonly now?: () => number;
+  /** Root of the file system that settings are looked for in. */
+  readonly root?: string;
+}
+
+/** What is said about a flow, and when it should be asked again: routes move while settings and packets stay the same. */
+export interface Explanation {
+  readonly rpf: Rpf | undefined;
+  /** Milliseconds of performance.now(); Infinity where nothing can change it. */
+  readonly staleAtMs: number;
+}
+
+/** Says of each flow why its source was refused, and what ends that. */
+export class Explainer {
+  readonly #options: ExplainerOptions;
+  readonly #routes: ReverseRoutes;
+  readonly #known = new Map<string, Known>();
+  readonly #places: Remembered<number, CommandPlace>;
+  readonly #persisted: Remembered<string, PersistedSetting[]>;
+  readonly #plain = new WeakMap<Scene, Rpf>();
+  readonly #crowds = new Map<Scene, Explanation>();
+  readonly #now: () => number;
+  #secondEndMs = Number.NEGATIVE_INFINITY;
+  /** Flows, and of these sources that needed words of their own, in this second. */
+  #explained = 0;
+  #composed = 0;
+
+  constructor(options: ExplainerOptions) {
+    const { now = () => performance.now(), ownNetns, root = '/' } = options;
+    this.#options = options;
+    this.#now = now;
+    this.#routes = new ReverseRoutes({ addon: options.addon, now });
+    this.#places = new Remembered((netns) => findPlace(netns, ownNetns, root), now);
+    this.#persisted = new Remembered((keys) => findPersisted(keys.split(' '), root), now);
+  }
+
+  /** As long as nothing has changed, the same object comes back. */
+  explain(drop: DropReader, scene: Scene): Explanation {
+    const { mode } = scene;
+    if (mode === undefined) return { rpf: undefined, staleAtMs: Number.POSITIVE_INFINITY };
+    if (this.#isCrowded()) return this.#explainCrowd(drop, scene, mode);
+    const facts = this.#basicFacts(drop, scene, mode);
+    if (!needsRoute(facts)) return this.#explainAlone(facts, scene);
+    const { netns, src, dst, mark } = drop;
+    const markUsed = mode.src_valid_mark ? mark : 0;
+    const { evidence, staleAtMs } = this.#routes.find({ netns, src, dst, mark: markUsed });
+    const withoutMark = markUsed === 0 ? undefined : this.#routes.find({ netns, src, dst, mark: 0 }).evidence;
+    // In a flood of forged sources most are unknown: they share what is said of them.
+    const whose = evidence.route.kind === 'unknown' ? kindOf(dst) : src;
+    const key = `${scene.id} ${whose} ${markUsed}`;
+    const known = this.#known.get(key);
+    if (known?.scene === scene && known.evidence === evidence && known.withoutMark === withoutMark)
+      return { rpf: known.rpf, staleAtMs };
+    if (++this.#composed > MAX_COMPOSED) return this.#explainCrowd(drop, scene, mode);
+    const rpf = this.#compose(drop, scene, facts, evidence, withoutMark);
+    this.#remember(key, { scene, evidence, withoutMark, rpf });
+    return { rpf, staleAtMs };
+  }
+
+  /** Whether this second has had its share of flows that are explained one by one. */
+  #isCrowded(): boolean {
+    const now = this.#now();
+    if (now >= this.#secondEndMs) {
+      this.#secondEndMs = now + SECOND_MS;
+      this.#explained = 0;
+      this.#composed = 0;
+      this.#crowds.clear();
+    }
+    return ++this.#explained > MAX_EXPLAINED;
+  }
+
+  /** One explanation for all flows of a scene, without a word of their addresses: a flood must not cost memory. */
+  #explainCrowd(drop: DropReader, scene: Scene, mode: RpfMode): Explanation {
+    const known = this.#crowds.get(scene);
+    if (known) return known;
+    const facts = this.#basicFacts(drop, scene, mode);
+    if (!needsRoute(facts)) return this.#explainAlone(facts, scene);
+    const rpf = this.#compose(drop, scene, facts, CROWD, undefined);
+    const explanation = { rpf, staleAtMs: this.#secondEndMs };
+    this.#crowds.set(scene, explanation);
+    return explanation;
+  }
+
+  #basicFacts(drop: DropReader, scene: Scene, mode: RpfMode): Omit<Facts, 'route' | 'state'> {
+    const hasAddresses = (drop.flags & (FLAGS.L3 | FLAGS.COARSE)) === FLAGS.L3;
+    const addresses = hasAddresses ? { src: drop.src, dst: drop.dst } : {};
+    return {
+      reason: scene.reason,
+      hasSourceReasons: this.#options.hasSourceReasons(),
+      location: scene.location,
+      mode,
+      packet: { ...addresses, mark: drop.mark },
+    };
+  }
+
+  /** What needs no route: other drops, and sources that are refused before any route is looked at. */
+  #explainAlone(basic: Omit<Facts, 'route' | 'state'>, scene: Scene): Explanation {
+    const route = basic.packet.src === undefined ? SOURCE_UNKNOWN : NOT_LOOKED_UP;
+    const facts = { ...basic, route, state: NO_STATE };
+    const verdict = classify(facts);
+    const staleAtMs = Number.POSITIVE_INFINITY;
+    const plain = this.#plain.get(scene);
+    if (verdict.verdict === 'not_rpf' && plain) return { rpf: plain, staleAtMs };
+    const explanation = sentence(facts, verdict, scene.device.name ?? 'the device');
+    const fix_unknown = isForSender(verdict.verdict) ? SENDER_ONLY : undefined;
+    const rpf: Rpf = { ...verdict, mode: basic.mode, explanation, fix_unknown };
+    if (verdict.verdict === 'not_rpf') this.#plain.set(scene, rpf);
+    return { rpf, staleAtMs };
+  }
+
+  #compose(
+    drop: DropReader,
+    scene: Scene,
+    basic: Omit<Facts, 'route' | 'state'>,
+    { route, customRules }: Evidence,
+    withoutMark: Evidence | undefined,
+  ): Rpf {
+    const state = stateOf(drop, basic.mode, scene.device, customRules);
+    const verdict = classify({ ...basic, route, state });
+    const device = scene.device.name ?? '';
+    if (verdict.verdict === 'not_rpf') return { ...verdict, mode: basic.mode };
+    const named = route.kind === 'unknown' ? { mark: basic.packet.mark } : basic.packet;
+    const place = this.#places.get(drop.netns);
+    const cure = findCure(
+      {
+        verdict: verdict.verdict,
+        src: drop.src,
+        device,
+        isPodDevice: isPodDevice(scene.device, basic.mode),
+        state,
+        srcValidMark: knobs(drop, KNOBS.SRC_VALID_MARK_ALL, KNOBS.SRC_VALID_MARK_DEVICE),
+        route,
+        routeWithoutMark: withoutMark?.route,
+      },
+      place,
+    );
+    return {
+      ...verdict,
+      mode: basic.mode,
+      ...routeMembers(route),
+      explanation: sentence({ ...basic, packet: named, route, state }, verdict, device),
+      fix: cure.fix && [...cure.fix],
+      fix_unknown: cure.fix_unknown,
+      fix_where: cure.fix && place.where,
+      persisted: this.#undoing(cure, drop.netns),
+    };
+  }
+
+  /** The files are those of our own machine: they are applied to no other network namespace. */
+  #undoing({ settings }: Cure, netns: number): PersistedSetting[] | undefined {
+    if (settings.length === 0 || netns !== this.#options.ownNetns) return undefined;
+    const undoing = settings.flatMap(([key, value]) =>
+      this.#persisted.get(key).filter((line) => isReapplication(line) || line.value !== String(value)),
+    );
+    return undoing.some((line) => !isReapplication(line)) ? undoing : undefined;
+  }
+
+  #remember(key: string, known: Known): void {
+    if (this.#known.size === MAX_KNOWN) this.#known.clear();
+    this.#known.set(key, known);
+  }
+}
+
+interface Known {
+  readonly scene: Scene;
+  readonly evidence: Evidence;
+  readonly withoutMark: Evidence | undefined;
+  readonly rpf: Rpf;
+}
+
+function isReapplication({ key }: PersistedSetting): boolean {
+  return key === 'reapply_sysctl';
+}
+
+function stateOf(
+  drop: DropReader,
+  mode: RpfMode,
+  device: Device,
+  customRules: boolean,
+): Omit<SourceState, 'route'> {
+  return {
+    all: mode.all,
+    device: mode.device,
+    acceptLocal: knobs(drop, KNOBS.ACCEPT_LOCAL_ALL, KNOBS.ACCEPT_LOCAL_DEVICE),
+    unnumbered: mode.unnumbered,
+    ifindex: drop.ifindex,
+    isLoopback: device.role === 'loopback',
+    customRules,
+  };
+}
+
+function knobs(drop: DropReader, all: number, device: number): Switch {
+  return { all: (drop.knobs & all) !== 0, device: (drop.knobs & device) !== 0 };
+}
+
+/** An uplink may be one end of a pair too, but it has an address. */
+function isPodDevice({ role, kind }: Device, { unnumbered }: RpfMode): boolean {
+  return POD_ROLES.has(role) || (unnumbered && (kind === 'veth' || kind === 'netkit'));
+}
+
+function routeMembers(route: ReverseRoute): Pick<Rpf, 'reverse_route' | 'reverse_route_unknown'> {
+  if (route.kind === 'unknown') return { reverse_route_unknown: route.why };
+  const certainty = { evidence: 'replay', certain: route.certain, uncertain: route.uncertain } as const;
+  if (route.kind === 'failed') return { reverse_route: { lookup: route.lookup, ...certainty } };
+  const { device, ifindex, hops, table, prefix, gateway, type, nexthopId } = route;
+  return {
+    reverse_route: {
+      device,
+      ifindex,
+      hops: hops.length > 1 ? [...hops] : undefined,
+      table,
+      prefix,
+      gateway,
+      type,
+      nexthop_id: nexthopId,
+      ...certainty,
+    },
+  };
+}
+
+/** Keeps what was worked out for a while. */
+class Remembered<K, V> {
+  readonly #work: (key: K) => V;
+  readonly #now: () => number;
+  readonly #values = new Map<K, { value: V; expiresMs: number }>();
+
+  constructor(work: (key: K) => V, now: () => number) {
+    this.#work = work;
+    this.#now = now;
+  }
+
+  get(key: K): V {
+    const now = this.#now();
+    const known = this.#values.get(key);
+    if (known && now < known.expiresMs) return known.value;
+    if (this.#values.size === MAX_REMEMBERED) this.#values.clear();
+    const value = this.#work(key);
+    this.#values.set(key, { value, expiresMs: now + REMEMBER_MS });
+    return value;
+  }
+}
+
+const POD_ROLES: ReadonlySet<Device['role']> = new Set([
+  'cilium_lxc',
+  'calico',
+  'eni',
+  'azure',
+  'gke',
+  'oke',
+]);
+const NOT_LOOKED_UP: ReverseRoute = { kind: 'unknown', why: 'not looked up' };
+const SOURCE_UNKNOWN: ReverseRoute = { kind: 'unknown', why: 'the event does not tell the source' };
+/** Flows a second that are looked at one by one: more than an incident on a node has, far fewer than a flood. */
+const MAX_EXPLAINED = 2000;
+/** Sources a second that are explained each in its own words: the pods of a node. */
+const MAX_COMPOSED = 250;
+const SECOND_MS = 1000;
+const CROWD: Evidence = {
+  route: { kind: 'unknown', why: 'too many sources at once' },
+  customRules: false,
+};
+const NO_STATE: Omit<SourceState, 'route'> = {
+  all: 0,
+  device: 0,
+  acceptLocal: { all: false, device: false },
+  unnumbered: false,
+  ifindex: 0,
+  isLoopback: false,
+  customRules: false,
+};
+/** Files and names of namespaces change by hand. */
+const REMEMBER_MS = 10_000;
+const MAX_REMEMBERED = 1024;
+const MAX_KNOWN = 512;

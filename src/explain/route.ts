@@ -1,0 +1,255 @@
+import type { Lookup, RouteType } from '../events.js';
+import type { NativeAddon, NativeRoute, NativeRouteQuery, NativeRules } from '../native.js';
+import type { FailedLookup, FoundRoute, ReverseRoute } from './check.js';
+import { kindOf } from './verdict.js';
+
+/** Whose way back is asked for. */
+export interface Passage {
+  /** Inode number of the network namespace. */
+  readonly netns: number;
+  readonly src: string;
+  readonly dst: string;
+  /** The packet's, where src_valid_mark takes it into the lookup; else 0. */
+  readonly mark: number;
+}
+
+export interface Evidence {
+  readonly route: ReverseRoute;
+  /** There are policy rules of somebody's own. */
+  readonly customRules: boolean;
+}
+
+export interface Answer {
+  /** The same object as long as it says the same. */
+  readonly evidence: Evidence;
+  /** When it should be asked again. */
+  readonly staleAtMs: number;
+}
+
+export interface ReverseRoutesOptions {
+  readonly addon: Pick<NativeAddon, 'route' | 'rules'>;
+  /** Milliseconds that never go back. */
+  readonly now?: () => number;
+}
+
+/**
+ * The routes back to sources, asked for in the network namespace of the drop just after it: the lookup of
+ * __fib_validate_source() (net/ipv4/fib_frontend.c, v6.18) over netlink. An answer is kept for a second. An unknown one says
+ * why.
+ */
+export class ReverseRoutes {
+  readonly #addon: Pick<NativeAddon, 'route' | 'rules'>;
+  readonly #now: () => number;
+  readonly #entries = new Map<string, Answer>();
+  readonly #rules = new Map<number, { rules: NativeRules; staleAtMs: number }>();
+  readonly #budget: Budget;
+
+  constructor({ addon, now = () => performance.now() }: ReverseRoutesOptions) {
+    this.#addon = addon;
+    this.#now = now;
+    this.#budget = new Budget(now);
+  }
+
+  find(passage: Passage): Answer {
+    const now = this.#now();
+    const known = this.#entries.get(this.#keyOf(passage));
+    if (known && now < known.staleAtMs) return known;
+    const fresh = this.#budget.spend(() => this.#ask(passage)) ?? TOO_MANY;
+    const evidence = known && isSame(known.evidence, fresh) ? known.evidence : fresh;
+    const answer = { evidence, staleAtMs: now + TTL_MS };
+    if (!known && this.#entries.size === MAX_ENTRIES) this.#entries.clear();
+    if (fresh !== TOO_MANY) this.#entries.set(this.#keyOf(passage), answer);
+    return answer;
+  }
+
+  /** Where rules look at more than the source, each destination has a way back of its own. */
+  #keyOf({ netns, src, dst, mark }: Passage): string {
+    const rules = this.#rules.get(netns)?.rules;
+    return `${netns} ${src} ${mark}${rules && looksAtDestination(rules) ? ` ${dst}` : ''}`;
+  }
+
+  #ask(passage: Passage): Evidence {
+    if (passage.netns === 0) return NO_NAMESPACE;
+    try {
+      const rules = this.#findRules(passage.netns);
+      return { route: this.#lookUp(passage, rules), customRules: rules.custom };
+    } catch (error) {
+      return { route: { kind: 'unknown', why: whyNot(error) }, customRules: false };
+    }
+  }
+
+  #findRules(netns: number): NativeRules {
+    const now = this.#now();
+    const known = this.#rules.get(netns);
+    if (known && now < known.staleAtMs) return known.rules;
+    const rules = this.#addon.rules(netns);
+    if (!known && this.#rules.size === MAX_NAMESPACES) this.#rules.clear();
+    this.#rules.set(netns, { rules, staleAtMs: now + TTL_MS });
+    return rules;
+  }
+
+  #lookUp(passage: Passage, rules: NativeRules): ReverseRoute {
+    const doubts = doubtsAbout(rules);
+    if (!looksAtDestination(rules)) return this.#answer(passage, plainQuery(passage), rules, doubts);
+    const query = this.#exactQuery(passage);
+    if (query) {
+      const answer = this.#addon.route(passage.netns, query);
+      if (!mayBeOurOwnFault(answer, query)) return describe(answer, rules, doubts);
+    }
+    const doubt = 'policy rules look at source or device, and the kernel does not answer for this packet';
+    return this.#answer(passage, plainQuery(passage), rules, [doubt, ...doubts]);
+  }
+
+  #answer(passage: Passage, query: NativeRouteQuery, rules: NativeRules, doubts: string[]): ReverseRoute {
+    return describe(this.#addon.route(passage.netns, query), rules, doubts);
+  }
+
+  /** The reverse lookup goes from the destination to the source, as if it came in where the packet would go out. */
+  #exactQuery({ netns, src, dst, mark }: Passage): NativeRouteQuery | undefined {
+    const kind = kindOf(dst);
+    if (kind !== 'ordinary') return { dst: src, mark };
+    const forward = this.#addon.route(netns, { dst, mark });
+    if (forward.type === RTN_LOCAL) return { dst: src, src: dst, mark };
+    if (forward.type === RTN_BROADCAST) return { dst: src, mark };
+    if (forward.ifindex === undefined) return undefined;
+    return { dst: src, src: dst, iif: forward.ifindex, mark };
+  }
+}
+
+/** Time for lookups. A flood of forged sources must not stall the stream: what is beyond stays unknown. */
+class Budget {
+  readonly #now: () => number;
+  #sinceMs = Number.NEGATIVE_INFINITY;
+  #spentMs = 0;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Undefined when there is no time left. */
+  spend<T>(work: () => T): T | undefined {
+    const start = this.#now();
+    if (start - this.#sinceMs >= 1000) {
+      this.#sinceMs = start;
+      this.#spentMs = 0;
+    }
+    if (this.#spentMs >= BUDGET_MS) return undefined;
+    const result = work();
+    this.#spentMs += Math.max(this.#now() - start, LEAST_COST_MS);
+    return result;
+  }
+}
+
+function plainQuery({ src, mark }: Passage): NativeRouteQuery {
+  return { dst: src, mark };
+}
+
+function looksAtDestination(rules: NativeRules): boolean {
+  return rules.source || rules.device;
+}
+
+function doubtsAbout(rules: NativeRules): string[] {
+  return [
+    ...(rules.vrf ? ['there are VRFs'] : []),
+    ...(rules.other ? ['policy rules look at TOS, protocol, ports, tunnel or user'] : []),
+  ];
+}
+
+/**
+ * Asked with a device, the kernel checks the source of the reversed packet too, and says EINVAL (v6.13 and newer) or EXDEV
+ * when it refuses that one.
+ */
+function mayBeOurOwnFault({ errno }: NativeRoute, query: NativeRouteQuery): boolean {
+  if (errno === undefined || query.src === undefined) return false;
+  return !(errno in LOOKUP_OF) || errno === -EINVAL || query.iif === undefined;
+}
+
+function describe(answer: NativeRoute, rules: NativeRules, doubts: readonly string[]): ReverseRoute {
+  if (answer.errno !== undefined) return describeFailure(answer.errno, rules, doubts);
+  const { hops = [], hopCount = hops.length } = answer;
+  const unique = [...new Set(hops)];
+  const found: Omit<FoundRoute, 'certain' | 'uncertain'> = {
+    kind: 'found',
+    type: TYPES[answer.type ?? 0] ?? 'unspecified',
+    hops: unique,
+    device: answer.device,
+    ifindex: answer.ifindex,
+    gateway: answer.gateway,
+    table: answer.table,
+    prefix: answer.prefix,
+    nexthopId: answer.nexthopId,
+  };
+  return withDoubts(found, [...hopDoubts(unique.length, hops.length, hopCount), ...doubts]);
+}
+
+function hopDoubts(different: number, known: number, all: number): string[] {
+  if (all > known || all === 0)
+    return [`only ${known} of its ${all || 'unknown number of'} next hops are known`];
+  return different > 1 ? [`it has ${all} next hops: the check accepts the device of any`] : [];
+}
+
+function describeFailure(errno: number, rules: NativeRules, doubts: readonly string[]): ReverseRoute {
+  const lookup = LOOKUP_OF[errno];
+  if (lookup === undefined) return { kind: 'unknown', why: `the lookup failed with errno ${-errno}` };
+  const isRule = lookup !== 'none' && rules[lookup];
+  if (!isRule) return withDoubts({ kind: 'failed', lookup }, doubts);
+  const doubt = `a policy rule ends lookups as ${lookup}; a route of that type would look the same`;
+  return withDoubts({ kind: 'failed', lookup: 'rule' }, [doubt, ...doubts]);
+}
+
+function withDoubts<T extends Omit<FoundRoute, 'certain'> | Omit<FailedLookup, 'certain'>>(
+  route: T,
+  doubts: readonly string[],
+): T & { certain: boolean; uncertain?: string | undefined } {
+  return doubts.length === 0
+    ? { ...route, certain: true }
+    : { ...route, certain: false, uncertain: doubts.join('; ') };
+}
+
+function isSame(a: Evidence, b: Evidence): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+function whyNot(error: unknown): string {
+  const { code, message } = error as { code?: string; message: string };
+  if (code === 'ESRCH' || (error as { errno?: number }).errno === -ESRCH)
+    return 'the network namespace was gone, or cannot be found, when its routes were asked for';
+  return `the routes could not be asked for: ${message}`;
+}
+
+const ESRCH = 3;
+const EINVAL = 22;
+
+/** What fib_lookup() returns for each, include/net/ip_fib.h and fib_props in net/ipv4/fib_semantics.c. */
+const LOOKUP_OF: Readonly<Record<number, Exclude<Lookup, 'rule'>>> = {
+  [-101]: 'none', // ENETUNREACH
+  [-113]: 'unreachable', // EHOSTUNREACH
+  [-13]: 'prohibit', // EACCES
+  [-EINVAL]: 'blackhole',
+};
+
+/** include/uapi/linux/rtnetlink.h */
+const TYPES: readonly RouteType[] = ['unspecified', 'unicast', 'local', 'broadcast', 'anycast', 'multicast'];
+const RTN_LOCAL = 2;
+const RTN_BROADCAST = 3;
+
+/** Long enough for the flows of a pod to share an answer, short enough that a route that moves is seen. */
+const TTL_MS = 1000;
+/** Of each second: a tenth, while the ring buffer holds some seconds of a flood. */
+const BUDGET_MS = 100;
+/** A clock that does not move must not make lookups free. */
+const LEAST_COST_MS = 0.02;
+const MAX_ENTRIES = 1024;
+const MAX_NAMESPACES = 1024;
+
+const NO_NAMESPACE: Evidence = {
+  route: { kind: 'unknown', why: 'the drop does not say which network namespace it happened in' },
+  customRules: false,
+};
+const TOO_MANY: Evidence = {
+  route: {
+    kind: 'unknown',
+    why: `too many sources at once: lookups may take ${BUDGET_MS} ms of each second`,
+  },
+  customRules: false,
+};

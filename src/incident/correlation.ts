@@ -1,0 +1,180 @@
+import type { IncidentEvent, LostEvent, SysctlChangeEvent } from '../events.js';
+import type { SysctlReader } from '../record/decode.js';
+import type { Moment, Settings } from '../settings/settings.js';
+import type { Refusal } from './culprit.js';
+import type { Incident } from './incident.js';
+import type { Incidents } from './incidents.js';
+
+export interface CorrelationOptions {
+  readonly settings: Settings;
+  readonly incidents: Incidents;
+  readonly emit: (event: SysctlChangeEvent | IncidentEvent | LostEvent) => void;
+  /** Whether events can be taken now, all records that came having been read. */
+  readonly isIdle: () => boolean;
+  /** Events came outside of a batch. */
+  readonly onTold: () => void;
+  readonly now: () => bigint;
+  /** Writes to settings whose record was lost, since the start; and the event that tells of them. */
+  readonly lostWrites: () => number;
+  readonly lostEvent: (count: number) => LostEvent;
+}
+
+/**
+ * Sees to it that changes and incidents come into the stream at the right moment: a change before the drops that it made,
+ * an incident before its first drop, updates once a second. Nothing runs while nothing happens.
+ */
+export class Correlation {
+  readonly #options: CorrelationOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #settledNs = 0n;
+  #reconciledNs = 0n;
+  #toldLost = 0;
+
+  constructor(options: CorrelationOptions) {
+    this.#options = options;
+  }
+
+  /** Another number when the incident of a flow is to be asked for again. */
+  get epoch(): number {
+    return this.#options.incidents.epoch;
+  }
+
+  takeWrite(record: SysctlReader): void {
+    const { settings } = this.#options;
+    this.#meet(record.netns, record.netnsCookie);
+    settings.take(record);
+    if (settings.isFull) this.#settle('full');
+  }
+
+  /** The incident of a flow; undefined for drops that no setting decides. What was written before is in the stream then. */
+  join(refusal: Refusal, dropNs: bigint, netnsCookie: bigint): Incident | undefined {
+    const { settings, incidents } = this.#options;
+    this.#meet(refusal.netns, netnsCookie);
+    if (settings.waiting > 0) this.#settleAfter(JOIN_NS);
+    this.#checkMode(refusal, netnsCookie);
+    return incidents.find(refusal, dropNs);
+  }
+
+  /** A new incident has its first drop: it comes into the stream before that. */
+  announce(): void {
+    this.#tell();
+  }
+
+  /** All records of a batch were read. */
+  endOfBatch(): void {
+    if (this.#options.settings.waiting > 0) this.#settleAfter(SETTLE_NS);
+    this.#tell();
+    this.#schedule();
+  }
+
+  /** Tells what there is to tell, and stops. */
+  finish(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const { settings, incidents } = this.#options;
+    this.#emitChanges(settings.settle('final'));
+    for (const netns of incidents.netns) this.#emitChanges(settings.reconcile(netns));
+    this.#emitChanges(settings.settle('final'));
+    this.#tellLost();
+    for (const event of incidents.finish()) this.#options.emit(event);
+  }
+
+  /** Stops without a word. */
+  abandon(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Inode numbers of namespaces that are gone are given to new ones at once. */
+  #meet(netns: number, cookie: bigint): void {
+    const { settings, incidents } = this.#options;
+    const changes = settings.meet(netns, cookie);
+    if (changes === undefined) return;
+    this.#emitChanges(changes);
+    incidents.forget(netns);
+    this.#tell();
+  }
+
+  /** What a drop says of the settings is right at that moment: where we know something else, something was missed. */
+  #checkMode({ netns, device, mode }: Refusal, cookie: bigint): void {
+    const { settings } = this.#options;
+    if (settings.knownSince(netns) === undefined) {
+      settings.baseline(netns);
+      settings.meet(netns, cookie);
+    }
+    const values = settings.table(netns, 'rp_filter')?.values;
+    if (values === undefined || mode === undefined) return;
+    if (values.get('all') === mode.all && values.get(device) === mode.device) return;
+    const now = this.#options.now();
+    if (now - this.#reconciledNs < CHECK_NS) return;
+    this.#reconciledNs = now;
+    this.#emitChanges(settings.reconcile(netns));
+  }
+
+  /** In a burst of writes not for each of them: reading settings back takes time. */
+  #settleAfter(ns: bigint): void {
+    if (this.#options.now() - this.#settledNs >= ns) this.#settle('early');
+  }
+
+  #settle(moment: Moment): void {
+    this.#settledNs = this.#options.now();
+    this.#emitChanges(this.#options.settings.settle(moment));
+  }
+
+  #emitChanges(changes: ReturnType<Settings['settle']>): void {
+    for (const change of changes) {
+      this.#options.emit(change.event);
+      this.#options.incidents.learn(change);
+    }
+  }
+
+  #tell(): void {
+    if (!this.#options.incidents.hasOpen) return;
+    for (const event of this.#options.incidents.tell()) this.#options.emit(event);
+  }
+
+  #tellLost(): void {
+    const lost = this.#options.lostWrites();
+    if (lost > this.#toldLost) this.#options.emit(this.#options.lostEvent(lost - this.#toldLost));
+    this.#toldLost = lost;
+  }
+
+  #schedule(): void {
+    if (this.#timer) return;
+    const { settings, incidents } = this.#options;
+    const dueMs = settings.dueInMs ?? (incidents.hasOpen ? TICK_MS : undefined);
+    if (dueMs === undefined) return;
+    // What came before the timer is taken before it: batches that wait for the event loop.
+    this.#timer = setTimeout(() => setImmediate(() => this.#tick()), dueMs);
+    this.#timer.unref();
+  }
+
+  #tick(): void {
+    if (this.#timer === undefined) return;
+    this.#timer = undefined;
+    if (this.#options.isIdle()) {
+      this.#settle('idle');
+      this.#reconcile();
+      this.#tellLost();
+      this.#tell();
+      this.#options.onTold();
+    }
+    this.#schedule();
+  }
+
+  /** Something unseen may have ended an incident, or changed what it is about. */
+  #reconcile(): void {
+    const now = this.#options.now();
+    if (now - this.#reconciledNs < RECONCILE_NS) return;
+    this.#reconciledNs = now;
+    for (const netns of this.#options.incidents.netns)
+      this.#emitChanges(this.#options.settings.reconcile(netns));
+  }
+}
+
+const TICK_MS = 1000;
+const SETTLE_NS = 20_000_000n;
+/** Before a drop of a new flow it matters more that all changes are known. */
+const JOIN_NS = 2_000_000n;
+const CHECK_NS = 100_000_000n;
+const RECONCILE_NS = 2_000_000_000n;

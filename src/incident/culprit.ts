@@ -1,0 +1,132 @@
+import type { RpfMode } from '../events.js';
+import type { Change } from '../settings/change.js';
+import type { Settings } from '../settings/settings.js';
+
+/** What decides whether a drop happens, as far as settings have a say. */
+export interface Refusal {
+  readonly netns: number;
+  readonly device: string;
+  readonly reason: string;
+  readonly mode: RpfMode | undefined;
+  readonly verdict?: string | undefined;
+}
+
+/** A setting, and with which effective values the kernel refuses. */
+export interface Condition {
+  readonly setting: string;
+  readonly refuses: (effective: number) => boolean;
+}
+
+/**
+ * The settings without which this drop would not be; undefined for drops that no setting decides. See fib_validate_source()
+ * and ip_route_input_slow(), v6.18.
+ */
+export function conditionsOf({
+  reason,
+  mode,
+  verdict,
+}: Omit<Refusal, 'netns' | 'device'>): Condition[] | undefined {
+  if (reason === 'IP_RPFILTER') {
+    const isStrictOnly = verdict === undefined ? isStrict(mode) : verdict === 'strict_mismatch';
+    return [
+      { setting: 'rp_filter', refuses: (value) => (isStrictOnly ? value === 1 : value !== 0) },
+      { setting: 'forwarding', refuses: (value) => value !== 0 },
+    ];
+  }
+  if (reason === 'IP_LOCAL_SOURCE') {
+    return [
+      { setting: 'accept_local', refuses: (value) => value === 0 },
+      { setting: 'src_valid_mark', refuses: (value) => value !== 0 },
+    ];
+  }
+  if (reason === 'IP_LOCALNET') return [{ setting: 'route_localnet', refuses: (value) => value === 0 }];
+  return undefined;
+}
+
+/** Where the device has an address, mode 1 refuses what loose mode would let in. */
+function isStrict(mode: RpfMode | undefined): boolean {
+  return mode !== undefined && !mode.unnumbered && mode.effective === 1;
+}
+
+/** The changes of each network namespace, newest last. Bounded: the oldest are forgotten. */
+export class History {
+  readonly #changes = new Map<number, Change[]>();
+
+  add(change: Change): void {
+    const { netns } = change;
+    const changes = this.#changes.get(netns) ?? [];
+    this.#changes.delete(netns);
+    if (this.#changes.size === MAX_NETNS) this.#changes.delete(this.#changes.keys().next().value as number);
+    this.#changes.set(netns, changes);
+    const after = changes.findLastIndex(({ timeNs }) => timeNs <= change.timeNs);
+    changes.splice(after + 1, 0, change);
+    if (changes.length > MAX_CHANGES) changes.shift();
+  }
+
+  forget(netns: number): void {
+    this.#changes.delete(netns);
+  }
+
+  /**
+   * The last change before a drop that let one of its conditions come true for its device: with all of the others true
+   * already, this is the one that made the kernel refuse.
+   */
+  culpritOf(
+    refusal: Refusal,
+    conditions: readonly Condition[],
+    dropNs: bigint,
+    settings: Pick<Settings, 'deviceSince'>,
+  ): Change | undefined {
+    const since = settings.deviceSince(refusal.netns, refusal.device);
+    return this.#of(refusal.netns).findLast((change) => {
+      const condition = conditions.find(({ setting }) => setting === change.setting);
+      if (condition === undefined || change.notBeforeNs > dropNs) return false;
+      return makesTrue(change, condition, refusal.device, since) || provedBy(refusal, change, condition);
+    });
+  }
+
+  /** Other changes within a second of one that set a value which refuses, too. */
+  around(change: Change, { setting, refuses }: Condition): Change[] {
+    const others = this.#of(change.netns).filter(
+      (other) =>
+        other !== change &&
+        other.setting === setting &&
+        refuses(Number(other.event.new)) &&
+        absolute(other.timeNs - change.timeNs) <= NEAR_NS,
+    );
+    return others.slice(-MAX_ALSO);
+  }
+
+  #of(netns: number): readonly Change[] {
+    return this.#changes.get(netns) ?? [];
+  }
+}
+
+/** A device that is younger than a change got its value from `default`, which the change may have made binding. */
+function makesTrue(
+  change: Change,
+  { refuses }: Condition,
+  device: string,
+  since: bigint | undefined,
+): boolean {
+  const isYounger = since === undefined || since > change.timeNs;
+  const effect = change.effects.get(device) ?? (isYounger ? change.effects.get('default') : undefined);
+  return effect !== undefined && !refuses(effect.old) && refuses(effect.new);
+}
+
+/** Nobody could read what became of the write, but the drop found just this value. */
+function provedBy({ device, mode }: Refusal, change: Change, { setting, refuses }: Condition): boolean {
+  const { outcome, old } = change.event;
+  if (outcome !== 'unconfirmed' || setting !== 'rp_filter' || mode === undefined) return false;
+  const found = change.device === 'all' ? mode.all : change.device === device ? mode.device : undefined;
+  return found === Number(change.event.new) && refuses(found) && !refuses(Number(old ?? 0));
+}
+
+function absolute(value: bigint): bigint {
+  return value < 0n ? -value : value;
+}
+
+const NEAR_NS = 1_000_000_000n;
+const MAX_NETNS = 64;
+const MAX_CHANGES = 256;
+const MAX_ALSO = 4;

@@ -1,0 +1,105 @@
+import type { IncidentEvent } from '../events.js';
+import type { Change } from '../settings/change.js';
+import type { Condition, Refusal } from './culprit.js';
+
+export type Cause =
+  | { readonly kind: 'sysctl_change'; readonly change: Change }
+  | { readonly kind: 'unknown'; readonly why: string };
+
+export type Closing =
+  | { readonly kind: 'sysctl_change'; readonly change: Change }
+  | { readonly kind: 'drops_stopped'; readonly seconds: number }
+  | { readonly kind: 'crowded_out' | 'namespace_gone' };
+
+/** Drops of one network namespace that have one cause. Counts them; knows nothing of events. */
+export class Incident {
+  readonly id: string;
+  readonly netns: number;
+  cause: Cause;
+  /** The drop that it was opened for. */
+  readonly first: Refusal;
+  readonly conditions: readonly Condition[];
+  readonly firstNs: bigint;
+  drops = 0;
+  state: IncidentEvent['state'] = 'open';
+  closing: Closing | undefined;
+  /** The change that put an end to it, as soon as it is known; drops that were counted before still come in. */
+  setBack: Change | undefined;
+  /** CLOCK_MONOTONIC, when something of it was told last. */
+  toldNs = 0n;
+  /** Drops that had been told then. */
+  told = 0;
+  isTold = false;
+  /** Its cause has been found since. */
+  isExplained = false;
+  /** When drops were taken last, by our own clock. */
+  activeNs: bigint;
+  readonly devices = new Set<string>();
+  /** Of these, those that the settings still refuse packets on. */
+  readonly #refused = new Set<string>();
+  readonly sources = new Set<string>();
+  readonly reasons = new Set<string>();
+  #lastLow = 0;
+  #lastHigh = 0;
+
+  constructor(id: string, first: Refusal, conditions: readonly Condition[], cause: Cause, timeNs: bigint) {
+    this.id = id;
+    this.netns = first.netns;
+    this.first = first;
+    this.conditions = conditions;
+    this.cause = cause;
+    this.firstNs = timeNs;
+    this.activeNs = timeNs;
+  }
+
+  get isOpen(): boolean {
+    return this.closing === undefined;
+  }
+
+  /** CLOCK_MONOTONIC of the last drop. */
+  get lastNs(): bigint {
+    return (BigInt(this.#lastHigh) << 32n) | BigInt(this.#lastLow);
+  }
+
+  /** A flow belongs to it from now on. `source` is only asked for while there is room for one more. */
+  enter(refusal: Refusal, source: () => string | undefined): void {
+    if (this.devices.size < MAX_NAMES) {
+      this.devices.add(refusal.device);
+      if (this.setBack === undefined) this.#refused.add(refusal.device);
+    }
+    this.reasons.add(refusal.reason);
+    const address = this.sources.size < MAX_NAMES ? source() : undefined;
+    if (address !== undefined) this.sources.add(address);
+  }
+
+  /** The condition that its cause made come true. */
+  get condition(): Condition {
+    const known = this.cause.kind === 'sysctl_change' ? this.cause.change.setting : undefined;
+    return this.conditions.find(({ setting }) => setting === known) ?? (this.conditions[0] as Condition);
+  }
+
+  /** Returns whether a change has let the last of the devices that were hit go; `isThere` tells whether one still exists. */
+  isEndedBy({ setting, effects }: Change, isThere: (device: string) => boolean): boolean {
+    const { condition } = this;
+    if (setting !== condition.setting || this.setBack) return false;
+    let freed = false;
+    for (const [device, effect] of effects) {
+      if (!this.devices.has(device)) continue;
+      if (condition.refuses(effect.new)) this.#refused.add(device);
+      else if (this.#refused.delete(device)) freed = true;
+    }
+    return freed && ![...this.#refused].some(isThere);
+  }
+
+  /** Drops of one of its flows. In the hot path: no objects, no bigint. */
+  take(count: number, timeLow: number, timeHigh: number): void {
+    this.drops += count;
+    if (timeHigh > this.#lastHigh || (timeHigh === this.#lastHigh && timeLow > this.#lastLow)) {
+      this.#lastLow = timeLow;
+      this.#lastHigh = timeHigh;
+    }
+  }
+}
+
+/** Devices and sources that are told apart. */
+const MAX_NAMES = 256;

@@ -1,0 +1,258 @@
+import type { IncidentEvent } from '../events.js';
+import { type Change, causingChange } from '../settings/change.js';
+import type { Settings } from '../settings/settings.js';
+import { type Condition, conditionsOf, History, type Refusal } from './culprit.js';
+import { settingBack } from './fix.js';
+import { type Cause, type Closing, Incident } from './incident.js';
+import { summarise, type Told } from './summary.js';
+
+export interface IncidentsOptions {
+  readonly settings: Pick<Settings, 'table' | 'knownSince' | 'deviceSince'>;
+  readonly node: string;
+  readonly ownNetns: number | undefined;
+  /** RFC 3339 of CLOCK_MONOTONIC. */
+  readonly format: (timeNs: bigint) => string;
+  readonly now: () => bigint;
+  /** A command line that works on a network namespace. */
+  readonly command: (netns: number, words: readonly string[]) => string;
+  /** How long counts of drops may stay in the kernel. */
+  readonly intervalMs: number;
+}
+
+/** Joins drops and changes of settings: one incident for all drops of a network namespace that have one cause. Bounded. */
+export class Incidents {
+  readonly #options: IncidentsOptions;
+  readonly #history = new History();
+  readonly #open: Incident[] = [];
+  #count = 0;
+  /** Another number when flows may belong to another incident than before. */
+  epoch = 0;
+
+  constructor(options: IncidentsOptions) {
+    this.#options = options;
+  }
+
+  get hasOpen(): boolean {
+    return this.#open.length > 0;
+  }
+
+  /** Network namespaces with incidents that are not over. */
+  get netns(): Set<number> {
+    return new Set(this.#open.map(({ netns }) => netns));
+  }
+
+  /** Takes a change into account. */
+  learn(change: Change): void {
+    const { outcome } = change.event;
+    if (outcome !== 'changed' && outcome !== 'unconfirmed') return;
+    this.#history.add(change);
+    this.epoch++;
+    for (const incident of this.#open) {
+      if (incident.netns === change.netns) this.#relate(incident, change);
+    }
+  }
+
+  /** A network namespace is gone: nothing of it has to do with the next one of its number. */
+  forget(netns: number): void {
+    this.#history.forget(netns);
+    for (const incident of this.#open) {
+      if (incident.netns === netns) incident.closing = { kind: 'namespace_gone' };
+    }
+    this.epoch++;
+  }
+
+  /** The incident that a refusal belongs to, opened where there is none. Undefined: no setting decides it. */
+  find(refusal: Refusal, dropNs: bigint): Incident | undefined {
+    const conditions = conditionsOf(refusal);
+    if (conditions === undefined) return undefined;
+    const change = this.#history.culpritOf(refusal, conditions, dropNs, this.#options.settings);
+    const known = this.#open.find((incident) => isOf(incident, refusal, change));
+    return known ?? this.#start(refusal, conditions, change, dropNs);
+  }
+
+  /** What is to be told now: news, once a second for what grows, and ends. */
+  tell(): IncidentEvent[] {
+    const now = this.#options.now();
+    const events: IncidentEvent[] = [];
+    for (const incident of [...this.#open]) {
+      if (incident.drops > incident.told) incident.activeNs = now;
+      incident.closing ??= this.#ending(incident, now);
+      if (incident.closing) this.#remove(incident);
+      if (isNews(incident, now)) events.push(this.#tell(incident, now));
+    }
+    return events;
+  }
+
+  /** The last words: what was not told yet. */
+  finish(): IncidentEvent[] {
+    const now = this.#options.now();
+    for (const incident of this.#open) {
+      if (incident.setBack) incident.closing = { kind: 'sysctl_change', change: incident.setBack };
+    }
+    return this.#open
+      .filter((incident) => incident.closing || !incident.isTold || incident.drops > incident.told)
+      .map((incident) => this.#tell(incident, now));
+  }
+
+  #start(
+    refusal: Refusal,
+    conditions: readonly Condition[],
+    change: Change | undefined,
+    dropNs: bigint,
+  ): Incident {
+    const oldest = this.#open[0];
+    if (this.#open.length === MAX_OPEN && oldest) oldest.closing = { kind: 'crowded_out' };
+    const cause = change
+      ? { kind: 'sysctl_change' as const, change }
+      : this.#unknown(refusal, conditions[0] as Condition);
+    const incident = new Incident(`i-${++this.#count}`, refusal, conditions, cause, dropNs);
+    incident.activeNs = this.#options.now();
+    this.#open.push(incident);
+    return incident;
+  }
+
+  /** Why no cause is known, and what is. */
+  #unknown({ netns, device, mode }: Refusal, { setting }: Condition): Cause {
+    const since = this.#options.settings.knownSince(netns);
+    const table = this.#options.settings.table(netns, setting);
+    if (since === undefined || table === undefined) {
+      const why = `the settings of network namespace ${netns} cannot be read from here, so nobody can say what changed`;
+      return { kind: 'unknown', why };
+    }
+    const from = `before ${this.#options.format(since).slice(11, 19)}, when it was first read`;
+    if (setting !== 'rp_filter' || mode === undefined) {
+      return { kind: 'unknown', why: `no setting is known to have changed; ${setting} is as it was ${from}` };
+    }
+    const holder = mode.decided_by === 'device' ? device : 'all';
+    const value = mode.decided_by === 'device' ? mode.device : mode.all;
+    return {
+      kind: 'unknown',
+      why: `net.ipv4.conf.${holder}.rp_filter was ${value} already ${from}: who set it is not known`,
+    };
+  }
+
+  /** A change may explain an incident whose cause was not known, or end one. What refuses again then has a new cause. */
+  #relate(incident: Incident, change: Change): void {
+    if (incident.cause.kind === 'unknown') this.#explain(incident);
+    if (change.timeNs < incident.firstNs) return;
+    const table = this.#options.settings.table(incident.netns, change.setting);
+    if (!incident.isEndedBy(change, (device) => table?.values.has(device) ?? true)) return;
+    incident.setBack = change;
+    incident.activeNs = this.#options.now();
+  }
+
+  #explain(incident: Incident): void {
+    const { first, conditions, firstNs } = incident;
+    const change = this.#history.culpritOf(first, conditions, firstNs, this.#options.settings);
+    if (change === undefined) return;
+    incident.cause = { kind: 'sysctl_change', change };
+    incident.isExplained = true;
+  }
+
+  #ending(incident: Incident, now: bigint): Closing | undefined {
+    const quietMs = Number(now - incident.activeNs) / 1e6;
+    const { setBack } = incident;
+    if (setBack && quietMs >= this.#options.intervalMs + SETTLED_MS)
+      return { kind: 'sysctl_change', change: setBack };
+    if (quietMs < QUIET_MS + this.#options.intervalMs) return undefined;
+    return { kind: 'drops_stopped', seconds: Number(now - incident.lastNs) / 1e9 };
+  }
+
+  #remove(incident: Incident): void {
+    this.#open.splice(this.#open.indexOf(incident), 1);
+    this.epoch++;
+  }
+
+  #tell(incident: Incident, now: bigint): IncidentEvent {
+    incident.state = incident.closing ? 'closed' : incident.isTold ? 'update' : 'open';
+    incident.isTold = true;
+    incident.isExplained = false;
+    incident.told = incident.drops;
+    incident.toldNs = now;
+    const told = this.#describe(incident, now);
+    return {
+      v: 1,
+      kind: 'incident',
+      ...withoutFix(told),
+      summary: summarise(told, this.#options.ownNetns),
+      fix: told.fix,
+    };
+  }
+
+  #describe(incident: Incident, now: bigint): Told {
+    const { cause, closing, netns } = incident;
+    const { format } = this.#options;
+    const also = cause.kind === 'sysctl_change' ? this.#history.around(cause.change, incident.condition) : [];
+    return {
+      time: format(now),
+      node: this.#options.node,
+      id: incident.id,
+      state: incident.state,
+      netns,
+      cause:
+        cause.kind === 'unknown'
+          ? cause
+          : {
+              kind: 'sysctl_change',
+              change: causingChange(cause.change),
+              ...(also.length > 0 && { also: also.map(causingChange) }),
+            },
+      first_drop: format(incident.firstNs),
+      last_drop: format(incident.lastNs),
+      ...(cause.kind === 'sysctl_change' && {
+        seconds_to_first_drop: Math.max(Number(incident.firstNs - cause.change.timeNs), 0) / 1e9,
+      }),
+      drops: incident.drops,
+      devices: [...incident.devices].slice(0, MAX_LISTED),
+      devices_count: incident.devices.size,
+      sources: [...incident.sources].slice(0, MAX_LISTED),
+      sources_count: incident.sources.size,
+      reasons: [...incident.reasons],
+      ...(closing && {
+        closed_by:
+          closing.kind === 'sysctl_change'
+            ? { kind: closing.kind, change: causingChange(closing.change) }
+            : closing,
+      }),
+      fix: this.#fix(incident),
+    };
+  }
+
+  /** How to undo the cause, as long as it lasts. */
+  #fix(incident: Incident): string[] {
+    const { cause, closing, setBack, netns, devices } = incident;
+    if (cause.kind === 'unknown' || closing || setBack) return [];
+    const { change } = cause;
+    const table = this.#options.settings.table(netns, change.setting);
+    if (table === undefined) return [];
+    return settingBack(change, incident.condition, devices, table).map((words) =>
+      this.#options.command(netns, words),
+    );
+  }
+}
+
+/** Whether drops with this culprit belong to an incident. One that was set back takes no drops of a later change. */
+function isOf(incident: Incident, { netns, reason }: Refusal, change: Change | undefined): boolean {
+  if (!incident.isOpen || incident.netns !== netns) return false;
+  const { cause } = incident;
+  if (cause.kind === 'sysctl_change') return cause.change === change;
+  return change === undefined && incident.reasons.has(reason);
+}
+
+function isNews(incident: Incident, now: bigint): boolean {
+  if (incident.drops === 0) return false;
+  if (!incident.isTold || incident.isExplained || incident.closing) return true;
+  return incident.drops > incident.told && now - incident.toldNs >= UPDATE_NS;
+}
+
+/** The keys of the event in their order: fix is the last. */
+function withoutFix({ fix: _, ...rest }: Told): Omit<Told, 'fix'> {
+  return rest;
+}
+
+const MAX_OPEN = 64;
+const MAX_LISTED = 16;
+const UPDATE_NS = 1_000_000_000n;
+/** After counts have had the time to come out of the kernel. */
+const SETTLED_MS = 500;
+const QUIET_MS = 30_000;

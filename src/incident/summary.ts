@@ -1,0 +1,84 @@
+import type { CausingChange, IncidentEvent, Writer } from '../events.js';
+import { grouped } from '../grouped.js';
+
+/** All of an incident that its sentence tells. */
+export type Told = Omit<IncidentEvent, 'v' | 'kind' | 'summary'>;
+
+/** One sentence for the incident channel: who did what when, who has lost what since, and what ends it. */
+export function summarise(incident: Told, ownNetns: number | undefined): string {
+  const { netns } = incident;
+  const where = netns === ownNetns ? '' : ` in network namespace ${netns}`;
+  return `${[causeText(incident, where), lossText(incident, where), endText(incident)].filter(Boolean).join('; ')}.`;
+}
+
+function causeText({ cause, first_drop }: Told, where: string): string {
+  if (cause.change === undefined) return `${clock(first_drop)} UTC: ${cause.why}`;
+  const text = `${clock(cause.change.time)} UTC ${changeText(cause.change, where)}`;
+  const also = (cause.also ?? []).map((change) => changeText(change, ''));
+  return also.length === 0 ? text : `${text}, within a second of it ${also.join(' and ')}`;
+}
+
+/** "tuned (pid 812, ...) set net.ipv4.conf.all.rp_filter 0 -> 1" */
+export function changeText(change: CausingChange, where: string): string {
+  const { writer, name, old } = change;
+  const set = `${name}${old === undefined ? ' to' : ` ${old} ->`} ${change.new}${where}`;
+  if (writer) return `${writerText(writer)} set ${set}`;
+  const since = change.not_before === undefined ? '' : ` after ${clock(change.not_before)}`;
+  return `somebody unknown (${change.writer_unknown}) set ${set}${since}`;
+}
+
+/** "tuned (pid 812, tuned.service, /usr/sbin/tuned -l -P, parent systemd)" */
+function writerText(writer: Writer): string {
+  const [parent] = writer.parents;
+  const facts = [
+    `pid ${writer.pid}`,
+    writer.systemd_unit,
+    writer.container_id && `container ${writer.container_id.slice(0, 12)}`,
+    commandText(writer),
+    parent && `parent ${parent.comm}`,
+  ];
+  return `${writer.comm} (${facts.filter(Boolean).join(', ')})`;
+}
+
+/** The command line as it was typed, shortened; the program's file where that does not say it. */
+function commandText({ cmdline, exe }: Writer): string | undefined {
+  if (cmdline === undefined || cmdline.length === 0) return exe;
+  const line = cmdline.map((word) => (/^[\w./:=@%+,-]+$/.test(word) ? word : `'${word}'`)).join(' ');
+  const short = line.length > MAX_COMMAND ? `${line.slice(0, MAX_COMMAND)}…` : line;
+  return exe === undefined || cmdline[0]?.startsWith('/') ? short : `${short}, ${exe}`;
+}
+
+function lossText(incident: Told, where: string): string {
+  const { drops, devices, devices_count, sources, sources_count, cause } = incident;
+  const inside = cause.kind === 'unknown' ? where : '';
+  const from = sources_count === 0 ? '' : ` from ${list(sources, sources_count)}`;
+  const who = `${list(devices, devices_count)}${inside}`;
+  const packets = `${grouped(drops)} ${drops === 1 ? 'packet' : 'packets'}`;
+  return `since ${clock(incident.first_drop)} ${who} lost ${packets}${from}`;
+}
+
+function endText({ closed_by, fix, last_drop }: Told): string {
+  if (closed_by?.change) {
+    const { change } = closed_by;
+    const isCilium = change.writer?.comm === 'cilium-agent';
+    const who = isCilium ? `Cilium’s own reconciliation, ${changeText(change, '')}` : changeText(change, '');
+    return `it ended at ${clock(change.time)}: ${who}`;
+  }
+  if (closed_by?.kind === 'drops_stopped') return `no more drops since ${clock(last_drop)}`;
+  if (closed_by?.kind === 'namespace_gone') return 'the network namespace is gone';
+  return fix.length === 0 ? '' : `set it back with: ${fix.join(' && ')}`;
+}
+
+function list(names: readonly string[], count: number): string {
+  const shown = names.slice(0, SHOWN);
+  const more = count - shown.length;
+  if (more > 0) return `${shown.join(', ')} and ${more} more`;
+  return shown.length === 0 ? 'somebody' : shown.join(', ');
+}
+
+function clock(time: string): string {
+  return time.slice(11, 19);
+}
+
+const SHOWN = 3;
+const MAX_COMMAND = 120;
