@@ -20,10 +20,14 @@ export const MEASURES = {
   bpf: { rounds: () => 1, once: bpfTime, summarize: ([sample]) => sample },
   rates: { rounds: () => 1, once: fixedRates, summarize: ([samples]) => samples },
   latency: {
-    rounds: () => 1,
+    rounds: (options) => Math.min(options.runs, 3),
     suits: (tracer) => tracer.isOurs && tracer.isStream,
     once: measureLatency,
-    summarize: ([sample]) => sample,
+    summarize: (samples) => ({
+      p50_ms: median(samples.map((sample) => sample.p50_ms)),
+      p99_ms: median(samples.map((sample) => sample.p99_ms)),
+      samples,
+    }),
   },
   idle: { rounds: () => 1, once: idleCost, summarize: ([sample]) => sample },
 };
