@@ -21,7 +21,7 @@ export function peakRssBytes(pid) {
 export function bpfRuns(pid) {
   const programs = new Map();
   for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
-    const text = readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8');
+    const text = readFdInfo(pid, fd);
     const member = (name) => Number(new RegExp(`^${name}:\\s*(\\d+)$`, 'm').exec(text)?.[1]);
     // A link names its program too, but does not know its times.
     if (/^run_cnt:/m.test(text))
@@ -30,6 +30,16 @@ export function bpfRuns(pid) {
   const all = [...programs.values()];
   const total = (name) => all.reduce((sum, program) => sum + program[name], 0);
   return { ns: total('ns'), runs: total('runs') };
+}
+
+/** Empty for a descriptor that was closed meanwhile. */
+function readFdInfo(pid, fd) {
+  try {
+    return readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8');
+  } catch (error) {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  }
 }
 
 /** Does the work with kernel.bpf_stats_enabled=1, and puts it back however that ends. */
