@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { quantile, round } from './statistics.mjs';
@@ -36,7 +36,9 @@ function summarize(delays) {
 function openPipe(path) {
   execFileSync('mkfifo', [path]);
   const readEnd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  return { readEnd, writeEnd: openSync(path, constants.O_WRONLY) };
+  const writeEnd = openSync(path, constants.O_WRONLY);
+  rmSync(path);
+  return { readEnd, writeEnd };
 }
 
 /** Notes when each piece came and leaves reading it for later. */
