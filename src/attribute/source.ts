@@ -56,7 +56,9 @@ export interface NodeSighting {
   /** Cilium: tunnel or native. */
   readonly routingMode?: string | undefined;
   /** cilium_host */
-  readonly hostDevice?: { readonly name: string; readonly ips: readonly string[] } | undefined;
+  readonly hostDevice?:
+    | { readonly name: string; readonly ifindex?: number | undefined; readonly ips: readonly string[] }
+    | undefined;
   readonly ips?: readonly string[] | undefined;
   /** Networks that the pods of this node, or of the cluster, have their addresses from: "10.244.3.0/24". */
   readonly podNetworks?: readonly string[] | undefined;
@@ -97,6 +99,8 @@ export interface Source {
   readonly state: SourceState;
   /** Begins to look; returns at once, throws nothing, keeps the process alive for nothing. */
   start(observer: Observer): void;
+  /** A drop came from a pod that nobody knows: a source that polls looks again now. At most every 200 ms; returns at once. */
+  nudge?(): void;
   /** Resolves when its sockets and timers are gone. Idempotent. */
   stop(): Promise<void>;
 }
