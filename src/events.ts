@@ -42,6 +42,7 @@ export const startEvent = z.strictObject({
         name: z.string(),
         arguments: uint8.optional().describe('Arguments of the tracepoint on this kernel'),
         reads: z.enum(['typed', 'probe_read']).optional().describe('How kernel memory is read'),
+        on_demand: z.literal(true).optional().describe('Only for some seconds after a refused source'),
       }),
     )
     .describe('What is attached'),
@@ -178,9 +179,17 @@ export const reverseRoute = z.strictObject({
   gateway: z.string().optional(),
   type: z.enum(ROUTE_TYPES).optional(),
   nexthop_id: uint32.optional(),
-  evidence: z.literal('replay').describe('Asked for in the drop’s network namespace, just after it'),
+  evidence: z
+    .enum(['kernel', 'replay'])
+    .describe(
+      'kernel: the kernel’s own lookup was seen; replay: asked for in the drop’s network namespace, just after it',
+    ),
   certain: z.boolean().describe('Whether the kernel cannot have found another one'),
   uncertain: z.string().optional().describe('Why not'),
+  asked: z
+    .string()
+    .optional()
+    .describe('With kernel: what it answered when it was asked just after, where that was something else'),
 });
 
 export const rpf = z.strictObject({

@@ -41,6 +41,8 @@ export interface PipelineOptions {
   readonly makeSink: (clock: Clock) => Sink;
   /** Root of the file system in which settings and names of network namespaces are looked for; default /. */
   readonly root?: string;
+  /** Whether the kernel’s route lookups may be watched for some seconds; default true. */
+  readonly witness?: boolean | undefined;
   /** Known already when drops are filtered by reason. */
   readonly reasons?: ReasonNames | undefined;
   /** Drop events to emit; those that come later are counted as discarded. */
@@ -91,6 +93,7 @@ export class Pipeline {
       ownNetns: options.ownNetns,
       ...(options.root !== undefined && { root: options.root }),
       hasSourceReasons: () => this.reasons.find('IP_LOCAL_SOURCE') !== undefined,
+      watch: options.witness === false ? undefined : (on) => this.capture.watchLookups(on),
     });
     this.#contexts = new PartCache({
       part: CONTEXT_PART,
@@ -142,11 +145,13 @@ export class Pipeline {
 
   /** What is known of changes and incidents and was not told yet goes to the sink. No record comes after this. */
   finish(): void {
+    this.#explainer.stop();
     this.#correlation.finish();
   }
 
   /** Nothing more is told. */
   abandon(): void {
+    this.#explainer.stop();
     this.#correlation.abandon();
   }
 

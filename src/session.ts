@@ -124,6 +124,9 @@ export class Session {
           reads: stats.probeRead ? 'probe_read' : 'typed',
         },
         ...(stats.sysctlErrno === 0 ? [{ name: 'cgroup/sysctl' }] : []),
+        ...(this.#options.witness === false
+          ? []
+          : [{ name: 'tp_btf/fib_table_lookup', on_demand: true as const }]),
       ],
       filters,
       degraded: this.#degraded(stats),

@@ -11,6 +11,8 @@ export interface TracerOptions extends FilterSpec {
   readonly snaplen?: number | undefined;
   /** How often the counts of flows come out, 10 to 3600000; 1000 when not given. */
   readonly intervalMs?: number | undefined;
+  /** Whether the kernel's route lookups may be watched for some seconds after a refused source; true when not given. */
+  readonly witness?: boolean | undefined;
   /** Name of this machine in the events; the host name when not given. */
   readonly node?: string | undefined;
   /** Ends the stream: what was captured still comes, then the stop event. */
@@ -84,6 +86,7 @@ const RULES: Record<keyof TracerOptions, Rule> = {
     accepts: (value) => isIntegerIn(value, INTERVAL_MS.min, INTERVAL_MS.max),
     wanted: `a whole number of milliseconds from ${INTERVAL_MS.min} to ${INTERVAL_MS.max}`,
   },
+  witness: flag,
   node: { accepts: isText, wanted: 'a name, as a string that is not empty' },
   signal: { accepts: isSignal, wanted: 'an AbortSignal' },
 };

@@ -37,6 +37,7 @@ export async function openTracer(options: TracerOptions = {}): Promise<Tracer> {
     filters: filters.described,
     reasons: filters.reasonNames,
     node,
+    witness: options.witness,
     makeSink: (clock) => {
       queue = new QueueSink(clock, node);
       return queue;

@@ -53,7 +53,10 @@ int BPF_PROG(rpf_fib_lookup, __u32 table, const struct flowi4 *flow, const struc
 	return 0;
 }
 
-/* The newest lookup for the source of the drop. saddr of a reverse lookup is the drop's destination, 0 for broadcasts. */
+/*
+ * The newest lookup for the source of the drop. saddr of a reverse lookup is the drop's destination, 0 for broadcasts. It
+ * comes after the lookup for the destination: one before that was made for another packet.
+ */
 static __always_inline void fill_witness(const struct rpf_packet *packet, struct rpf_detail *detail)
 {
 	__u32 zero = 0, i;
@@ -64,6 +67,8 @@ static __always_inline void fill_witness(const struct rpf_packet *packet, struct
 	for (i = 1; i <= RPF_LOOKUPS; i++) {
 		const struct rpf_lookup *lookup = &all->at[(all->next - i) & (RPF_LOOKUPS - 1)];
 
+		if (lookup->daddr == packet->dst[0] && lookup->saddr == packet->src[0])
+			return;
 		if (lookup->daddr != packet->src[0] || (lookup->saddr != packet->dst[0] && lookup->saddr))
 			continue;
 		detail->flags |= RPF_WITNESS;

@@ -410,6 +410,7 @@ int rpf_witness(struct rpf_tracer *tracer, int on)
 		return -errno;
 	tracer->control->witness = 1;
 	/* One more drop of each flow that is counted already goes out whole, and says what the witness has seen. */
+	tracer->control->whole_before++;
 	tracer->control->whole_per_flow++;
 	return 0;
 }

@@ -35,7 +35,7 @@ struct rpf_slot {
 	__u64 word;
 	__u64 first_jiffies; /* first drop since the count was last taken */
 	__u64 last_jiffies;
-	__u32 whole;	 /* drops of the flow that went out whole */
+	__u32 whole;	 /* drops of the flow that went out whole, counted from whole_before */
 	__u32 _reserved; /* keeps flow 8-aligned */
 	struct rpf_flow flow;
 	struct rpf_detail detail;
@@ -96,9 +96,9 @@ struct rpf_control {
 	__u32 pattern_count;
 	__u32 next_total;     /* the next free place in totals */
 	__u32 witness;	      /* 1: route lookups are watched */
-	__u32 whole_per_flow; /* drops of a flow that go out whole; one more while route lookups are watched */
+	__u32 whole_before;   /* a new flow's whole drops are counted from here: the times that lookups were watched */
+	__u32 whole_per_flow; /* whole drops of a flow are sent up to this count */
 	__u32 sysctl_lost;    /* sysctl records that found no room in the ring */
-	__u32 _reserved;      /* keeps patterns 8-aligned */
 	struct rpf_pattern patterns[RPF_PATTERNS];
 };
 

@@ -40,6 +40,11 @@ export class Capture {
     this.#tracer.release(batch.slot);
   }
 
+  /** Watches the kernel’s route lookups, or no more. Throws a TracerError. */
+  watchLookups(on: boolean): void {
+    translate(() => this.#tracer.witness(on));
+  }
+
   symbol(address: bigint): string | undefined {
     return this.#tracer.symbol(address);
   }

@@ -19,6 +19,8 @@ export interface TraceOptions {
   readonly rotateKeep?: number;
   readonly readyFile?: string;
   readonly node?: string;
+  /** false with --no-witness. */
+  readonly witness: boolean;
 }
 
 export function addTraceOptions(command: Command): Command {
@@ -43,6 +45,10 @@ export function addTraceOptions(command: Command): Command {
       '--interval <ms>',
       'how often the counts of flows come out (default: 1000)',
       parseInteger(INTERVAL_MS.min, INTERVAL_MS.max),
+    )
+    .option(
+      '--no-witness',
+      'never watch the kernel’s route lookups, as is done for some seconds after a refused source',
     )
     .option('--duration <time>', 'end after this time: 500ms, 10s, 2m, 1h', parseDuration)
     .option('--count <n>', 'end after this many drop events', parseInteger(1))

@@ -65,6 +65,7 @@ async function run({ addon, filters, options, sinkFactory, ending, readyFile }: 
     filters: filters.described,
     reasons: filters.reasonNames,
     node: nodeName(options),
+    witness: options.witness,
     makeSink: sinkFactory,
     limit: options.count,
     onLimit: () => ending.end({ why: 'count' }),

@@ -13,6 +13,10 @@ export type ReverseRoute = FoundRoute | FailedLookup | UnknownRoute;
 interface Certainty {
   readonly certain: boolean;
   readonly uncertain?: string | undefined;
+  /** kernel: its own lookup was seen; else it was asked just after the drop. */
+  readonly evidence?: 'kernel' | undefined;
+  /** What it says when it is asked, where that is something else. */
+  readonly asked?: string | undefined;
 }
 
 export interface FoundRoute extends Certainty {

@@ -2,6 +2,7 @@ import type { Device, Rpf, RpfMode } from '../events.js';
 import type { NativeAddon } from '../native.js';
 import type { DropReader } from '../record/decode.js';
 import { FLAGS, KNOBS } from '../record/layout.gen.js';
+import { Arming } from './arming.js';
 import type { ReverseRoute, SourceState, Switch } from './check.js';
 import { type Cure, findCure, isForSender, SENDER_ONLY } from './fix.js';
 import { type CommandPlace, findPlace } from './namespace.js';
@@ -9,6 +10,7 @@ import { findPersisted, type PersistedSetting } from './persist.js';
 import { type Evidence, ReverseRoutes } from './route.js';
 import { sentence } from './sentence.js';
 import { classify, type Facts, kindOf, needsRoute } from './verdict.js';
+import { SeenLookups } from './witness.js';
 
 /** What all drops have in common that die in one place on one device in one state. */
 export interface Scene {
@@ -27,6 +29,8 @@ export interface ExplainerOptions {
   readonly now?: () => number;
   /** Root of the file system that settings are looked for in. */
   readonly root?: string;
+  /** Begins or ends to watch the kernel’s route lookups; absent: they are not watched. May throw. */
+  readonly watch?: ((on: boolean) => void) | undefined;
 }
 
 /** What is said about a flow, and when it should be asked again: routes move while settings and packets stay the same. */
@@ -40,6 +44,8 @@ export interface Explanation {
 export class Explainer {
   readonly #options: ExplainerOptions;
   readonly #routes: ReverseRoutes;
+  readonly #seen = new SeenLookups();
+  readonly #arming: Arming | undefined;
   readonly #known = new Map<string, Known>();
   readonly #places: Remembered<number, CommandPlace>;
   readonly #persisted: Remembered<string, PersistedSetting[]>;
@@ -56,8 +62,14 @@ export class Explainer {
     this.#options = options;
     this.#now = now;
     this.#routes = new ReverseRoutes({ addon: options.addon, now });
+    this.#arming = options.watch && new Arming({ watch: options.watch, now });
     this.#places = new Remembered((netns) => findPlace(netns, ownNetns, root), now);
     this.#persisted = new Remembered((keys) => findPersisted(keys.split(' '), root), now);
+  }
+
+  /** Route lookups are not watched any more. */
+  stop(): void {
+    this.#arming?.stop();
   }
 
   /** As long as nothing has changed, the same object comes back. */
@@ -69,7 +81,10 @@ export class Explainer {
     if (!needsRoute(facts)) return this.#explainAlone(facts, scene);
     const { netns, src, dst, mark } = drop;
     const markUsed = mode.src_valid_mark ? mark : 0;
-    const { evidence, staleAtMs } = this.#routes.find({ netns, src, dst, mark: markUsed });
+    const passage = { netns, src, dst, mark: markUsed };
+    const { evidence: asked, staleAtMs } = this.#routes.find(passage);
+    const evidence = this.#seen.refine(passage, asked, drop);
+    if (evidence.route.kind === 'unknown' || evidence.route.evidence !== 'kernel') this.#arming?.want();
     const withoutMark = markUsed === 0 ? undefined : this.#routes.find({ netns, src, dst, mark: 0 }).evidence;
     // In a flood of forged sources most are unknown: they share what is said of them.
     const whose = evidence.route.kind === 'unknown' ? kindOf(dst) : src;
@@ -226,7 +241,8 @@ function isPodDevice({ role, kind }: Device, { unnumbered }: RpfMode): boolean {
 
 function routeMembers(route: ReverseRoute): Pick<Rpf, 'reverse_route' | 'reverse_route_unknown'> {
   if (route.kind === 'unknown') return { reverse_route_unknown: route.why };
-  const certainty = { evidence: 'replay', certain: route.certain, uncertain: route.uncertain } as const;
+  const { evidence = 'replay', certain, uncertain, asked } = route;
+  const certainty = { evidence, certain, uncertain, asked } as const;
   if (route.kind === 'failed') return { reverse_route: { lookup: route.lookup, ...certainty } };
   const { device, ifindex, hops, table, prefix, gateway, type, nexthopId } = route;
   return {

@@ -170,7 +170,7 @@ function describe(answer: NativeRoute, rules: NativeRules, doubts: readonly stri
   const unique = [...new Set(hops)];
   const found: Omit<FoundRoute, 'certain' | 'uncertain'> = {
     kind: 'found',
-    type: TYPES[answer.type ?? 0] ?? 'unspecified',
+    type: routeType(answer.type ?? 0),
     hops: unique,
     device: answer.device,
     ifindex: answer.ifindex,
@@ -204,6 +204,11 @@ function withDoubts<T extends Omit<FoundRoute, 'certain'> | Omit<FailedLookup, '
   return doubts.length === 0
     ? { ...route, certain: true }
     : { ...route, certain: false, uncertain: doubts.join('; ') };
+}
+
+/** RTN_* of include/uapi/linux/rtnetlink.h as a word. */
+export function routeType(number: number): RouteType {
+  return TYPES[number] ?? 'unspecified';
 }
 
 function isSame(a: Evidence, b: Evidence): boolean {

@@ -107,9 +107,10 @@ function contradictInvalid(facts: Facts): Pick<Verdict, 'contradiction'> {
 }
 
 function whatIsFound(route: FoundRoute | Exclude<ReverseRoute, { kind: 'unknown' }>): string {
-  if (route.kind === 'failed') return `now there is no route back (${route.lookup})`;
+  const now = route.evidence === 'kernel' ? '' : 'now ';
+  if (route.kind === 'failed') return `${now}there is no route back (${route.lookup})`;
   const way = route.type === 'unicast' ? '' : `is of type ${route.type} and `;
-  return `the route back ${way}leads to ${route.device ?? `device ${route.ifindex ?? '?'}`} now`;
+  return `${now}the route back ${way}leads to ${route.device ?? `device ${route.ifindex ?? '?'}`}`;
 }
 
 function wouldDo(outcome: Outcome): string {

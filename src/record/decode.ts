@@ -281,6 +281,27 @@ export class DropReader extends RecordReader {
   get peerDevice(): string {
     return this.text(DROP.detail + DETAIL.peer_device, DETAIL.peer_device_length);
   }
+  get witnessTable(): number {
+    return this.word(DROP.detail + DETAIL.witness_table);
+  }
+  /** Negative, or 0. */
+  get witnessErrno(): number {
+    return this.signed(DROP.detail + DETAIL.witness_err);
+  }
+  get witnessIfindex(): number {
+    return this.word(DROP.detail + DETAIL.witness_ifindex);
+  }
+  /** 0.0.0.0: none, or not IPv4. */
+  get witnessGateway(): string {
+    return formatAddress(this.view.bytes, this.at + DROP.detail + DETAIL.witness_gateway, 4);
+  }
+  /** RTN_*; 0: a nexthop object does not tell. */
+  get witnessType(): number {
+    return this.byte(DROP.detail + DETAIL.witness_type);
+  }
+  get witnessDevice(): string {
+    return this.text(DROP.detail + DETAIL.witness_device, DETAIL.witness_device_length);
+  }
 }
 
 /** struct rpf_lost */

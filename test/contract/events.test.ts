@@ -154,6 +154,13 @@ async function refusals(own: number): Promise<object[]> {
   const records = [
     makeDrop({ flags, src: pod, netns: own }),
     makeDrop({ flags, src: pod, netns: 7 }),
+    makeDrop({
+      flags: flags | FLAGS.WITNESS,
+      src: pod,
+      netns: own,
+      witnessIfindex: 9,
+      witnessDevice: 'eth1',
+    }),
     makeDrop({ flags, src: local, netns: own, reason: 2 }),
     makeDrop({ flags, src: gone, netns: own }),
     makeDrop({ flags, src: none, netns: own }),

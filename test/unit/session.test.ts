@@ -18,7 +18,11 @@ describe('a trace', () => {
       mode: 'every',
       snaplen: 64,
       pid: process.pid,
-      hooks: [{ name: 'tp_btf/kfree_skb', arguments: 4, reads: 'typed' }, { name: 'cgroup/sysctl' }],
+      hooks: [
+        { name: 'tp_btf/kfree_skb', arguments: 4, reads: 'typed' },
+        { name: 'cgroup/sysctl' },
+        { name: 'tp_btf/fib_table_lookup', on_demand: true },
+      ],
       filters: { reasons: ['IP_RPFILTER'], devices: ['lxc*'] },
       degraded: [],
     });
@@ -46,7 +50,10 @@ describe('a trace', () => {
       'typed_reads',
       'writer',
     ]);
-    expect(events[0].hooks).toEqual([{ name: 'tp_btf/kfree_skb', arguments: 2, reads: 'probe_read' }]);
+    expect(events[0].hooks).toEqual([
+      { name: 'tp_btf/kfree_skb', arguments: 2, reads: 'probe_read' },
+      { name: 'tp_btf/fib_table_lookup', on_demand: true },
+    ]);
   });
 
   test('ends with an account of every drop', async () => {

@@ -107,7 +107,7 @@ describe('what IP_RPFILTER means', () => {
     expect(classify(facts({ route: back }))).toEqual({
       verdict: undefined,
       verdict_unknown: expect.stringContaining('changed since'),
-      contradiction: 'the route back leads to lxcabcd now: with it the kernel accepts the source',
+      contradiction: 'now the route back leads to lxcabcd: with it the kernel accepts the source',
     });
     expect(classify(facts({ route: { ...elsewhere, type: 'local' } })).contradiction).toContain(
       'local_source',
@@ -129,7 +129,7 @@ describe('sources that are refused whatever rp_filter says', () => {
   it('says when the source is no longer local', () => {
     expect(classify(facts({ reason: 'IP_LOCAL_SOURCE' }))).toMatchObject({
       verdict: 'local_source',
-      contradiction: expect.stringContaining('leads to cilium_host now'),
+      contradiction: expect.stringContaining('leads to cilium_host'),
     });
   });
 });
