@@ -1,0 +1,185 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { attempt, run } from '../../../src/lab/process.js';
+import { type CniDirectories, type PodNetwork, prepareCni } from './containerd/cni.js';
+import { CriAdmin } from './containerd/cri-admin.js';
+import { makePauseImage } from './containerd/image.js';
+import { type PodSpec, RealPod } from './containerd/pod.js';
+import { PAUSE_IMAGE } from './containerd/settings.js';
+
+export type { PodNetwork, PodSpec, RealPod };
+
+export interface ContainerdOptions {
+  /** Path of the network namespace that plays the node: a lab's node for `lxc`. */
+  readonly netns: string;
+  readonly network: PodNetwork;
+}
+
+/**
+ * A containerd that nobody else uses: root, state, socket, CNI plugins and cgroups are its own, and the network namespace that
+ * it runs in plays the node. Nothing of the host's network is touched.
+ *
+ *   await using containerd = await Containerd.start({ netns: lab.path('node'), network: 'lxc' });
+ *   const pod = await containerd.runPod({ namespace: 'qfusion-admin', name: 'mssql-0' });
+ *   await pod.sendUdp('203.0.113.9');
+ */
+export class Containerd implements AsyncDisposable {
+  readonly socket: string;
+  readonly folder: string;
+  readonly #netns: string;
+  readonly #cgroups: string;
+  #process: ChildProcess | undefined;
+  #admin: CriAdmin;
+
+  private constructor(folder: string, netns: string, cgroups: string) {
+    this.folder = folder;
+    this.socket = join(folder, 'c.sock');
+    this.#netns = netns;
+    this.#cgroups = cgroups;
+    this.#admin = new CriAdmin(this.socket);
+  }
+
+  /** Resolves when it can run pods. Throws what it wrote to its log when it cannot. */
+  static async start({ netns, network }: ContainerdOptions): Promise<Containerd> {
+    // Short: a socket's path has 107 bytes.
+    const folder = await mkdtemp(join(tmpdir(), 'rpfc-'));
+    const containerd = new Containerd(folder, netns, `/rpftrace-test-${process.pid}-${++started}`);
+    try {
+      const cni = await prepareCni(join(folder, 'cni'), network);
+      await writeFile(join(folder, 'config.toml'), await configuration(folder, containerd.socket, cni));
+      await containerd.#boot();
+      const image = await makePauseImage(folder, PAUSE_IMAGE);
+      await run('ctr', ['--address', containerd.socket, '--namespace', 'k8s.io', 'images', 'import', image]);
+      return containerd;
+    } catch (error) {
+      await containerd.stop();
+      throw error;
+    }
+  }
+
+  /** Resolves when the pod has its network. A pod without a UID gets one. */
+  async runPod(spec: Omit<PodSpec, 'uid'> & { readonly uid?: string }): Promise<RealPod> {
+    return await RealPod.run(this.#admin, { uid: crypto.randomUUID(), ...spec }, this.#cgroups);
+  }
+
+  /** As when it crashes: pods live on, its socket is there and answers nobody. */
+  async kill(): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  /** After kill(). Resolves when it can run pods again. */
+  async restart(): Promise<void> {
+    await this.kill();
+    await this.#boot();
+  }
+
+  /** Removes its pods, and all that it made. Idempotent. */
+  async stop(): Promise<void> {
+    await this.#removePods();
+    await this.kill();
+    this.#admin.close();
+    await unmountBelow(this.folder);
+    await rm(this.folder, { recursive: true, force: true });
+    await removeCgroups(this.#cgroups);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #boot(): Promise<void> {
+    const log = createWriteStream(join(this.folder, 'log'), { flags: 'a' });
+    await once(log, 'open');
+    const args = [`--net=${this.#netns}`, 'containerd', '--config', join(this.folder, 'config.toml')];
+    // Not with `ip netns exec`: mounts that it makes must be seen from outside.
+    this.#process = spawn('nsenter', args, { stdio: ['ignore', log, log], detached: true });
+    log.close();
+    await this.#ready(this.#process);
+  }
+
+  async #ready(child: ChildProcess): Promise<void> {
+    const deadline = Date.now() + READY_WITHIN_MS;
+    for (;;) {
+      if (await this.#answers()) return;
+      if (child.exitCode !== null || Date.now() > deadline) {
+        throw new Error(`containerd does not answer: ${await readFile(join(this.folder, 'log'), 'utf8')}`);
+      }
+      await pause(20);
+    }
+  }
+
+  /** Its CRI plugin comes up after its socket. */
+  async #answers(): Promise<boolean> {
+    return await this.#admin.call('ListPodSandbox', {}).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async #removePods(): Promise<void> {
+    if (this.#process === undefined) await this.#boot().catch(() => undefined);
+    if (!(await this.#answers())) return;
+    const { items } = await this.#admin.call<{ items: { id: string }[] }>('ListPodSandbox', {});
+    for (const { id } of items) {
+      await this.#admin.call('StopPodSandbox', { podSandboxId: id });
+      await this.#admin.call('RemovePodSandbox', { podSandboxId: id });
+    }
+  }
+}
+
+let started = 0;
+
+const READY_WITHIN_MS = 20_000;
+
+/** containerd's own defaults with other places. */
+async function configuration(folder: string, socket: string, cni: CniDirectories): Promise<string> {
+  const defaults = await run('containerd', ['config', 'default']);
+  const changes: readonly (readonly [RegExp, string])[] = [
+    [/^root = .*/m, `root = "${join(folder, 'root')}"`],
+    [/^state = .*/m, `state = "${join(folder, 'state')}"`],
+    [/address = "\/run\/containerd\/containerd.sock"/, `address = "${socket}"`],
+    [/path = "\/opt\/containerd"/, `path = "${join(folder, 'opt')}"`],
+    [/bin_dir = .*/, `bin_dir = "${cni.bin}"`],
+    [/conf_dir = .*/, `conf_dir = "${cni.conf}"`],
+    [/sandbox_image = .*/, `sandbox_image = "${PAUSE_IMAGE}"`],
+    // Where lowering oom_score_adj is forbidden, as in many containers.
+    [/restrict_oom_score_adj = .*/, 'restrict_oom_score_adj = true'],
+    [/netns_mounts_under_state_dir = .*/, 'netns_mounts_under_state_dir = true'],
+  ];
+  return changes.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), defaults);
+}
+
+/** Network namespaces, root file systems and shared memory of pods that could not be removed. */
+async function unmountBelow(folder: string): Promise<void> {
+  const mounts = (await readFile('/proc/self/mounts', 'utf8'))
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '');
+  const ours = mounts.filter((path) => path.startsWith(`${folder}/`)).reverse();
+  for (const path of ours) await attempt('umount', ['--lazy', path]);
+}
+
+/** The runtime removes those of containers; their parents are the kubelet's. */
+async function removeCgroups(parent: string): Promise<void> {
+  const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').map((line) => line.split(' '));
+  const roots = mounts.filter(([, , type]) => type === 'cgroup' || type === 'cgroup2');
+  await Promise.all(roots.map(([, path]) => removeFolders(`${path}${parent}`)));
+}
+
+/** A cgroup's files go with it. */
+async function removeFolders(folder: string): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries) {
+    if (entry.isDirectory()) await removeFolders(join(folder, entry.name));
+  }
+  await rmdir(folder).catch(() => undefined);
+}
