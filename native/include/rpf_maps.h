@@ -94,9 +94,9 @@ struct rpf_control {
 	__u32 lost;    /* 1: a record was lost since the core last set it to 0 */
 	__u32 filters; /* enum rpf_filters */
 	__u32 pattern_count;
-	__u32 next_total;     /* the next free place in totals */
-	__u32 witness;	      /* 1: route lookups are watched */
-	__u32 whole_before;   /* a new flow's whole drops are counted from here: the times that lookups were watched */
+	__u32 next_total; /* the next free place in totals */
+	__u32 witness;	  /* 1: route lookups are watched */
+	__u32 whole_before; /* a new flow's whole drops are counted from here: the times that lookups were watched */
 	__u32 whole_per_flow; /* whole drops of a flow are sent up to this count */
 	__u32 sysctl_lost;    /* sysctl records that found no room in the ring */
 	struct rpf_pattern patterns[RPF_PATTERNS];

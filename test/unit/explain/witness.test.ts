@@ -29,7 +29,7 @@ function failed(lookup: 'none' | 'unreachable' | 'rule'): Evidence {
   return { customRules: lookup === 'rule', route: { kind: 'failed', lookup, certain: true } };
 }
 
-function dropOf(fields: DropFields, flags = FLAGS.WITNESS): DropReader {
+function dropOf(fields: DropFields, flags: number = FLAGS.WITNESS): DropReader {
   const batch = makeBatch([makeDrop({ flags: FLAGS_OF_DROP | flags, ...fields })]);
   const reader = new BatchReader();
   reader.open(viewOf(batch), batch.byteLength);
