@@ -531,8 +531,8 @@ static __always_inline bool claim(struct rpf_slot *slot, const struct drop *drop
 		return false;
 	slot->flow = *flow;
 	fill_detail(drop, &slot->detail);
-	slot->whole = control.whole_before +
-		      1; /* whoever claims a slot sends the drop that made it do so, or counts it as coarse */
+	/* Whoever claims a slot sends the drop that made it do so, or counts it as coarse. */
+	slot->whole = control.whole_before + 1;
 	__sync_lock_test_and_set(&slot->word, next | RPF_SLOT_LIVE);
 	control.claimed = 1; /* after the slot is there: the core resets it before it looks for slots */
 	return true;
