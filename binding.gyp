@@ -33,6 +33,7 @@
         'native/addon/convert.cc',
         'native/addon/lookup.cc',
         'native/addon/poll_thread.cc',
+        'native/addon/survey.cc',
         'native/addon/tracer.cc',
         '<!@(cat native/sources.txt)',
         '<(bpf_dir)/rpf_bpf_objects.c',

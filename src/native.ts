@@ -109,6 +109,76 @@ export interface NativeRules {
   readonly prohibit: boolean;
 }
 
+/** What decides about sources, of a device, of `all` or of `default`: net.ipv4.conf.*. */
+export interface NativeConf {
+  readonly rpFilter: number;
+  readonly acceptLocal: number;
+  readonly srcValidMark: number;
+  readonly routeLocalnet: number;
+  readonly forwarding: number;
+}
+
+export interface NativeSurveyDevice {
+  readonly name: string;
+  /** rtnl_link_ops->kind; empty for hardware. */
+  readonly kind: string;
+  readonly ifindex: number;
+  /** IFF_* */
+  readonly flags: number;
+  /** ARPHRD_* */
+  readonly type: number;
+  /** 0: none. */
+  readonly masterIfindex: number;
+  /** The other end of a pair, or the device below; 0: none. */
+  readonly linkIfindex: number;
+  /** Its network namespace; 0: unknown. */
+  readonly linkNetns: number;
+  /** Absent: the device has no IPv4 part. */
+  readonly conf?: NativeConf;
+}
+
+/** An IPv4 address of a device, or behind it. */
+export interface NativeSurveyAddress {
+  readonly ifindex: number;
+  readonly ip: string;
+  readonly prefixLength: number;
+  /** RT_SCOPE_*: 0 global, 253 link, 254 host. */
+  readonly scope: number;
+}
+
+/** What there is in a network namespace. Something that changed meanwhile may stand there twice. */
+export interface NativeSurvey {
+  readonly netns: number;
+  /** 0: found as a bind mount. */
+  readonly pid: number;
+  readonly path: string;
+  /** Why it could not be looked into. */
+  readonly errno?: number;
+  readonly devices: readonly NativeSurveyDevice[];
+  readonly addresses: readonly NativeSurveyAddress[];
+  /** Absent where /proc/sys does not tell. */
+  readonly all?: NativeConf;
+  readonly defaults?: NativeConf;
+}
+
+export interface NativeNeighbours {
+  readonly addresses: readonly (NativeSurveyAddress & { readonly from: 'route' | 'neighbour' })[];
+  /** There are more than it looks at. */
+  readonly cut: boolean;
+}
+
+/** What became of an attempt to use a hook or a feature of the kernel. */
+export interface NativeTrial {
+  /** "tp_btf/kfree_skb", "ringbuf", ... */
+  readonly name: string;
+  /** 0: it works. */
+  readonly errno: number;
+  /** tp_btf/kfree_skb: its arguments. */
+  readonly detail: number;
+  /** What failed. */
+  readonly step: '' | 'find' | 'load' | 'attach';
+}
+
 /**
  * Called for each batch. The records lie in `buffers[slot]`, bytes 0 to `bytes`; the addon does not touch that buffer
  * again before `release(slot)`. With all slots out the poll thread waits: back-pressure instead of growth.
@@ -156,6 +226,12 @@ export interface NativeAddon {
   setting(netns: number, name: string): string;
   /** One IPv4 setting, e.g. "rp_filter", of `all`, `default` and every device: pairs of device and value. Throws as route(). */
   settings(netns: number, setting: string): [device: string, value: string][];
+  /** Every network namespace that can be found, our own first. */
+  survey(): NativeSurvey[];
+  /** Addresses behind the devices: with a route of their own (/32), or as neighbours. Throws as route() does. */
+  neighbours(netns: number): NativeNeighbours;
+  /** Tries each hook and feature with a program that does nothing, and takes it away again. */
+  trials(): NativeTrial[];
   /** undefined when the expression is valid. `position` is a byte offset into it. */
   checkFilter(expression: string): { message: string; position: number } | undefined;
 }

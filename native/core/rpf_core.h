@@ -200,6 +200,88 @@ enum rpf_rules {
 /* Reads the IPv4 policy rules of a network namespace (0 = our own) into rules. */
 int rpf_route_rules(uint32_t netns, uint32_t *rules);
 
+/* ---- what there is in the network namespaces (rpf_survey.c): no tracer needed ---- */
+
+#define RPF_SURVEY_NETNS 1024 /* namespaces that are looked into; of further ones only the address is told */
+
+/* What decides about sources, of a device, of `all` or of `default`. */
+struct rpf_conf {
+	int32_t rp_filter;
+	int32_t accept_local;
+	int32_t src_valid_mark;
+	int32_t route_localnet;
+	int32_t forwarding;
+};
+
+struct rpf_survey_netns {
+	uint32_t netns;	     /* inode number */
+	uint32_t pid;	     /* a process inside; 0 when it was found as a bind mount */
+	int32_t err;	     /* negative errno when it could not be looked into */
+	int32_t conf_err;    /* negative errno when the two that follow could not be read */
+	struct rpf_conf all; /* /proc/sys/net/ipv4/conf/all */
+	struct rpf_conf defaults;
+	char path[256]; /* where it was found, e.g. /run/netns/pod */
+};
+
+struct rpf_survey_device {
+	char name[16];
+	char kind[16]; /* rtnl_link_ops->kind; empty for hardware */
+	uint32_t ifindex;
+	uint32_t flags; /* IFF_* */
+	uint32_t type;	/* ARPHRD_* */
+	uint32_t master_ifindex;
+	uint32_t link_ifindex; /* the other end of a pair, or the device below; 0 = none */
+	uint32_t link_netns;   /* inode number of its network namespace; 0 = unknown */
+	uint32_t has_conf;     /* 0: the device has no IPv4 part */
+	struct rpf_conf conf;
+};
+
+struct rpf_survey_address {
+	uint32_t ifindex;
+	uint8_t address[4];
+	uint8_t prefix_length;
+	uint8_t scope; /* RT_SCOPE_* */
+	uint8_t _reserved[2];
+};
+
+/* Each is called after netns() for the namespace it belongs to. */
+struct rpf_surveyor {
+	void (*netns)(void *context, const struct rpf_survey_netns *netns);
+	void (*device)(void *context, const struct rpf_survey_device *device);
+	void (*address)(void *context, const struct rpf_survey_address *address);
+};
+
+/*
+ * Looks into every network namespace that can be found, our own first: its devices with their settings, and their IPv4
+ * addresses. The surveyor is called in a thread of ours. A device or an address may be told twice when it changes meanwhile.
+ */
+int rpf_survey(const struct rpf_surveyor *surveyor, void *context);
+
+/* Where an address behind a device is known from. */
+enum rpf_neighbour_source { RPF_FROM_ROUTE, RPF_FROM_NEIGHBOUR };
+
+/*
+ * The IPv4 addresses behind the devices of a network namespace (0 = our own): those with a route of their own (/32, not in
+ * table local) and those of neighbours. Looks at no more than 65536 of each; then it returns 1, else 0 or an error as
+ * rpf_setting() does.
+ */
+int rpf_neighbours(uint32_t netns,
+		   void (*visit)(void *context, const struct rpf_survey_address *address,
+				 enum rpf_neighbour_source source),
+		   void *context);
+
+/* ---- what this kernel and these privileges allow (rpf_trial.c): no tracer needed ---- */
+
+struct rpf_trial {
+	const char *name; /* "tp_btf/kfree_skb", "ringbuf", ... */
+	int32_t err;	  /* 0: it works; else a negative errno */
+	uint32_t detail;  /* tp_btf/kfree_skb: its arguments on this kernel */
+	const char *step; /* what failed: "find", "load", "attach"; "" when it works */
+};
+
+/* Tries each hook and feature by itself with a program that does nothing, and takes it away again at once. */
+void rpf_trials(void (*visit)(void *context, const struct rpf_trial *trial), void *context);
+
 /* ---- filter expressions (rpf_filter.c): no tracer needed ---- */
 
 /*

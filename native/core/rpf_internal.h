@@ -4,6 +4,7 @@
 #define RPF_INTERNAL_H
 
 #include <bpf/libbpf.h>
+#include <libmnl/libmnl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -109,6 +110,11 @@ struct rpf_features {
 	bool rdonly_cast;
 };
 
+#define RPF_BTF_PATH "/sys/kernel/btf/vmlinux"
+
+struct btf;
+/* Arity of the tracepoint on this kernel, or a negative errno where BTF does not tell. */
+int rpf_kfree_skb_arguments(const struct btf *btf);
 int rpf_probe_features(struct rpf_features *features, struct rpf_error *error);
 /* Names the reason behind a refused load as well as can be told. Returns err. */
 int rpf_explain_refusal(int err, const char *what, bool probe_read, struct rpf_error *error);
@@ -118,10 +124,21 @@ int rpf_explain_refusal(int err, const char *what, bool probe_read, struct rpf_e
 /* A descriptor of the root of the cgroup v2 hierarchy, or a negative errno. */
 int rpf_cgroup_root(void);
 
+/* ---- rpf_netlink.c: in the network namespace of the calling thread ---- */
+
+int rpf_with_rtnetlink(int (*work)(struct mnl_socket *socket, void *context), void *context);
+/* Asks for everything of a kind. -EINTR: it changed meanwhile. What visit returns as MNL_CB_ERROR ends it with -errno. */
+int rpf_rtnetlink_dump(uint16_t type, const void *head, size_t head_bytes, mnl_cb_t visit, void *context);
+
 /* ---- rpf_netns.c ---- */
+
+/* As which rpf_netns_counters() tells our own namespace, which comes first. */
+#define RPF_OWN_NETNS "/proc/thread-self/ns/net"
 
 /* Runs work in a network namespace, in a thread of its own unless it is ours (or 0). Returns what work returned. */
 int rpf_in_netns(uint32_t netns, int (*work)(void *context), void *context);
+/* Up to the end of the first line of a file. */
+int rpf_read_line(int folder, const char *path, char *value, size_t bytes);
 
 /* ---- the tracer ---- */
 

@@ -232,7 +232,7 @@ static void *gather_all(void *argument)
 	struct gathering *gathering = argument;
 
 	/* Our own first: it can be read without entering it. */
-	gather(gathering, "/proc/thread-self/ns/net", getpid());
+	gather(gathering, RPF_OWN_NETNS, getpid());
 	if (gathering->count)
 		gathering->counters[0].netns_cookie = read_cookie();
 	gather_processes(gathering);

@@ -15,7 +15,6 @@
 #define CAP_BPF 39
 #endif
 
-#define BTF_PATH "/sys/kernel/btf/vmlinux"
 #define LOCKDOWN_PATH "/sys/kernel/security/lockdown"
 
 static bool has_capability(int capability)
@@ -39,7 +38,7 @@ static int check_capabilities(struct rpf_error *error)
 			!bpf && !perfmon ? " and " : "", perfmon ? "" : "CAP_PERFMON");
 }
 
-static int count_arguments(const struct btf *btf)
+int rpf_kfree_skb_arguments(const struct btf *btf)
 {
 	int id = btf__find_by_name_kind(btf, "btf_trace_kfree_skb", BTF_KIND_TYPEDEF);
 	const struct btf_type *type;
@@ -60,12 +59,12 @@ int rpf_probe_features(struct rpf_features *features, struct rpf_error *error)
 
 	if (err)
 		return err;
-	if (access(BTF_PATH, R_OK))
-		return rpf_fail(error, -errno, "E_NO_BTF", "cannot read %s: %s", BTF_PATH, strerror(errno));
-	btf = btf__parse(BTF_PATH, NULL);
+	if (access(RPF_BTF_PATH, R_OK))
+		return rpf_fail(error, -errno, "E_NO_BTF", "cannot read %s: %s", RPF_BTF_PATH, strerror(errno));
+	btf = btf__parse(RPF_BTF_PATH, NULL);
 	if (!btf)
-		return rpf_fail(error, -errno, "E_NO_BTF", "cannot parse %s: %s", BTF_PATH, strerror(errno));
-	arguments = count_arguments(btf);
+		return rpf_fail(error, -errno, "E_NO_BTF", "cannot parse %s: %s", RPF_BTF_PATH, strerror(errno));
+	arguments = rpf_kfree_skb_arguments(btf);
 	features->rdonly_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	btf__free(btf);
 	if (arguments < 2)

@@ -166,23 +166,9 @@ static int ask(struct mnl_socket *socket, void *context)
 	return 0;
 }
 
-static int with_socket(int (*work)(struct mnl_socket *socket, void *context), void *context)
-{
-	struct timeval limit = { .tv_sec = 1 }; /* the kernel answers at once; never hang on it */
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	int err;
-
-	if (!socket)
-		return -errno;
-	setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	err = mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) ? -errno : work(socket, context);
-	mnl_socket_close(socket);
-	return err;
-}
-
 static int look_up(void *context)
 {
-	return with_socket(ask, context);
+	return rpf_with_rtnetlink(ask, context);
 }
 
 int rpf_route_lookup(uint32_t netns, const struct rpf_route_query *query, struct rpf_route *route)
@@ -246,40 +232,15 @@ static int visit_rule(const struct nlmsghdr *message, void *data)
 	return MNL_CB_OK;
 }
 
-static int dump_rules(struct mnl_socket *socket, void *context)
-{
-	struct rules *rules = context;
-	char buffer[REPLY_BYTES] __attribute__((aligned(8)));
-	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
-	struct fib_rule_hdr *head;
-	ssize_t bytes;
-	int more;
-
-	message->nlmsg_type = RTM_GETRULE;
-	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	message->nlmsg_seq = 1;
-	head = mnl_nlmsg_put_extra_header(message, sizeof(*head));
-	head->family = AF_INET;
-	if (mnl_socket_sendto(socket, message, message->nlmsg_len) < 0)
-		return -errno;
-	do {
-		bytes = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
-		if (bytes < 0)
-			return -errno;
-		more = mnl_cb_run(buffer, bytes, 1, mnl_socket_get_portid(socket), visit_rule, rules);
-		if (more < 0)
-			return -errno;
-	} while (more > 0);
-	if (rules->count != 3)
-		*rules->seen |= RPF_RULES_CUSTOM;
-	return 0;
-}
-
 static int read_rules(void *context)
 {
 	struct rules rules = { .seen = context };
+	struct fib_rule_hdr head = { .family = AF_INET };
+	int err = rpf_rtnetlink_dump(RTM_GETRULE, &head, sizeof(head), visit_rule, &rules);
 
-	return with_socket(dump_rules, &rules);
+	if (!err && rules.count != 3)
+		*rules.seen |= RPF_RULES_CUSTOM;
+	return err;
 }
 
 int rpf_route_rules(uint32_t netns, uint32_t *rules)

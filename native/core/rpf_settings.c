@@ -16,8 +16,7 @@ struct reading {
 	size_t bytes;
 };
 
-/* Up to the end of the first line. */
-static int read_line(int folder, const char *path, char *value, size_t bytes)
+int rpf_read_line(int folder, const char *path, char *value, size_t bytes)
 {
 	int fd = openat(folder, path, O_RDONLY | O_CLOEXEC);
 	ssize_t length;
@@ -43,7 +42,7 @@ static int read_value(void *context)
 	char path[128];
 
 	snprintf(path, sizeof(path), "/proc/sys/%s", reading->name);
-	return read_line(AT_FDCWD, path, reading->value, reading->bytes);
+	return rpf_read_line(AT_FDCWD, path, reading->value, reading->bytes);
 }
 
 int rpf_setting(uint32_t netns, const char *name, char *value, size_t bytes)
@@ -76,7 +75,7 @@ static int list_values(void *context)
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", entry->d_name, listing->setting);
-		if (!read_line(dirfd(devices), path, value, sizeof(value)) &&
+		if (!rpf_read_line(dirfd(devices), path, value, sizeof(value)) &&
 		    listing->visit(listing->context, entry->d_name, value))
 			break;
 	}
