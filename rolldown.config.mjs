@@ -8,6 +8,8 @@ const onDemand =
   /\/dist\/(cli\/main|events|sink\/table|cli\/lab|lab\/.*)\.js$|\/node_modules\/(zod|string-width|strip-ansi|ansi-regex|get-east-asian-width|emoji-regex)\//;
 
 export default {
+  // Loaded from node_modules when a source of pods asks for them, if ever: they load files of their own in ways of their own.
+  external: [/^@grpc\//, /^@kubernetes\//],
   input: { rpftrace: 'dist/cli/main.js' },
   platform: 'node',
   output: {

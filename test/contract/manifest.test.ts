@@ -36,6 +36,7 @@ describe('package.json', () => {
         'bin/rpftrace',
         'build/Release/rpftrace.node',
         'build/Release/rpftrace-send',
+        'proto/cri.proto',
         'dist/cli/main.js',
         'dist/index.js',
         'dist/index.d.ts',
@@ -45,7 +46,7 @@ describe('package.json', () => {
 
   it('packs nothing else: no sources, tests, scripts, build remains', () => {
     const allowed =
-      /^(package\.json|[A-Z]+\.md|LICENSE|LICENSES\/.*|docs\/[a-z]+\.md|docs\/adr\/[0-9a-z-]+\.md|bin\/rpftrace|dist\/.*\.(js|d\.ts)|build\/Release\/rpftrace(\.node|-send))$/;
+      /^(package\.json|[A-Z]+\.md|LICENSE|LICENSES\/.*|docs\/[a-z]+\.md|docs\/adr\/[0-9a-z-]+\.md|bin\/rpftrace|dist\/.*\.(js|d\.ts)|build\/Release\/rpftrace(\.node|-send)|proto\/cri\.proto)$/;
     expect(packed.filter((file) => !allowed.test(file))).toEqual([]);
   });
 

@@ -89,9 +89,14 @@ export class RealPod implements AsyncDisposable {
     ]);
   }
 
+  /** Stops it with all its containers and takes its network away, as the kubelet does some time before it removes it. */
+  async halt(): Promise<void> {
+    await this.#admin.call('StopPodSandbox', { podSandboxId: this.id });
+  }
+
   /** Stops and removes it with all its containers. Idempotent. */
   async remove(): Promise<void> {
-    await this.#admin.call('StopPodSandbox', { podSandboxId: this.id });
+    await this.halt();
     await this.#admin.call('RemovePodSandbox', { podSandboxId: this.id });
   }
 

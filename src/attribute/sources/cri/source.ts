@@ -1,0 +1,217 @@
+import type { Observer, PodSighting, Source, SourceState } from '../../source.js';
+import { Health } from '../health.js';
+import { Ledger } from '../ledger.js';
+import { netnsInode } from '../netns.js';
+import { firstOf, onNode } from '../paths.js';
+import { type Pace, Poller } from '../poller.js';
+import { type Container, CriClient, type CriEvents, type Sandbox } from './client.js';
+import { networkOf, type SandboxNetwork, sightingOf } from './sandbox.js';
+
+export interface CriOptions {
+  /** Path of the runtime's socket; the usual ones without it. */
+  readonly socket?: string | undefined;
+  readonly pace?: Pace | undefined;
+  /** Of one question, in milliseconds. */
+  readonly deadlineMs?: number | undefined;
+}
+
+/** Asks the container runtime (containerd, CRI-O) for this node's pods. */
+export class CriSource implements Source {
+  readonly name = 'cri';
+  readonly #health = new Health('cri');
+  readonly #ledger = new Ledger();
+  readonly #known = new Map<string, KnownSandbox>();
+  readonly #candidates: readonly string[];
+  readonly #deadlineMs: number;
+  readonly #poller: Poller;
+  readonly #startedMs = Date.now();
+  #observer: Observer | undefined;
+  #connection: Connection | undefined;
+
+  constructor({ socket, pace = PACE, deadlineMs = DEADLINE_MS }: CriOptions = {}) {
+    this.#deadlineMs = deadlineMs;
+    this.#candidates = socket === undefined ? SOCKETS.flatMap(onNode) : [socket];
+    this.#poller = new Poller(() => this.#look(), pace);
+  }
+
+  get state(): SourceState {
+    return this.#health.state;
+  }
+
+  start(observer: Observer): void {
+    this.#observer = observer;
+    this.#poller.start();
+  }
+
+  nudge(): void {
+    this.#poller.nudge();
+  }
+
+  async stop(): Promise<void> {
+    this.#disconnect();
+    await this.#poller.stop();
+    this.#disconnect();
+  }
+
+  async #look(): Promise<boolean> {
+    try {
+      const connection = await this.#connect();
+      return connection === undefined ? false : await this.#ask(connection.client);
+    } catch (error) {
+      this.#disconnect();
+      this.#health.failed((error as Error).message);
+      return false;
+    }
+  }
+
+  /** undefined: there is no runtime. Rejects when there is one that may not be asked. */
+  async #connect(): Promise<Connection | undefined> {
+    if (this.#connection) return this.#connection;
+    const socket = await firstOf(this.#candidates);
+    if (socket === undefined) {
+      this.#health.absent(`no container runtime listens at ${this.#candidates.join(', ')}`);
+      return undefined;
+    }
+    this.#health.lookingAt(socket);
+    const client = await CriClient.open(socket, this.#deadlineMs);
+    const connection: Connection = { client, events: undefined };
+    connection.events = client.events(
+      () => this.#poller.nudge(),
+      () => {
+        connection.events = undefined;
+      },
+    );
+    this.#connection = connection;
+    return connection;
+  }
+
+  #disconnect(): void {
+    this.#connection?.events?.cancel();
+    this.#connection?.client.close();
+    this.#connection = undefined;
+  }
+
+  async #ask(client: CriClient): Promise<boolean> {
+    const [all, containers] = await Promise.all([client.sandboxes(), client.containers()]);
+    const sandboxes = all.slice(0, MAX_PODS);
+    const live = containersBySandbox(containers);
+    this.#forget(sandboxes);
+    await eachOf(
+      sandboxes.filter((sandbox) => this.#isWorthAsking(sandbox)),
+      (sandbox) => this.#learn(client, sandbox),
+    );
+    const changed = this.#tell(sandboxes, live);
+    const missing = all.length - sandboxes.length;
+    const why = missing > 0 ? `${missing} of its ${all.length} sandboxes are left out` : undefined;
+    this.#health.ok(sandboxes.filter(isReady).length, why);
+    return changed;
+  }
+
+  #forget(sandboxes: readonly Sandbox[]): void {
+    const ids = new Set(sandboxes.map(({ id }) => id));
+    for (const id of this.#known.keys()) {
+      if (!ids.has(id)) this.#known.delete(id);
+    }
+  }
+
+  /** One that is not ready any more is asked about when it was not before: it may have lived between two looks. */
+  #isWorthAsking(sandbox: Sandbox): boolean {
+    const known = this.#known.get(sandbox.id);
+    if (known) return !known.complete && isReady(sandbox) && known.asked < MAX_ASKED;
+    return isReady(sandbox) || sandbox.createdAt / 1e6 > this.#startedMs;
+  }
+
+  async #learn(client: CriClient, sandbox: Sandbox): Promise<void> {
+    const asked = (this.#known.get(sandbox.id)?.asked ?? 0) + 1;
+    const status = await client.status(sandbox.id).catch(() => undefined); // it may be gone by now
+    if (status === undefined) return;
+    const network = networkOf(status);
+    const netns = network.hostNetwork
+      ? undefined
+      : await netnsInode({ path: network.netnsPath, pid: network.pid, proof: sandbox.id });
+    const complete = network.hostNetwork || network.interfaces.some(({ ips }) => ips.length > 0);
+    this.#known.set(sandbox.id, { network, netns, complete, asked, told: false });
+  }
+
+  #tell(sandboxes: readonly Sandbox[], containers: ReadonlyMap<string, readonly Container[]>): boolean {
+    const observer = this.#observer as Observer;
+    const sighting = (sandbox: Sandbox): PodSighting[] => {
+      const known = this.#known.get(sandbox.id);
+      if (known === undefined) return [];
+      return [sightingOf(sandbox, known.network, known.netns, containers.get(sandbox.id) ?? [])];
+    };
+    for (const sandbox of sandboxes.filter((other) => !isReady(other))) {
+      this.#tellOnce(observer, sandbox, sighting(sandbox));
+    }
+    const ready = sandboxes.filter(isReady);
+    for (const { id } of ready) {
+      const known = this.#known.get(id);
+      if (known) known.told = true;
+    }
+    return this.#ledger.tell(observer, ready.flatMap(sighting));
+  }
+
+  /** Who came and went between two looks was there all the same. Those that live are told after it: an address may be theirs. */
+  #tellOnce(observer: Observer, { id }: Sandbox, sightings: readonly PodSighting[]): void {
+    const known = this.#known.get(id);
+    if (known === undefined || known.told) return;
+    known.told = true;
+    for (const sighting of sightings) observer.pod(sighting);
+    observer.podGone(id);
+  }
+}
+
+/** The usual places of the sockets, on the node. */
+const SOCKETS = ['/run/containerd/containerd.sock', '/run/crio/crio.sock'];
+
+/** Fast enough that a pod is known a moment after it came, and 5 s where nothing comes and goes. */
+const PACE: Pace = { minMs: 200, maxMs: 5000 };
+
+/** A runtime under load takes a second for some hundred pods. */
+const DEADLINE_MS = 5000;
+
+/** Ten times what Kubernetes supports on a node, and then some. */
+const MAX_PODS = 10_000;
+
+/** Times that a sandbox without an address is asked about. */
+const MAX_ASKED = 20;
+
+/** Questions at the same time. */
+const CONCURRENCY = 8;
+
+interface Connection {
+  readonly client: CriClient;
+  events: CriEvents | undefined;
+}
+
+interface KnownSandbox {
+  readonly network: SandboxNetwork;
+  readonly netns: number | undefined;
+  /** It has its address. */
+  readonly complete: boolean;
+  readonly asked: number;
+  told: boolean;
+}
+
+function isReady({ state }: Sandbox): boolean {
+  return state === 'SANDBOX_READY';
+}
+
+function containersBySandbox(containers: readonly Container[]): Map<string, Container[]> {
+  const lists = new Map<string, Container[]>();
+  for (const container of containers.slice(0, MAX_PODS * 4)) {
+    if (container.state === 'CONTAINER_EXITED') continue;
+    const list = lists.get(container.podSandboxId);
+    if (list) list.push(container);
+    else lists.set(container.podSandboxId, [container]);
+  }
+  return lists;
+}
+
+async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = items[Symbol.iterator]();
+  const workers = Array.from({ length: CONCURRENCY }, async () => {
+    for (const item of queue) await work(item);
+  });
+  await Promise.all(workers);
+}
