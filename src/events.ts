@@ -163,6 +163,9 @@ export const VERDICTS = [
   'not_rpf',
 ] as const;
 
+/** Who sets settings from files. cilium: the file of settings that Cilium brings along. */
+export const PERSISTED_BY = ['sysctl', 'tuned', 'networkd', 'networkmanager', 'cilium'] as const;
+
 /** How a lookup ended that found no way back. */
 export const LOOKUPS = ['none', 'unreachable', 'prohibit', 'blackhole', 'rule'] as const;
 
@@ -192,6 +195,15 @@ export const reverseRoute = z.strictObject({
     .describe('With kernel: what it answered when it was asked just after, where that was something else'),
 });
 
+/** A line of a file that will set a setting again. */
+export const persisted = z.strictObject({
+  file: z.string(),
+  line: uint32,
+  key: z.string().describe('As written there; it may be a pattern'),
+  value: z.string(),
+  by: z.enum(PERSISTED_BY).describe('Who reads the file'),
+});
+
 export const rpf = z.strictObject({
   verdict: z.enum(VERDICTS).optional().describe('The branch of the kernel: docs/reasons.md'),
   verdict_unknown: z.string().optional(),
@@ -208,16 +220,10 @@ export const rpf = z.strictObject({
   fix_unknown: z.string().optional(),
   fix_where: z.string().optional().describe('Where to run them, if not here'),
   persisted: z
-    .array(
-      z.strictObject({
-        file: z.string(),
-        line: uint32,
-        key: z.string(),
-        value: z.string(),
-      }),
-    )
+    .array(persisted)
     .optional()
-    .describe('Lines of files that will undo the first fix'),
+    .describe('Lines of files that will undo the first fix, in the order in which they are applied'),
+  persisted_unknown: z.string().optional().describe('Files that may do so and cannot be read, and why'),
 });
 
 export const dropEvent = z.strictObject({
@@ -374,6 +380,8 @@ export const incidentEvent = z.strictObject({
   drops: count.min(1),
   devices: z.array(z.string()).describe('At most 16'),
   devices_count: count,
+  pods: z.array(z.string()).optional().describe('Pods that lost packets, "namespace/name"; at most 16'),
+  pods_count: count.optional().describe('At least; counted up to 256'),
   sources: z.array(z.string()).describe('Source addresses; at most 16'),
   sources_count: count.describe('At least; counted up to 256'),
   reasons: z.array(z.string()),
@@ -387,7 +395,23 @@ export const incidentEvent = z.strictObject({
     })
     .optional(),
   summary: z.string().describe('One sentence for people'),
-  fix: z.array(z.string()).describe('Commands, to be run in this order'),
+  fix: z
+    .array(z.string())
+    .describe('Commands that end the drops, all of them needed; tried on the model of the kernel'),
+  fix_unknown: z.string().optional().describe('Why there is none, as long as it is open'),
+  fix_where: z.string().optional().describe('Where to run them, if not here'),
+  persisted: z
+    .array(
+      persisted.extend({
+        at_boot: z.boolean().describe('false: only when the writer’s command runs again'),
+        read_by_writer: z.literal(true).optional().describe('The writer took the value from this line'),
+      }),
+    )
+    .optional()
+    .describe(
+      'Lines of files that will undo the fix, or what ended it, in the order in which they are applied',
+    ),
+  persisted_unknown: z.string().optional().describe('Files that may do so and cannot be read, and why'),
 });
 
 const totals = { seen: count, matched: count, lost: count };
@@ -460,6 +484,7 @@ export type DeviceRole = (typeof DEVICE_ROLES)[number];
 export type VerdictName = (typeof VERDICTS)[number];
 export type Lookup = (typeof LOOKUPS)[number];
 export type RouteType = (typeof ROUTE_TYPES)[number];
+export type Persisted = z.infer<typeof persisted>;
 export type Rpf = z.infer<typeof rpf>;
 export type RpfMode = z.infer<typeof rpfMode>;
 

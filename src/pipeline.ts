@@ -18,9 +18,8 @@ import { LinkMap } from './attribute/links.js';
 import { type Batch, Capture } from './capture/capture.js';
 import type { TracerError } from './errors.js';
 import type { IncidentEvent, LostEvent } from './events.js';
-import { Explainer } from './explain/explain.js';
+import { Explainer, type Explanation } from './explain/explain.js';
 import { explainMode } from './explain/mode.js';
-import { findPlace } from './explain/namespace.js';
 import { Correlation } from './incident/correlation.js';
 import type { Incident } from './incident/incident.js';
 import { Incidents } from './incident/incidents.js';
@@ -225,15 +224,14 @@ export class Pipeline {
 
   #startFlow(drop: DropReader, id: number, old: MutableFlow | undefined): MutableFlow {
     const context = this.#contexts.find(drop);
-    const { rpf, staleAtMs } = this.#explainer.explain(drop, context);
-    if (old === undefined) return { id, context, rpf, staleAtMs, drops: 0, incident: undefined, epoch: -1 };
-    old.context = context;
-    old.rpf = rpf;
-    old.staleAtMs = staleAtMs;
-    old.drops = 0;
-    old.incident = undefined;
-    old.epoch = -1;
-    return old;
+    const fresh = {
+      ...this.#explainer.explain(drop, context),
+      context,
+      drops: 0,
+      incident: undefined,
+      epoch: -1,
+    };
+    return old === undefined ? { id, ...fresh } : Object.assign(old, fresh);
   }
 
   /** Finds out which incident the drops of a flow belong to, if any. */
@@ -243,10 +241,11 @@ export class Pipeline {
       flow.epoch = this.#correlation.epoch;
       return;
     }
-    const refusal = { netns: drop.netns, device: device.name, reason, mode };
+    const refusal = { netns: drop.netns, device: device.name, reason, mode, verdict: flow.rpf?.verdict };
     flow.incident = this.#correlation.join(refusal, wholeNs(drop.firstLow, drop.firstHigh), drop.netnsCookie);
     flow.epoch = this.#correlation.epoch;
-    flow.incident?.enter(refusal, () => (flow.context.aggregate === 'device' ? undefined : drop.src));
+    const source = () => (flow.context.aggregate === 'device' ? undefined : drop.src);
+    flow.incident?.enter(refusal, { source, ailment: flow.ailment });
   }
 
   #countIn(incident: Incident, drop: DropReader): void {
@@ -273,7 +272,9 @@ export class Pipeline {
       ownNetns,
       format: (timeNs) => this.clock.formatNs(timeNs),
       now: monotonicNs,
-      command: (netns, words) => findPlace(netns, ownNetns).command(words),
+      place: (netns) => this.#explainer.place(netns),
+      sourceOf: (writer, key, value) => this.#explainer.sourceOf(writer, key, value),
+      undoing: (settings, netns) => this.#explainer.undoing(settings, netns),
       intervalMs: config.every ? 0 : (config.intervalMs ?? DEFAULT_INTERVAL_MS),
     });
     return new Correlation({
@@ -339,9 +340,7 @@ export class Pipeline {
   }
 }
 
-type MutableFlow = { -readonly [member in keyof Flow]: Flow[member] } & {
-  /** When its explanation has to be asked for again. */
-  staleAtMs: number;
+type MutableFlow = { -readonly [member in keyof (Flow & Explanation)]: (Flow & Explanation)[member] } & {
   /** What the correlation's was when the incident of the flow was asked for. */
   epoch: number;
 };

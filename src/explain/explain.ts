@@ -1,12 +1,12 @@
-import type { Device, Rpf, RpfMode } from '../events.js';
+import type { Device, Rpf, RpfMode, Writer } from '../events.js';
 import type { NativeAddon } from '../native.js';
 import type { DropReader } from '../record/decode.js';
 import { FLAGS, KNOBS } from '../record/layout.gen.js';
 import { Arming } from './arming.js';
-import type { ReverseRoute, SourceState, Switch } from './check.js';
-import { type Cure, findCure, isForSender, SENDER_ONLY } from './fix.js';
+import { checkSource, type ReverseRoute, type SourceState, type Switch } from './check.js';
+import { type Ailment, type Assignment, findCure, isForSender, SENDER_ONLY, settingKey } from './fix.js';
 import { type CommandPlace, findPlace } from './namespace.js';
-import { findPersisted, type PersistedSetting } from './persist.js';
+import { findPersistence, findSource, givenBy, type PersistedSetting, type Persistence } from './persist.js';
 import { type Evidence, ReverseRoutes } from './route.js';
 import { sentence } from './sentence.js';
 import { classify, type Facts, kindOf, needsRoute } from './verdict.js';
@@ -36,6 +36,8 @@ export interface ExplainerOptions {
 /** What is said about a flow, and when it should be asked again: routes move while settings and packets stay the same. */
 export interface Explanation {
   readonly rpf: Rpf | undefined;
+  /** What a cure for it and for others has to meet; undefined where no setting decides. */
+  readonly ailment: Ailment | undefined;
   /** Milliseconds of performance.now(); Infinity where nothing can change it. */
   readonly staleAtMs: number;
 }
@@ -48,7 +50,7 @@ export class Explainer {
   readonly #arming: Arming | undefined;
   readonly #known = new Map<string, Known>();
   readonly #places: Remembered<number, CommandPlace>;
-  readonly #persisted: Remembered<string, PersistedSetting[]>;
+  readonly #persisted: Remembered<string, Persistence>;
   readonly #plain = new WeakMap<Scene, Rpf>();
   readonly #crowds = new Map<Scene, Explanation>();
   readonly #now: () => number;
@@ -64,7 +66,7 @@ export class Explainer {
     this.#routes = new ReverseRoutes({ addon: options.addon, now });
     this.#arming = options.watch && new Arming({ watch: options.watch, now });
     this.#places = new Remembered((netns) => findPlace(netns, ownNetns, root), now);
-    this.#persisted = new Remembered((keys) => findPersisted(keys.split(' '), root), now);
+    this.#persisted = new Remembered((key) => findPersistence([key], root), now);
   }
 
   /** Route lookups are not watched any more. */
@@ -75,7 +77,7 @@ export class Explainer {
   /** As long as nothing has changed, the same object comes back. */
   explain(drop: DropReader, scene: Scene): Explanation {
     const { mode } = scene;
-    if (mode === undefined) return { rpf: undefined, staleAtMs: Number.POSITIVE_INFINITY };
+    if (mode === undefined) return NOTHING_TO_SAY;
     if (this.#isCrowded()) return this.#explainCrowd(drop, scene, mode);
     const facts = this.#basicFacts(drop, scene, mode);
     if (!needsRoute(facts)) return this.#explainAlone(facts, scene);
@@ -91,11 +93,41 @@ export class Explainer {
     const key = `${scene.id} ${whose} ${markUsed}`;
     const known = this.#known.get(key);
     if (known?.scene === scene && known.evidence === evidence && known.withoutMark === withoutMark)
-      return { rpf: known.rpf, staleAtMs };
+      return { ...known.said, staleAtMs };
     if (++this.#composed > MAX_COMPOSED) return this.#explainCrowd(drop, scene, mode);
-    const rpf = this.#compose(drop, scene, facts, evidence, withoutMark);
-    this.#remember(key, { scene, evidence, withoutMark, rpf });
-    return { rpf, staleAtMs };
+    const said = this.#compose(drop, scene, facts, evidence, withoutMark);
+    this.#remember(key, { scene, evidence, withoutMark, said });
+    return { ...said, staleAtMs };
+  }
+
+  /** Where commands for a network namespace have to run. */
+  place(netns: number): CommandPlace {
+    return this.#places.get(netns);
+  }
+
+  /** The lines of files that will set these to other values. They are applied to no network namespace but our own. */
+  undoing(settings: readonly Assignment[], netns: number): Undoing {
+    if (netns !== this.#options.ownNetns || settings.length === 0) return {};
+    const found = settings.map((one) => ({
+      one,
+      ...this.#persisted.get(settingKey(one.scope, one.setting)),
+    }));
+    const persisted = found.flatMap(({ one, lines }) =>
+      lines.filter((line) => givenBy(line) !== String(one.value)),
+    );
+    const unknown = [...new Set(found.flatMap((one) => one.unknown))];
+    const more = unknown.length - MAX_UNKNOWN;
+    return {
+      ...(persisted.length > 0 && { persisted }),
+      ...(unknown.length > 0 && {
+        persisted_unknown: `${unknown.slice(0, MAX_UNKNOWN).join('; ')}${more > 0 ? ` and ${more} more` : ''}`,
+      }),
+    };
+  }
+
+  /** The line that a writer took a value from, as its command line tells. */
+  sourceOf(writer: Writer, key: string, value: number): PersistedSetting | undefined {
+    return findSource(writer, key, value, this.#options.root);
   }
 
   /** Whether this second has had its share of flows that are explained one by one. */
@@ -116,8 +148,8 @@ export class Explainer {
     if (known) return known;
     const facts = this.#basicFacts(drop, scene, mode);
     if (!needsRoute(facts)) return this.#explainAlone(facts, scene);
-    const rpf = this.#compose(drop, scene, facts, CROWD, undefined);
-    const explanation = { rpf, staleAtMs: this.#secondEndMs };
+    const said = this.#compose(drop, scene, facts, CROWD, undefined);
+    const explanation = { ...said, staleAtMs: this.#secondEndMs };
     this.#crowds.set(scene, explanation);
     return explanation;
   }
@@ -141,12 +173,12 @@ export class Explainer {
     const verdict = classify(facts);
     const staleAtMs = Number.POSITIVE_INFINITY;
     const plain = this.#plain.get(scene);
-    if (verdict.verdict === 'not_rpf' && plain) return { rpf: plain, staleAtMs };
+    if (verdict.verdict === 'not_rpf' && plain) return { rpf: plain, ailment: undefined, staleAtMs };
     const explanation = sentence(facts, verdict, scene.device.name ?? 'the device');
     const fix_unknown = isForSender(verdict.verdict) ? SENDER_ONLY : undefined;
     const rpf: Rpf = { ...verdict, mode: basic.mode, explanation, fix_unknown };
     if (verdict.verdict === 'not_rpf') this.#plain.set(scene, rpf);
-    return { rpf, staleAtMs };
+    return { rpf, ailment: undefined, staleAtMs };
   }
 
   #compose(
@@ -155,45 +187,36 @@ export class Explainer {
     basic: Omit<Facts, 'route' | 'state'>,
     { route, customRules }: Evidence,
     withoutMark: Evidence | undefined,
-  ): Rpf {
+  ): Said {
     const state = stateOf(drop, basic.mode, scene.device, customRules);
     const verdict = classify({ ...basic, route, state });
     const device = scene.device.name ?? '';
-    if (verdict.verdict === 'not_rpf') return { ...verdict, mode: basic.mode };
+    if (verdict.verdict === 'not_rpf') return { rpf: { ...verdict, mode: basic.mode }, ailment: undefined };
     const named = route.kind === 'unknown' ? { mark: basic.packet.mark } : basic.packet;
     const place = this.#places.get(drop.netns);
-    const cure = findCure(
-      {
-        verdict: verdict.verdict,
-        src: drop.src,
-        device,
-        isPodDevice: isPodDevice(scene.device, basic.mode),
-        state,
-        srcValidMark: knobs(drop, KNOBS.SRC_VALID_MARK_ALL, KNOBS.SRC_VALID_MARK_DEVICE),
-        route,
-        routeWithoutMark: withoutMark?.route,
-      },
-      place,
-    );
-    return {
+    const ailment: Ailment = {
+      verdict: verdict.verdict,
+      isByFilter: basic.reason === 'IP_RPFILTER',
+      src: drop.src,
+      device,
+      isPodDevice: isPodDevice(scene.device, basic.mode),
+      state,
+      srcValidMark: knobs(drop, KNOBS.SRC_VALID_MARK_ALL, KNOBS.SRC_VALID_MARK_DEVICE),
+      route: refusing(route, state),
+      routeWithoutMark: withoutMark?.route,
+    };
+    const { settings, ...fix } = findCure(ailment, place);
+    const rpf: Rpf = {
       ...verdict,
       mode: basic.mode,
       ...routeMembers(route),
       explanation: sentence({ ...basic, packet: named, route, state }, verdict, device),
-      fix: cure.fix && [...cure.fix],
-      fix_unknown: cure.fix_unknown,
-      fix_where: cure.fix && place.where,
-      persisted: this.#undoing(cure, drop.netns),
+      fix: fix.fix && [...fix.fix],
+      fix_unknown: fix.fix_unknown,
+      fix_where: fix.fix && place.where,
+      ...this.undoing(settings, drop.netns),
     };
-  }
-
-  /** The files are those of our own machine: they are applied to no other network namespace. */
-  #undoing({ settings }: Cure, netns: number): PersistedSetting[] | undefined {
-    if (settings.length === 0 || netns !== this.#options.ownNetns) return undefined;
-    const undoing = settings.flatMap(([key, value]) =>
-      this.#persisted.get(key).filter((line) => isReapplication(line) || line.value !== String(value)),
-    );
-    return undoing.some((line) => !isReapplication(line)) ? undoing : undefined;
+    return { rpf, ailment };
   }
 
   #remember(key: string, known: Known): void {
@@ -206,11 +229,24 @@ interface Known {
   readonly scene: Scene;
   readonly evidence: Evidence;
   readonly withoutMark: Evidence | undefined;
-  readonly rpf: Rpf;
+  readonly said: Said;
 }
 
-function isReapplication({ key }: PersistedSetting): boolean {
-  return key === 'reapply_sysctl';
+/** Files that undo a fix, and those of which nobody can say. */
+export type Undoing = Pick<Rpf, 'persisted' | 'persisted_unknown'>;
+
+type Said = Omit<Explanation, 'staleAtMs'>;
+
+const NOTHING_TO_SAY: Explanation = {
+  rpf: undefined,
+  ailment: undefined,
+  staleAtMs: Number.POSITIVE_INFINITY,
+};
+
+/** A way back that the kernel would have accepted is not the one that it found. */
+function refusing(route: ReverseRoute, state: Omit<SourceState, 'route'>): ReverseRoute {
+  if (route.kind === 'unknown' || checkSource({ ...state, route }) !== 'accepted') return route;
+  return { kind: 'unknown', why: 'the one that is found now is none that the kernel refuses' };
 }
 
 function stateOf(
@@ -314,3 +350,4 @@ const NO_STATE: Omit<SourceState, 'route'> = {
 const REMEMBER_MS = 10_000;
 const MAX_REMEMBERED = 1024;
 const MAX_KNOWN = 512;
+const MAX_UNKNOWN = 4;

@@ -1,19 +1,39 @@
 import type { VerdictName } from '../events.js';
-import { checkSource, type FoundRoute, isOn, type ReverseRoute, type SourceState } from './check.js';
+import { settingName } from '../settings/name.js';
+import {
+  checkSource,
+  effectiveFilter,
+  type FoundRoute,
+  isOn,
+  type ReverseRoute,
+  type SourceState,
+  type Switch,
+} from './check.js';
 import type { CommandPlace } from './namespace.js';
 
 /** What a cure is chosen by. */
 export interface Ailment {
   readonly verdict: VerdictName | undefined;
+  /** The kernel says that rp_filter refused it, whichever of its rules it was. */
+  readonly isByFilter: boolean;
   readonly src: string;
   readonly device: string;
   /** Containers are behind the device. */
   readonly isPodDevice: boolean;
   readonly state: Omit<SourceState, 'route'>;
-  readonly srcValidMark: { readonly all: boolean; readonly device: boolean };
+  readonly srcValidMark: Switch;
   readonly route: ReverseRoute;
   /** Without the packet's mark; undefined where the mark has no part in the lookup. */
   readonly routeWithoutMark: ReverseRoute | undefined;
+}
+
+/** A value for a setting of `all` or of a device. */
+export interface Assignment {
+  /** all, or a device */
+  readonly scope: string;
+  /** rp_filter, accept_local, ... */
+  readonly setting: string;
+  readonly value: number;
 }
 
 export interface Cure {
@@ -21,8 +41,8 @@ export interface Cure {
   readonly fix?: readonly string[];
   /** Why there is none. */
   readonly fix_unknown?: string;
-  /** What the first one sets: "net.ipv4.conf.all.rp_filter" and its value. */
-  readonly settings: readonly (readonly [key: string, value: number])[];
+  /** What the first one sets. */
+  readonly settings: readonly Assignment[];
 }
 
 /**
@@ -30,20 +50,19 @@ export interface Cure {
  * a command that only leads to the next refusal is not proposed.
  */
 export function findCure(ailment: Ailment, place: CommandPlace): Cure {
-  const { verdict, route } = ailment;
-  if (verdict === undefined || verdict === 'not_rpf') return { settings: [] };
+  const { verdict, route, isByFilter } = ailment;
   if (isForSender(verdict)) return unfixable(SENDER_ONLY);
-  if (route.kind === 'unknown') return unfixable(`the way back to the source is not known: ${route.why}`);
-  const changes = settingChanges(ailment, route).filter((change) => cures(ailment, route, change));
-  const chosen = withoutSupersets(changes).slice(0, MAX_FIXES);
+  if (!isByFilter && (verdict === undefined || verdict === 'not_rpf')) return { settings: [] };
+  if (!isByFilter && route.kind === 'unknown')
+    return unfixable(`the way back to the source is not known: ${route.why}`);
+  const chosen = curesOf(ailment).slice(0, MAX_FIXES);
   const routeCommand = endpointRoute(ailment, route);
   const fix = [
-    ...chosen.map((change) => place.command(sysctlWords(ailment, change))),
+    ...chosen.map((settings) => place.command(sysctlWords(settings))),
     ...(routeCommand ? [place.command(routeCommand)] : []),
   ];
-  const first = chosen[0];
   if (fix.length === 0) return unfixable('no setting alone ends this drop');
-  return { fix, settings: first ? settingsOf(ailment, first) : [] };
+  return { fix, settings: chosen[0] ?? [] };
 }
 
 /** Sources that nobody may have: whoever sends them has to change. */
@@ -51,67 +70,112 @@ export function isForSender(verdict: VerdictName | undefined): boolean {
   return verdict === 'invalid_source' || verdict === 'loopback_source';
 }
 
-/** Values to set; what is undefined stays. */
-interface Change {
-  readonly all?: number;
-  readonly device?: number;
-  readonly acceptLocal?: true;
-  readonly ignoreMark?: true;
+/** Settings of which each entry alone ends the drop, the least invasive first. */
+export function curesOf(ailment: Ailment): Assignment[][] {
+  return withoutSupersets(candidates(ailment).filter((settings) => isCured(afterwards(ailment, settings))));
 }
 
-/** From the least invasive to the most. Loosening one device comes before all devices, loose mode before none. */
-function settingChanges({ state, verdict, routeWithoutMark }: Ailment, route: ReverseRoute): Change[] {
-  const isLocal = verdict === 'local_source' || (route.kind === 'found' && route.type === 'local');
-  const bases: Change[] = [
-    ...(verdict === 'local_source' ? [] : [{}]),
-    ...(routeWithoutMark ? [{ ignoreMark: true as const }] : []),
-    ...(isLocal && !isOn(state.acceptLocal) ? [{ acceptLocal: true as const }] : []),
+/** What would be left of it with other values in these settings. */
+export function afterwards(ailment: Ailment, settings: Iterable<Assignment>): Ailment {
+  let { all, device, acceptLocal } = ailment.state;
+  let { srcValidMark } = ailment;
+  for (const { scope, setting, value } of settings) {
+    if (scope !== 'all' && scope !== ailment.device) continue;
+    const isAll = scope === 'all';
+    if (setting === 'rp_filter' && isAll) all = value;
+    else if (setting === 'rp_filter') device = value;
+    else if (setting === 'accept_local') acceptLocal = turned(acceptLocal, isAll, value);
+    else if (setting === 'src_valid_mark') srcValidMark = turned(srcValidMark, isAll, value);
+  }
+  const state = { ...ailment.state, all, device, acceptLocal };
+  return { ...ailment, state, srcValidMark, ...lookupWith(ailment, srcValidMark) };
+}
+
+/**
+ * Whether the kernel lets the source in, as the model of it has it. Where the way back is not known: what rp_filter refused
+ * passes without it, since all other rules come before (fib_frontend.c, v6.18).
+ */
+export function isCured({ state, route, isByFilter }: Ailment): boolean {
+  if (route.kind === 'unknown') return isByFilter && effectiveFilter(state.all, state.device) === 0;
+  return checkSource({ ...state, route }) === 'accepted';
+}
+
+/** Words of a command that sets these. */
+export function sysctlWords(settings: readonly Assignment[]): string[] {
+  return [
+    'sysctl',
+    '-w',
+    ...settings.map(({ scope, setting, value }) => `${settingKey(scope, setting)}=${value}`),
   ];
-  const filters: Change[] = [{}, { device: 2 }, { device: 0 }, { all: 0 }, { all: 0, device: 0 }];
+}
+
+/** As sysctl(8) takes it. */
+export function settingKey(scope: string, setting: string): string {
+  return settingName({ device: scope, setting });
+}
+
+function turned(before: Switch, isAll: boolean, value: number): Switch {
+  return isAll ? { ...before, all: value !== 0 } : { ...before, device: value !== 0 };
+}
+
+type Lookup = Pick<Ailment, 'route' | 'routeWithoutMark' | 'isByFilter'>;
+
+/** With src_valid_mark off the packet's mark has no part in the lookup. What the kernel said is true of its own lookup. */
+function lookupWith(ailment: Ailment, srcValidMark: Switch): Lookup {
+  const { route, routeWithoutMark, isByFilter } = ailment;
+  if (isOn(srcValidMark) && !isOn(ailment.srcValidMark)) return WITH_MARK;
+  if (isOn(srcValidMark) || routeWithoutMark === undefined) return { route, routeWithoutMark, isByFilter };
+  return { route: routeWithoutMark, routeWithoutMark: undefined, isByFilter: false };
+}
+
+const WITH_MARK: Lookup = {
+  route: { kind: 'unknown', why: 'it was not asked for with the mark of the packet' },
+  routeWithoutMark: undefined,
+  isByFilter: false,
+};
+
+/** From the least invasive to the most. Loosening one device comes before all devices, loose mode before none. */
+function candidates({
+  device,
+  state,
+  verdict,
+  route,
+  routeWithoutMark,
+  srcValidMark,
+}: Ailment): Assignment[][] {
+  const isLocal = verdict === 'local_source' || (route.kind === 'found' && route.type === 'local');
+  const own = (setting: string, value: number): Assignment => ({ scope: device, setting, value });
+  const all = (setting: string, value: number): Assignment => ({ scope: 'all', setting, value });
+  const bases: Assignment[][] = [
+    ...(verdict === 'local_source' ? [] : [[]]),
+    ...(routeWithoutMark
+      ? [
+          [
+            ...(srcValidMark.device ? [own('src_valid_mark', 0)] : []),
+            ...(srcValidMark.all ? [all('src_valid_mark', 0)] : []),
+          ],
+        ]
+      : []),
+    ...(isLocal && !isOn(state.acceptLocal) ? [[own('accept_local', 1)]] : []),
+  ];
+  const loose = own('rp_filter', 2);
+  const off = [own('rp_filter', 0), all('rp_filter', 0)] as const;
+  const filters: Assignment[][] = [[], [loose], [off[0]], [off[1]], [...off]];
+  const isNew = ({ scope, value }: Assignment) => value !== (scope === 'all' ? state.all : state.device);
   return bases.flatMap((base) =>
-    filters
-      .filter(({ all, device }) => all !== state.all && device !== state.device)
-      .map((filter) => ({ ...base, ...filter })),
+    filters.filter((filter) => filter.every(isNew)).map((filter) => [...base, ...filter]),
   );
 }
 
-function cures(ailment: Ailment, known: Exclude<ReverseRoute, { kind: 'unknown' }>, change: Change): boolean {
-  const { state, routeWithoutMark } = ailment;
-  const route = change.ignoreMark ? routeWithoutMark : known;
-  if (route === undefined || route.kind === 'unknown') return false;
-  const { all = state.all, device = state.device } = change;
-  const acceptLocal = change.acceptLocal ? { ...state.acceptLocal, device: true } : state.acceptLocal;
-  return checkSource({ ...state, all, device, acceptLocal, route }) === 'accepted';
-}
-
 /** A change that does all that another one does, and more, is not needed. */
-function withoutSupersets(changes: readonly Change[]): Change[] {
-  const isSuperset = (change: Change, other: Change) =>
-    change !== other &&
-    Object.entries(other).every(([name, value]) => change[name as keyof Change] === value);
-  return changes.filter((change) => !changes.some((other) => isSuperset(change, other)));
+function withoutSupersets(cures: readonly Assignment[][]): Assignment[][] {
+  const isSuperset = (cure: readonly Assignment[], other: readonly Assignment[]) =>
+    cure !== other && other.every((one) => cure.some((another) => isSame(one, another)));
+  return cures.filter((cure) => !cures.some((other) => isSuperset(cure, other)));
 }
 
-function settingsOf({ device, srcValidMark }: Ailment, change: Change): [key: string, value: number][] {
-  const settings: (readonly [scope: string, name: string, value: number] | false)[] = [
-    change.acceptLocal === true && [device, 'accept_local', 1],
-    change.ignoreMark === true && srcValidMark.device && [device, 'src_valid_mark', 0],
-    change.ignoreMark === true && srcValidMark.all && ['all', 'src_valid_mark', 0],
-    change.device !== undefined && [device, 'rp_filter', change.device],
-    change.all !== undefined && ['all', 'rp_filter', change.all],
-  ];
-  return settings
-    .filter((setting) => setting !== false)
-    .map(([scope, name, value]) => [settingKey(scope, name), value]);
-}
-
-/** sysctl(8): with slashes between the words, a dot is a dot of the device's name. */
-export function settingKey(scope: string, name: string): string {
-  return scope.includes('.') ? `net/ipv4/conf/${scope}/${name}` : `net.ipv4.conf.${scope}.${name}`;
-}
-
-function sysctlWords(ailment: Ailment, change: Change): string[] {
-  return ['sysctl', '-w', ...settingsOf(ailment, change).map(([key, value]) => `${key}=${value}`)];
+function isSame(one: Assignment, other: Assignment): boolean {
+  return one.scope === other.scope && one.setting === other.setting && one.value === other.value;
 }
 
 /**

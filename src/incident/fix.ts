@@ -1,40 +1,51 @@
-import type { Change } from '../settings/change.js';
-import { settingName } from '../settings/name.js';
-import type { SettingTable } from '../settings/table.js';
-import type { Condition } from './culprit.js';
+import { type Ailment, type Assignment, afterwards, curesOf, isCured } from '../explain/fix.js';
+
+/** What ends the drops of an incident. */
+export interface Remedy {
+  /** All of them are needed. */
+  readonly settings: readonly Assignment[];
+  /** They only undo what the culprit did. */
+  readonly isSetBack: boolean;
+  /** Why there are none. */
+  readonly unknown?: string;
+}
 
 /**
- * `sysctl -w` commands that put an end to it, all of them needed: the cause set back, then what still refuses. Each device
- * is held against the kernel's own rule. Words, not lines; empty where setting values back does not help.
+ * The settings that end the drops of an incident, each tried on the model of the kernel for every refusal in it: to set the
+ * culprit's change back, where that is enough; else what cures each drop by itself. `back` is the value before the change.
  */
-export function settingBack(
-  change: Change,
-  condition: Condition,
-  devices: Iterable<string>,
-  table: SettingTable,
-): string[][] {
-  const { device, setting } = change;
-  const old = Number(change.event.old);
-  if (!Number.isInteger(old)) return [];
-  const after = table.copy();
-  const words = [command(device, change.event.setting, old)];
-  after.write(device, old);
-  for (const other of [...devices].filter((one) => after.values.has(one)).slice(0, MAX_COMMANDS)) {
-    if (!condition.refuses(after.effective(other) as number)) continue;
-    for (const holder of ['all', other]) {
-      if (!condition.refuses(after.values.get(holder) as number) || holder === device) continue;
-      const allowed = ALLOWED[setting] ?? 0;
-      words.push(command(holder, setting, allowed));
-      after.write(holder, allowed);
-    }
+export function findRemedy(ailments: readonly Ailment[], back: Assignment | undefined): Remedy {
+  if (ailments.length === 0) return none('what the kernel would do with other settings is not known');
+  if (back && areCured(ailments, [back])) return { settings: [back], isSetBack: true };
+  // A device that is still to come takes over what is written to default.
+  const first = back?.scope === 'default' ? [back] : [];
+  const settings = cureAll(ailments, first);
+  if (settings === undefined) return none('no setting is proven to end all of these drops');
+  if (settings.length > MAX_SETTINGS) return none(`more than ${MAX_SETTINGS} settings would have to change`);
+  return { settings, isSetBack: false };
+}
+
+/** One after the other gets what it still needs. Undefined where the settings of some refuse others. */
+function cureAll(ailments: readonly Ailment[], first: readonly Assignment[]): Assignment[] | undefined {
+  const settings = [...first];
+  for (const ailment of ailments) {
+    const rest = afterwards(ailment, settings);
+    if (isCured(rest)) continue;
+    const [cure] = curesOf(rest);
+    if (cure === undefined) return undefined;
+    settings.push(...cure);
+    if (settings.length > MAX_SETTINGS) return settings;
   }
-  return words;
+  return areCured(ailments, settings) ? settings : undefined;
 }
 
-function command(device: string, setting: string, value: number): string[] {
-  return ['sysctl', '-w', `${settingName({ device, setting })}=${value}`];
+function areCured(ailments: readonly Ailment[], settings: readonly Assignment[]): boolean {
+  return ailments.every((ailment) => isCured(afterwards(ailment, settings)));
 }
 
-/** The value that lets packets in. */
-const ALLOWED: Readonly<Record<string, number>> = { accept_local: 1, route_localnet: 1 };
-const MAX_COMMANDS = 16;
+function none(unknown: string): Remedy {
+  return { settings: [], isSetBack: false, unknown };
+}
+
+/** A command line that a person would still paste. */
+const MAX_SETTINGS = 64;

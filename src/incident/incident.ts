@@ -1,4 +1,5 @@
 import type { IncidentEvent } from '../events.js';
+import type { Ailment } from '../explain/fix.js';
 import type { Change } from '../settings/change.js';
 import type { Condition, Refusal } from './culprit.js';
 
@@ -10,6 +11,16 @@ export type Closing =
   | { readonly kind: 'sysctl_change'; readonly change: Change }
   | { readonly kind: 'drops_stopped'; readonly seconds: number }
   | { readonly kind: 'crowded_out' | 'namespace_gone' };
+
+/** What a flow brings along that comes to belong to an incident. */
+export interface Entry {
+  /** Its source address; asked for only while there is room for one more. */
+  readonly source: () => string | undefined;
+  /** What a cure for it has to meet. */
+  readonly ailment?: Ailment | undefined;
+  /** "namespace/name" of the pod that lost the packets. */
+  readonly pod?: string | undefined;
+}
 
 /** Drops of one network namespace that have one cause. Counts them; knows nothing of events. */
 export class Incident {
@@ -38,7 +49,10 @@ export class Incident {
   /** Of these, those that the settings still refuse packets on. */
   readonly #refused = new Set<string>();
   readonly sources = new Set<string>();
+  readonly pods = new Set<string>();
   readonly reasons = new Set<string>();
+  /** By device and source: where the way back is not known all sources of a device share one. */
+  readonly #ailments = new Map<string, Ailment>();
   #lastLow = 0;
   #lastHigh = 0;
 
@@ -61,8 +75,8 @@ export class Incident {
     return (BigInt(this.#lastHigh) << 32n) | BigInt(this.#lastLow);
   }
 
-  /** A flow belongs to it from now on. `source` is only asked for while there is room for one more. */
-  enter(refusal: Refusal, source: () => string | undefined): void {
+  /** A flow belongs to it from now on. */
+  enter(refusal: Refusal, { source, ailment, pod }: Entry): void {
     if (this.devices.size < MAX_NAMES) {
       this.devices.add(refusal.device);
       if (this.setBack === undefined) this.#refused.add(refusal.device);
@@ -70,6 +84,13 @@ export class Incident {
     this.reasons.add(refusal.reason);
     const address = this.sources.size < MAX_NAMES ? source() : undefined;
     if (address !== undefined) this.sources.add(address);
+    if (pod !== undefined && this.pods.size < MAX_NAMES) this.pods.add(pod);
+    if (ailment !== undefined) this.#learn(ailment);
+  }
+
+  /** What a cure has to meet. */
+  get ailments(): readonly Ailment[] {
+    return [...this.#ailments.values()];
   }
 
   /** The condition that its cause made come true. */
@@ -80,8 +101,8 @@ export class Incident {
 
   /** Returns whether a change has let the last of the devices that were hit go; `isThere` tells whether one still exists. */
   isEndedBy({ setting, effects }: Change, isThere: (device: string) => boolean): boolean {
-    const { condition } = this;
-    if (setting !== condition.setting || this.setBack) return false;
+    const condition = this.conditions.find((one) => one.setting === setting);
+    if (condition === undefined || this.setBack) return false;
     let freed = false;
     for (const [device, effect] of effects) {
       if (!this.devices.has(device)) continue;
@@ -99,7 +120,13 @@ export class Incident {
       this.#lastHigh = timeHigh;
     }
   }
+
+  #learn(ailment: Ailment): void {
+    const { device, src, route } = ailment;
+    const key = route.kind === 'unknown' ? device : `${device} ${src}`;
+    if (this.#ailments.size < MAX_NAMES || this.#ailments.has(key)) this.#ailments.set(key, ailment);
+  }
 }
 
-/** Devices and sources that are told apart. */
+/** Devices, pods and sources that are told apart. */
 const MAX_NAMES = 256;

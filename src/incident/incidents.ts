@@ -1,8 +1,12 @@
-import type { IncidentEvent } from '../events.js';
+import type { IncidentEvent, Persisted, Writer } from '../events.js';
+import type { Undoing } from '../explain/explain.js';
+import { type Ailment, type Assignment, afterwards, sysctlWords } from '../explain/fix.js';
+import type { CommandPlace } from '../explain/namespace.js';
 import { type Change, causingChange } from '../settings/change.js';
 import type { Settings } from '../settings/settings.js';
+import { parseValue } from '../settings/value.js';
 import { type Condition, conditionsOf, History, type Refusal } from './culprit.js';
-import { settingBack } from './fix.js';
+import { findRemedy, type Remedy } from './fix.js';
 import { type Cause, type Closing, Incident } from './incident.js';
 import { summarise, type Told } from './summary.js';
 
@@ -13,8 +17,12 @@ export interface IncidentsOptions {
   /** RFC 3339 of CLOCK_MONOTONIC. */
   readonly format: (timeNs: bigint) => string;
   readonly now: () => bigint;
-  /** A command line that works on a network namespace. */
-  readonly command: (netns: number, words: readonly string[]) => string;
+  /** Where commands for a network namespace have to run. */
+  readonly place: (netns: number) => CommandPlace;
+  /** Lines of files that will set these to other values. */
+  readonly undoing: (settings: readonly Assignment[], netns: number) => Undoing;
+  /** The line that a writer took a value from, as its command line tells. */
+  readonly sourceOf: (writer: Writer, key: string, value: number) => Persisted | undefined;
   /** How long counts of drops may stay in the kernel. */
   readonly intervalMs: number;
 }
@@ -24,6 +32,7 @@ export class Incidents {
   readonly #options: IncidentsOptions;
   readonly #history = new History();
   readonly #open: Incident[] = [];
+  readonly #sources = new WeakMap<Change, Persisted | undefined>();
   #count = 0;
   /** Another number when flows may belong to another incident than before. */
   epoch = 0;
@@ -169,17 +178,14 @@ export class Incidents {
     incident.isExplained = false;
     incident.told = incident.drops;
     incident.toldNs = now;
-    const told = this.#describe(incident, now);
-    return {
-      v: 1,
-      kind: 'incident',
-      ...withoutFix(told),
-      summary: summarise(told, this.#options.ownNetns),
-      fix: told.fix,
-    };
+    const remedy = this.#remedy(incident);
+    const facts = this.#describe(incident, now);
+    const fix = this.#fixMembers(incident, remedy);
+    const summary = summarise({ ...facts, ...fix }, this.#options.ownNetns, remedy?.isSetBack);
+    return { v: 1, kind: 'incident', ...facts, summary, ...fix };
   }
 
-  #describe(incident: Incident, now: bigint): Told {
+  #describe(incident: Incident, now: bigint): Omit<Told, keyof FixMembers> {
     const { cause, closing, netns } = incident;
     const { format } = this.#options;
     const also = cause.kind === 'sysctl_change' ? this.#history.around(cause.change, incident.condition) : [];
@@ -205,6 +211,10 @@ export class Incidents {
       drops: incident.drops,
       devices: [...incident.devices].slice(0, MAX_LISTED),
       devices_count: incident.devices.size,
+      ...(incident.pods.size > 0 && {
+        pods: [...incident.pods].slice(0, MAX_LISTED),
+        pods_count: incident.pods.size,
+      }),
       sources: [...incident.sources].slice(0, MAX_LISTED),
       sources_count: incident.sources.size,
       reasons: [...incident.reasons],
@@ -214,21 +224,84 @@ export class Incidents {
             ? { kind: closing.kind, change: causingChange(closing.change) }
             : closing,
       }),
-      fix: this.#fix(incident),
     };
   }
 
-  /** How to undo the cause, as long as it lasts. */
-  #fix(incident: Incident): string[] {
-    const { cause, closing, setBack, netns, devices } = incident;
-    if (cause.kind === 'unknown' || closing || setBack) return [];
-    const { change } = cause;
-    const table = this.#options.settings.table(netns, change.setting);
-    if (table === undefined) return [];
-    return settingBack(change, incident.condition, devices, table).map((words) =>
-      this.#options.command(netns, words),
-    );
+  /** What ends it; undefined once it is over. */
+  #remedy({ cause, closing, setBack, netns, ailments }: Incident): Remedy | undefined {
+    if (closing || setBack) return undefined;
+    const now = ailments.map((ailment) => afterwards(ailment, this.#present(ailment, netns)));
+    return findRemedy(now, cause.kind === 'sysctl_change' ? valueBefore(cause.change) : undefined);
   }
+
+  /** The settings of its device as they are by now. */
+  #present({ device }: Ailment, netns: number): Assignment[] {
+    return CURABLE.flatMap((setting) => {
+      const values = this.#options.settings.table(netns, setting)?.values;
+      return ['all', device].flatMap((scope) => {
+        const value = values?.get(scope);
+        return value === undefined ? [] : [{ scope, setting, value }];
+      });
+    });
+  }
+
+  #fixMembers({ netns, setBack, cause }: Incident, remedy: Remedy | undefined): FixMembers {
+    const { place } = this.#options;
+    const settings = remedy?.settings ?? (setBack ? valueAfter(setBack) : []);
+    const { command, where } = place(netns);
+    const hasFix = remedy !== undefined && remedy.settings.length > 0;
+    return {
+      fix: hasFix ? [command(sysctlWords(settings))] : [],
+      ...(remedy?.unknown !== undefined && { fix_unknown: remedy.unknown }),
+      ...(hasFix && where !== undefined && { fix_where: where }),
+      ...this.#undoing(settings, netns, cause),
+    };
+  }
+
+  /** The files that will do it again: those of the machine, and the one that the culprit read. */
+  #undoing(settings: readonly Assignment[], netns: number, cause: Cause): Undone {
+    const { persisted = [], ...unknown } = this.#options.undoing(settings, netns);
+    const read = cause.kind === 'sysctl_change' ? this.#sourceOf(cause.change) : undefined;
+    const isRead = (line: Persisted) => read?.file === line.file && read.line === line.line;
+    const lines: Undone['persisted'] = persisted.map((line) => ({
+      ...line,
+      at_boot: true,
+      ...(isRead(line) && { read_by_writer: true }),
+    }));
+    if (cause.kind === 'sysctl_change' && read && !lines.some(isRead) && undoes(cause.change, settings))
+      lines.push({ ...read, at_boot: false, read_by_writer: true });
+    return { ...(lines.length > 0 && { persisted: lines }), ...unknown };
+  }
+
+  #sourceOf(change: Change): Persisted | undefined {
+    const { writer, name, new: text } = change.event;
+    const value = parseValue(text);
+    if (writer === undefined || value === undefined) return undefined;
+    if (!this.#sources.has(change)) this.#sources.set(change, this.#options.sourceOf(writer, name, value));
+    return this.#sources.get(change);
+  }
+}
+
+type Undone = Pick<IncidentEvent, keyof Undoing>;
+type FixMembers = Pick<IncidentEvent, 'fix' | 'fix_unknown' | 'fix_where'> & Undone;
+
+/** Whether the change, made again, puts another value in the place of one of these. */
+function undoes(change: Change, settings: readonly Assignment[]): boolean {
+  const again = valueAfter(change)[0];
+  return settings.some(
+    ({ scope, setting, value }) =>
+      scope === again?.scope && setting === again.setting && value !== again.value,
+  );
+}
+
+function valueBefore({ device, setting, event }: Change): Assignment | undefined {
+  const value = parseValue(event.old ?? '');
+  return value === undefined ? undefined : { scope: device, setting, value };
+}
+
+function valueAfter({ device, setting, event }: Change): Assignment[] {
+  const value = parseValue(event.new);
+  return value === undefined ? [] : [{ scope: device, setting, value }];
 }
 
 /** Whether drops with this culprit belong to an incident. One that was set back takes no drops of a later change. */
@@ -245,11 +318,8 @@ function isNews(incident: Incident, now: bigint): boolean {
   return incident.drops > incident.told && now - incident.toldNs >= UPDATE_NS;
 }
 
-/** The keys of the event in their order: fix is the last. */
-function withoutFix({ fix: _, ...rest }: Told): Omit<Told, 'fix'> {
-  return rest;
-}
-
+/** Settings that a cure is made of. */
+const CURABLE = ['rp_filter', 'accept_local', 'src_valid_mark'] as const;
 const MAX_OPEN = 64;
 const MAX_LISTED = 16;
 const UPDATE_NS = 1_000_000_000n;

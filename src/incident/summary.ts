@@ -5,10 +5,16 @@ import { grouped } from '../grouped.js';
 export type Told = Omit<IncidentEvent, 'v' | 'kind' | 'summary'>;
 
 /** One sentence for the incident channel: who did what when, who has lost what since, and what ends it. */
-export function summarise(incident: Told, ownNetns: number | undefined): string {
+export function summarise(incident: Told, ownNetns: number | undefined, isSetBack = false): string {
   const { netns } = incident;
   const where = netns === ownNetns ? '' : ` in network namespace ${netns}`;
-  return `${[causeText(incident, where), lossText(incident, where), endText(incident)].filter(Boolean).join('; ')}.`;
+  const parts = [
+    causeText(incident, where),
+    lossText(incident, where),
+    endText(incident, isSetBack),
+    againText(incident),
+  ];
+  return `${parts.filter(Boolean).join('; ')}.`;
 }
 
 function causeText({ cause, first_drop }: Told, where: string): string {
@@ -49,15 +55,16 @@ function commandText({ cmdline, exe }: Writer): string | undefined {
 }
 
 function lossText(incident: Told, where: string): string {
-  const { drops, devices, devices_count, sources, sources_count, cause } = incident;
+  const { drops, devices, devices_count, pods_count = 0, sources, sources_count, cause } = incident;
   const inside = cause.kind === 'unknown' ? where : '';
   const from = sources_count === 0 ? '' : ` from ${list(sources, sources_count)}`;
-  const who = `${list(devices, devices_count)}${inside}`;
+  const pods = pods_count === 0 ? '' : ` (${pods_count} ${pods_count === 1 ? 'pod' : 'pods'})`;
+  const who = `${list(devices, devices_count)}${inside}${pods}`;
   const packets = `${grouped(drops)} ${drops === 1 ? 'packet' : 'packets'}`;
   return `since ${clock(incident.first_drop)} ${who} lost ${packets}${from}`;
 }
 
-function endText({ closed_by, fix, last_drop }: Told): string {
+function endText({ closed_by, fix, last_drop }: Told, isSetBack: boolean): string {
   if (closed_by?.change) {
     const { change } = closed_by;
     const isCilium = change.writer?.comm === 'cilium-agent';
@@ -66,7 +73,16 @@ function endText({ closed_by, fix, last_drop }: Told): string {
   }
   if (closed_by?.kind === 'drops_stopped') return `no more drops since ${clock(last_drop)}`;
   if (closed_by?.kind === 'namespace_gone') return 'the network namespace is gone';
-  return fix.length === 0 ? '' : `set it back with: ${fix.join(' && ')}`;
+  return fix.length === 0 ? '' : `${isSetBack ? 'set it back' : 'end it'} with: ${fix.join(' && ')}`;
+}
+
+/** Which files will make it happen again. */
+function againText({ persisted = [] }: Told): string {
+  const atBoot = persisted.filter(({ at_boot }) => at_boot);
+  const lines = atBoot.length > 0 ? atBoot : persisted;
+  if (lines.length === 0) return '';
+  const places = [...new Set(lines.map(({ file, line }) => `${file}:${line}`))];
+  return `${list(places, places.length)} will set it again${atBoot.length > 0 ? '' : ' whenever it is read'}`;
 }
 
 function list(names: readonly string[], count: number): string {

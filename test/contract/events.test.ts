@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { event, jsonSchema, type Writer } from '../../src/events.js';
@@ -151,6 +151,7 @@ async function refusals(own: number): Promise<object[]> {
   const root = temporaryDirectory();
   mkdirSync(join(root, 'etc/sysctl.d'), { recursive: true });
   writeFileSync(join(root, 'etc/sysctl.d/50.conf'), 'net.ipv4.conf.all.rp_filter = 1');
+  symlinkSync('60.conf', join(root, 'etc/sysctl.d/60.conf')); // a circle
   const records = [
     makeDrop({ flags, src: pod, netns: own }),
     makeDrop({ flags, src: pod, netns: 7 }),
@@ -175,16 +176,22 @@ async function changes(): Promise<object[]> {
   const { events } = await traceLines([makeSysctl(), makeDrop()], {
     incidents: true,
   });
-  const world = new World({ writer: FULL_WRITER }).devices({ lxcabcd: 0 });
+  const line = { file: '/a', line: 1, key: 'net.ipv4.conf.all.rp_filter', value: '1', by: 'tuned' } as const;
+  const world = new World({
+    writer: FULL_WRITER,
+    undoing: () => ({ persisted: [line], persisted_unknown: '/b: permission denied' }),
+    sourceOf: () => line,
+  }).devices({ lxcabcd: 0 });
   world.settings.baseline(NETNS);
   world.pass(1);
   world.write('all', '1');
   world.write('lxcabcd', '1', { old: undefined });
   world.write('all', '2', { netns: 7, old: '0\n' });
   world.settle();
-  world.drop();
+  world.drop({ pod: 'default/web-0' });
   world.tell();
   world.drop({ netns: 7 });
+  world.drop({ netns: 7, reason: 'IP_LOCALNET', ailment: { route: { kind: 'unknown', why: 'x' } } });
   world.tell();
   world.pass(1);
   world.write('all', '0');

@@ -83,7 +83,13 @@ describe('what is said of a refused source', () => {
     const { explainer } = new Bench();
     const own = readDrop();
     expect(explainer.explain(own, sceneOf(own)).rpf?.persisted).toEqual([
-      { file: '/etc/sysctl.d/50-x.conf', line: 1, key: 'net.ipv4.conf.all.rp_filter', value: '1' },
+      {
+        file: '/etc/sysctl.d/50-x.conf',
+        line: 1,
+        key: 'net.ipv4.conf.all.rp_filter',
+        value: '1',
+        by: 'sysctl',
+      },
     ]);
     const other = readDrop({ netns: 7 });
     const { rpf } = explainer.explain(other, sceneOf(other));

@@ -40,6 +40,7 @@ function ailment({ state, ...given }: Given = {}): Ailment {
   const outcome = route.kind === 'unknown' ? undefined : checkSource({ ...whole, route });
   return {
     verdict: outcome as VerdictName | undefined,
+    isByFilter: false,
     src: '10.244.3.136',
     device: 'lxcabcd',
     isPodDevice: false,
@@ -150,10 +151,10 @@ describe('in every state', () => {
         const given = ailment({ state, route });
         fc.pre((given.verdict as string) !== 'accepted');
         const { settings, fix } = findCure(given, here);
-        const values = new Map(settings);
-        const device = values.get('net.ipv4.conf.lxcabcd.rp_filter') ?? given.state.device;
-        const all = values.get('net.ipv4.conf.all.rp_filter') ?? given.state.all;
-        const acceptLocal = { all: false, device: values.has('net.ipv4.conf.lxcabcd.accept_local') };
+        const values = new Map(settings.map(({ scope, setting, value }) => [`${scope}.${setting}`, value]));
+        const device = values.get('lxcabcd.rp_filter') ?? given.state.device;
+        const all = values.get('all.rp_filter') ?? given.state.all;
+        const acceptLocal = { all: false, device: values.has('lxcabcd.accept_local') };
 
         expect(fix?.length).toBeGreaterThan(0);
         expect(checkSource({ ...given.state, all, device, acceptLocal, route })).toBe('accepted');
@@ -165,7 +166,7 @@ describe('in every state', () => {
 
 describe('the words', () => {
   it('name a device with dots as sysctl(8) wants it', () => {
-    expect(settingKey('eth0.100', 'rp_filter')).toBe('net/ipv4/conf/eth0.100/rp_filter');
+    expect(settingKey('eth0.100', 'rp_filter')).toBe('net.ipv4.conf.eth0/100.rp_filter');
   });
 
   it('are quoted for a shell', () => {

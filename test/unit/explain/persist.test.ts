@@ -26,7 +26,7 @@ describe('the lines that will set a key again', () => {
   it('are told with file, line and value', () => {
     write('etc/sysctl.d/50-hardening.conf', '# CIS 3.3.7\n\nnet.ipv4.conf.all.rp_filter = 1\n');
     expect(findPersisted([ALL], root)).toEqual([
-      { file: '/etc/sysctl.d/50-hardening.conf', line: 3, key: ALL, value: '1' },
+      { file: '/etc/sysctl.d/50-hardening.conf', line: 3, key: ALL, value: '1', by: 'sysctl' },
     ]);
   });
 
@@ -80,8 +80,7 @@ describe('the lines that will set a key again', () => {
     write('usr/lib/tuned/node/tuned.conf', '[main]\ninclude=base\n[sysctl]\nvm.swappiness=1\n');
     write('usr/lib/tuned/profiles/base/tuned.conf', `[main]\ninclude=node\n[sysctl]\n${ALL} = 1\n`);
     expect(findPersisted([ALL], root)).toEqual([
-      { file: '/usr/lib/tuned/profiles/base/tuned.conf', line: 4, key: ALL, value: '1' },
-      { file: '/etc/tuned/tuned-main.conf', line: 2, key: 'reapply_sysctl', value: '1' },
+      { file: '/usr/lib/tuned/profiles/base/tuned.conf', line: 4, key: ALL, value: '1', by: 'tuned' },
     ]);
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { NETNS, World } from '../../fixtures/world.js';
+import { BY_CILIUM_HOST, NETNS, World } from '../../fixtures/world.js';
 
 const NODE = { lxcabcd: 0, lxcef01: 0, cilium_host: 0 };
 const TUNED = 'tuned (pid 812, /usr/sbin/tuned -l -P, parent systemd)';
@@ -104,9 +104,11 @@ describe('an incident', () => {
     world.pass(60_000);
     world.drop();
     world.tell();
-    expect(world.told).toMatchObject([{ cause: { kind: 'unknown' }, fix: [] }]);
+    expect(world.told).toMatchObject([
+      { cause: { kind: 'unknown' }, fix: ['sysctl -w net.ipv4.conf.all.rp_filter=0'] },
+    ]);
     expect(world.told[0]?.summary).toBe(
-      '00:01:10 UTC: net.ipv4.conf.all.rp_filter was 1 already before 00:00:10, when it was first read: who set it is not known; since 00:01:10 lxcabcd lost 1 packet from 10.244.3.136.',
+      '00:01:10 UTC: net.ipv4.conf.all.rp_filter was 1 already before 00:00:10, when it was first read: who set it is not known; since 00:01:10 lxcabcd lost 1 packet from 10.244.3.136; end it with: sysctl -w net.ipv4.conf.all.rp_filter=0.',
     );
   });
 
@@ -216,8 +218,7 @@ describe('the culprit', () => {
       { cause: { change: { device: 'all' }, also: [{ device: 'lxcabcd', writer: { comm: 'hardening' } }] } },
     ]);
     expect(world.told[0]?.fix).toEqual([
-      'sysctl -w net.ipv4.conf.all.rp_filter=0',
-      'sysctl -w net.ipv4.conf.lxcabcd.rp_filter=0',
+      'sysctl -w net.ipv4.conf.lxcabcd.rp_filter=0 net.ipv4.conf.all.rp_filter=0',
     ]);
     expect(world.told[0]?.summary).toContain('within a second of it hardening (pid 6,');
   });
@@ -278,7 +279,15 @@ describe('the culprit', () => {
     const world = known();
     world.write('all', '1', { setting: 'src_valid_mark', comm: 'wg-quick' });
     world.settle();
-    world.drop({ reason: 'IP_LOCAL_SOURCE' });
+    world.drop({
+      reason: 'IP_LOCAL_SOURCE',
+      ailment: {
+        verdict: 'local_source',
+        srcValidMark: { all: true, device: false },
+        route: LOCAL,
+        routeWithoutMark: BY_CILIUM_HOST,
+      },
+    });
     world.tell();
     expect(world.told[0]?.cause.change).toMatchObject({
       setting: 'src_valid_mark',
@@ -321,6 +330,7 @@ describe('the culprit', () => {
   });
 });
 
+const LOCAL = { ...BY_CILIUM_HOST, type: 'local', table: 2004, prefix: '0.0.0.0/0' } as const;
 const MODE = {
   all: 0,
   device: 0,
