@@ -25,18 +25,24 @@ export function findRemedy(ailments: readonly Ailment[], back: Assignment | unde
   return { settings, isSetBack: false };
 }
 
-/** One after the other gets what it still needs. Undefined where the settings of some refuse others. */
+/**
+ * One after the other gets what it still needs, and again what another one's settings took from it. Undefined where that
+ * comes to no end.
+ */
 function cureAll(ailments: readonly Ailment[], first: readonly Assignment[]): Assignment[] | undefined {
-  const settings = [...first];
-  for (const ailment of ailments) {
-    const rest = afterwards(ailment, settings);
+  const settings = new Map<string, Assignment>();
+  const set = (one: Assignment) => settings.set(`${one.scope}/${one.setting}`, one);
+  first.forEach(set);
+  for (const ailment of Array.from({ length: MAX_ROUNDS }, () => ailments).flat()) {
+    const rest = afterwards(ailment, settings.values());
     if (isCured(rest)) continue;
     const [cure] = curesOf(rest);
     if (cure === undefined) return undefined;
-    settings.push(...cure);
-    if (settings.length > MAX_SETTINGS) return settings;
+    cure.forEach(set);
+    if (settings.size > MAX_SETTINGS) break;
   }
-  return areCured(ailments, settings) ? settings : undefined;
+  const found = [...settings.values()];
+  return found.length > MAX_SETTINGS || areCured(ailments, found) ? found : undefined;
 }
 
 function areCured(ailments: readonly Ailment[], settings: readonly Assignment[]): boolean {
@@ -49,3 +55,4 @@ function none(unknown: string): Remedy {
 
 /** A command line that a person would still paste. */
 const MAX_SETTINGS = 64;
+const MAX_ROUNDS = 4;
