@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { IncidentEvent, SysctlChangeEvent, TraceEvent } from '../../src/events.js';
@@ -6,6 +7,7 @@ import type { LabPacket } from '../../src/lab/packet.js';
 import { run } from '../../src/lab/process.js';
 import { send } from '../../src/lab/sender.js';
 import { ADDRESS } from '../../src/lab/topology.js';
+import { temporaryDirectory } from '../fixtures/directory.js';
 import { type Program, startTrace, stopOf } from '../process/support/program.js';
 import { dropsOf, inLab, runTrace, useLab, withLab } from './support/lab.js';
 
@@ -168,16 +170,39 @@ describe('an incident', () => {
     expect(new Set(dropsOf(events).map(({ incident }) => incident))).toEqual(new Set([opened.id]));
   });
 
-  it('that began before the tracer has no culprit, and says so', async () => {
+  it('that began before the tracer has no culprit, says so, and has the fix that ends its drops', async () => {
     await lab.inside('node', `echo 1 > ${FILE}`);
-    const { events } = await runTrace(inLab(lab, ['node']), () => send(lab, UDP, { count: 3 }));
-    await lab.inside('node', `echo 0 > ${FILE}`);
-    const [incident] = incidentsIn(events);
-    expect(incident?.cause.kind).toBe('unknown');
-    expect(incident?.cause.why).toMatch(
+    const incident = await traceUntil(lab, async (program) => {
+      await send(lab, UDP, { count: 3 });
+      const incident = await incidentWhen(program, () => true);
+      for (const command of incident.fix) await run('sh', ['-c', command]);
+      await send(lab, UDP, { count: 3 });
+      const closed = await incidentWhen(program, ({ state }) => state === 'closed');
+      expect(closed.closed_by?.change?.writer?.comm).toBe('sysctl');
+      expect(closed.drops).toBe(3);
+      return incident;
+    });
+    expect(incident.cause.kind).toBe('unknown');
+    expect(incident.cause.why).toMatch(
       /^net\.ipv4\.conf\.all\.rp_filter was 1 already before .* who set it is not known$/,
     );
-    expect(incident?.fix).toEqual([]);
+    expect(incident.fix).toEqual([`ip netns exec ${lab.netns('node')} sysctl -w ${ALL}=0`]);
+    expect(incident.summary).toContain('; end it with: ip netns exec ');
+  });
+
+  it('names the line of the file that the writer read', async () => {
+    const file = join(temporaryDirectory(), 'hardening.conf');
+    writeFileSync(file, `# CIS 3.3.7\n\n${ALL} = 1\n`);
+    const incident = await traceUntil(lab, async (program) => {
+      await lab.inside('node', `sysctl -q -p ${file}`);
+      await send(lab, UDP, { count: 3 });
+      return await incidentWhen(program, () => true);
+    });
+    await lab.inside('node', `echo 0 > ${FILE}`);
+    expect(incident.persisted).toEqual([
+      { file, line: 3, key: ALL, value: '1', by: 'sysctl', at_boot: false, read_by_writer: true },
+    ]);
+    expect(incident.summary).toMatch(/hardening\.conf:3 will set it again whenever it is read\.$/);
   });
 
   it('of a device that came later has the one who changed all for its culprit', async () => {
@@ -208,7 +233,7 @@ describe('an incident', () => {
       change: { device: 'all', writer: { comm: 'sysctl' } },
       also: [{ device: 'lxcabcd', writer: { comm: 'sh' } }],
     });
-    expect(incident.fix).toHaveLength(2);
+    expect(incident.fix).toEqual([expect.stringMatching(/lxcabcd\.rp_filter=0 .*all\.rp_filter=0$/)]);
   });
 
   it('is a banner above the drops in the table', async () => {
