@@ -22,6 +22,21 @@ const port = uint16;
 const netns = uint32.describe('Network namespace: inode number, as in /proc/PID/ns/net');
 const kernelAddress = z.string().regex(/^0x[0-9a-f]{16}$/);
 
+export const POD_SOURCES = ['cilium', 'cilium_state', 'cri', 'kubernetes', 'kernel'] as const;
+const podSource = z.enum(POD_SOURCES).describe('Who knows it: docs/attribution.md');
+const podSourceState = z.strictObject({
+  name: podSource,
+  state: z
+    .enum(['off', 'absent', 'connecting', 'ok', 'stale', 'failed'])
+    .describe(
+      'off: switched off; absent: not on this node; connecting: not asked yet; stale: it stopped answering; failed: it never answered',
+    ),
+  at: z.string().optional().describe('A socket, a folder, a server'),
+  why: z.string().optional(),
+  age_ms: z.number().nonnegative().optional().describe('Since its last usable answer'),
+  pods: count.optional().describe('Pods that it tells of'),
+});
+
 export const startEvent = z.strictObject({
   v: version,
   kind: z.literal('start'),
@@ -54,6 +69,7 @@ export const startEvent = z.strictObject({
       expression: z.string().optional(),
     })
     .describe('Drops that do not match all of these are counted but make no event'),
+  sources: z.array(podSourceState).describe('Where pods are known from'),
   degraded: z
     .array(z.strictObject({ feature: z.string(), why: z.string() }))
     .describe('What this kernel or these privileges do not give'),
@@ -139,6 +155,54 @@ export const device = z.strictObject({
   peer_ifindex: uint32.optional().describe('The other end of a veth pair'),
   peer_netns: netns.optional(),
   peer_name: z.string().optional(),
+});
+
+const podName = {
+  namespace: z.string().optional(),
+  name: z.string().optional(),
+  uid: z.string().optional(),
+};
+export const workload = z.strictObject({ kind: z.string(), name: z.string() });
+
+export const pod = z.strictObject({
+  ...podName,
+  ip: z.string().optional().describe('Its address in this packet, else its first one of this family'),
+  workload: workload.optional().describe('What it belongs to: Deployment, StatefulSet, DaemonSet, Job, ...'),
+  container: z.string().optional().describe('Where it has only one'),
+  labels: z.record(z.string(), z.string()).optional().describe('With --labels'),
+  direction: z.enum(['from_pod', 'to_pod']).optional().describe('Absent where addresses are not known'),
+  source: podSource,
+  conflict: z
+    .strictObject({
+      kind: z.enum(['address', 'device']),
+      ...podName,
+      device: z.string().optional(),
+      source: podSource.optional(),
+    })
+    .optional()
+    .describe(
+      'The packet says something else: a forged or an old address. address: its source is that of another pod; device: it came in on a device that is not the pod’s',
+    ),
+});
+
+export const peer = z.strictObject({
+  ip: z.string(),
+  kind: z
+    .enum(['pod', 'service', 'node', 'cilium_host', 'external'])
+    .describe('cilium_host: Cilium’s own address on a node; external: not in the cluster'),
+  namespace: z.string().optional(),
+  name: z.string().optional(),
+  workload: workload.optional(),
+});
+
+export const cilium = z.strictObject({
+  endpoint_id: uint32.optional(),
+  identity: uint32.optional(),
+  host_device: z
+    .strictObject({ name: z.string(), ifindex: uint32.optional(), ip: z.string().optional() })
+    .optional()
+    .describe('Cilium’s own device on this node, through which the route to its pods goes'),
+  routing_mode: z.string().optional().describe('tunnel or native'),
 });
 
 export const rpfMode = z.strictObject({
@@ -248,6 +312,10 @@ export const dropEvent = z.strictObject({
   packet: packet.optional(),
   packet_unknown: z.string().optional(),
   device,
+  pod: pod.optional().describe('The pod that lost the packet'),
+  pod_unknown: z.string().optional().describe('Why there is no pod, where the packet is one’s'),
+  peer: peer.optional().describe('The other end, where it is known'),
+  cilium: cilium.optional(),
   rpf: rpf.optional().describe('The check of sources, for IPv4 on a device with IPv4'),
   incident: z.string().optional().describe('The incident that this drop belongs to'),
   current_task: z
@@ -458,6 +526,7 @@ export const stopEvent = z.strictObject({
       }),
     )
     .describe('Every namespace with reverse-path drops'),
+  sources: z.array(podSourceState).describe('Where pods were known from, at the end'),
 });
 
 export const event = z.discriminatedUnion('kind', [
@@ -479,6 +548,9 @@ export type LostEvent = z.infer<typeof lostEvent>;
 export type StopEvent = z.infer<typeof stopEvent>;
 export type TraceEvent = z.infer<typeof event>;
 export type Packet = z.infer<typeof packet>;
+export type PodMember = z.infer<typeof pod>;
+export type Peer = z.infer<typeof peer>;
+export type Cilium = z.infer<typeof cilium>;
 export type Device = z.infer<typeof device>;
 export type DeviceRole = (typeof DEVICE_ROLES)[number];
 export type VerdictName = (typeof VERDICTS)[number];

@@ -4,7 +4,7 @@
  *   capture/    ring buffer -> batches of records          nothing is lost here: a batch that is out holds the ring
  *   record/     bytes -> typed records, packets, times     what cannot be read is counted as malformed
  *   names/      numbers -> reasons and symbols of this kernel
- *   attribute/  record -> device and its role
+ *   attribute/  record -> device and its role, pod and the other end
  *   settings/   record -> who changed which setting, and what that did
  *   explain/    record -> why the source was refused, the route back to it, what ends that
  *   incident/   drops and changes -> incidents
@@ -13,8 +13,10 @@
  * What follows from a flow alone is worked out once and remembered with it; of each further drop only time, count and
  * address are looked at.
  */
-import { attributeDevice } from './attribute/device.js';
+import { attributeDevice, isCurrentDevice, type Surroundings } from './attribute/device.js';
 import { LinkMap } from './attribute/links.js';
+import { Grounds } from './attribute/pods/attribution.js';
+import { Pods, type PodsOptions } from './attribute/pods/pods.js';
 import { type Batch, Capture } from './capture/capture.js';
 import type { TracerError } from './errors.js';
 import type { IncidentEvent, LostEvent } from './events.js';
@@ -24,7 +26,7 @@ import { Correlation } from './incident/correlation.js';
 import type { Incident } from './incident/incident.js';
 import { Incidents } from './incident/incidents.js';
 import { Locations } from './names/locations.js';
-import { ReasonNames } from './names/reasons.js';
+import { REFUSED_SOURCE, ReasonNames } from './names/reasons.js';
 import type { NativeAddon, NativeConfig } from './native.js';
 import { Clock, monotonicNs } from './record/clock.js';
 import { BatchReader, type BatchView, type DropReader, END_OF_BATCH, viewOf } from './record/decode.js';
@@ -44,6 +46,8 @@ export interface PipelineOptions {
   readonly witness?: boolean | undefined;
   /** Known already when drops are filtered by reason. */
   readonly reasons?: ReasonNames | undefined;
+  /** Who knows pods; nobody when left out. */
+  readonly pods?: PodsOptions | undefined;
   /** Drop events to emit; those that come later are counted as discarded. */
   readonly limit?: number | undefined;
   /** The limit is reached. */
@@ -67,8 +71,9 @@ export class Pipeline {
   readonly #views: BatchView[];
   readonly #reader = new BatchReader();
   readonly #links = new LinkMap();
+  readonly pods: Pods;
   readonly #locations: Locations;
-  readonly #contexts: PartCache<Context>;
+  readonly #contexts: PartCache<MutableContext>;
   readonly #flows: PartCache<MutableFlow>;
   readonly #explainer: Explainer;
   /** Milliseconds of performance.now() when the batch was opened. */
@@ -85,6 +90,7 @@ export class Pipeline {
     this.#options = options;
     this.#reasons = options.reasons;
     this.capture = new Capture(addon, options.config);
+    this.pods = new Pods(options.pods);
     this.#views = this.capture.buffers.map(viewOf);
     this.#locations = new Locations((address) => this.capture.symbol(address));
     this.#explainer = new Explainer({
@@ -202,6 +208,8 @@ export class Pipeline {
     const flow = this.#flows.find(drop);
     if (flow.staleAtMs <= this.#batchMs) Object.assign(flow, this.#explainer.explain(drop, flow.context));
     flow.drops += drop.count;
+    if (flow.linkEpoch !== this.#links.epoch) this.#followLinks(flow, drop);
+    if (flow.podEpoch !== this.pods.epoch) this.#attribute(flow, drop);
     if (flow.epoch !== this.#correlation.epoch) this.#join(flow, drop);
     if (flow.incident) this.#countIn(flow.incident, drop);
     this.sink.drop(drop, flow);
@@ -213,13 +221,27 @@ export class Pipeline {
   #takeOther(kind: number): void {
     if (kind === RECORD_KIND.RECORD_LOST) this.sink.event(this.#lostEvent());
     else if (kind === RECORD_KIND.RECORD_SYSCTL) this.#correlation.takeWrite(this.#reader.sysctl);
-    else if (this.#links.learn(this.#reader.link)) this.#forget();
+    else this.#links.learn(this.#reader.link);
   }
 
-  /** What was worked out with the devices as they were before is worked out again. */
-  #forget(): void {
-    this.#contexts.clear();
-    this.#flows.clear();
+  /** Pods come and go all the time, and their devices with them: only what became another one is worked out again. */
+  #followLinks(flow: MutableFlow, drop: DropReader): void {
+    const { context } = flow;
+    flow.linkEpoch = this.#links.epoch;
+    if (context.linkEpoch === flow.linkEpoch) return;
+    context.linkEpoch = flow.linkEpoch;
+    if (!isCurrentDevice(context.device, this.#surroundings))
+      context.device = attributeDevice(drop, this.#surroundings);
+  }
+
+  /** Whose drops they are. What is learned later comes into later events. */
+  #attribute(flow: MutableFlow, drop: DropReader): void {
+    const { grounds, context } = flow;
+    if (flow.podEpoch < 0 || !this.pods.isCurrent(grounds)) {
+      const timeMs = this.clock.millis(drop.timeLow, drop.timeHigh);
+      flow.attribution = this.pods.attribute(drop, context, timeMs, grounds);
+    }
+    flow.podEpoch = grounds.isLasting ? this.pods.epoch : -1;
   }
 
   #startFlow(drop: DropReader, id: number, old: MutableFlow | undefined): MutableFlow {
@@ -228,10 +250,13 @@ export class Pipeline {
       ...this.#explainer.explain(drop, context),
       context,
       drops: 0,
+      attribution: NOBODY,
       incident: undefined,
       epoch: -1,
+      linkEpoch: -1,
+      podEpoch: -1,
     };
-    return old === undefined ? { id, ...fresh } : Object.assign(old, fresh);
+    return old === undefined ? { id, grounds: new Grounds(), ...fresh } : Object.assign(old, fresh);
   }
 
   /** Finds out which incident the drops of a flow belong to, if any. */
@@ -292,15 +317,22 @@ export class Pipeline {
     });
   }
 
+  get #surroundings(): Surroundings {
+    return { ownNetns: this.#options.ownNetns, links: this.#links };
+  }
+
   /** The stages between the record and the sinks. */
-  #describeContext(drop: DropReader, id: number): Context {
+  #describeContext(drop: DropReader, id: number): MutableContext {
+    const reason = this.#nameReason(drop);
     return {
       id,
       aggregate: aggregateOf(drop),
-      ...this.#nameReason(drop),
+      ...reason,
       location: this.#locations.name(drop.location),
-      device: attributeDevice(drop, { ownNetns: this.#options.ownNetns, links: this.#links }),
+      device: attributeDevice(drop, this.#surroundings),
       mode: explainMode(drop),
+      isRefusedSource: REFUSED_SOURCE.includes(reason.reason ?? ''),
+      linkEpoch: this.#links.epoch,
     };
   }
 
@@ -340,9 +372,22 @@ export class Pipeline {
   }
 }
 
-type MutableFlow = { -readonly [member in keyof (Flow & Explanation)]: (Flow & Explanation)[member] } & {
+type Mutable<T> = { -readonly [member in keyof T]: T[member] };
+
+type MutableFlow = Mutable<Omit<Flow, 'context'> & Explanation> & {
+  context: MutableContext;
   /** What the correlation's was when the incident of the flow was asked for. */
   epoch: number;
+  /** What that of the devices was when the context was looked at. */
+  linkEpoch: number;
+  /** What that of the pods was when the answer was known to be right; below 0: to be asked for. */
+  podEpoch: number;
+  readonly grounds: Grounds;
+};
+
+type MutableContext = Mutable<Context> & {
+  readonly isRefusedSource: boolean;
+  linkEpoch: number;
 };
 
 function wholeNs(low: number, high: number): bigint {
@@ -354,6 +399,7 @@ function aggregateOf(drop: DropReader): Context['aggregate'] {
   return drop.flags & FLAGS.COARSE ? 'device' : 'flow';
 }
 
+const NOBODY: Flow['attribution'] = {};
 const MAX_CONTEXTS = 1024;
 const MAX_BASELINES = 16;
 /** The core's own default, native/core/rpf_core.h. */

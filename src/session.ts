@@ -54,6 +54,7 @@ export class Session {
   announce(): StartEvent {
     const { capture, sink } = this.pipeline;
     this.pipeline.lookAtSettings();
+    this.pipeline.pods.start();
     const event = this.#startEvent(capture.stats());
     sink.event(event);
     sink.flush();
@@ -72,7 +73,7 @@ export class Session {
     this.pipeline.abandon();
     if (this.#stopNs === 0n) this.#detach().catch(() => undefined);
     this.#final ??= this.#stopEvent(cause);
-    await capture.close();
+    await Promise.all([capture.close(), this.pipeline.pods.stop()]);
     return this.#final;
   }
 
@@ -90,7 +91,7 @@ export class Session {
       await sink.end();
       return this.#final;
     } finally {
-      await capture.close();
+      await Promise.all([capture.close(), this.pipeline.pods.stop()]);
     }
   }
 
@@ -129,6 +130,7 @@ export class Session {
           : [{ name: 'tp_btf/fib_table_lookup', on_demand: true as const }]),
       ],
       filters,
+      sources: this.pipeline.pods.states,
       degraded: this.#degraded(stats),
     };
   }
@@ -164,6 +166,7 @@ export class Session {
   #stopEvent(cause: StopCause): StopEvent {
     const { capture, counts, malformed, reasons, clock } = this.pipeline;
     this.pipeline.settle();
+    const { states } = this.pipeline.pods;
     return {
       v: 1,
       kind: 'stop',
@@ -180,6 +183,7 @@ export class Session {
         ...counts,
         malformed,
       }),
+      sources: states,
     };
   }
 }

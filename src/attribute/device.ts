@@ -37,6 +37,14 @@ export function attributeDevice(drop: DropReader, surroundings: Surroundings): D
   };
 }
 
+/** Whether what has become of a device is still what is said of it. */
+export function isCurrentDevice(device: Device, surroundings: Surroundings): boolean {
+  const { name, ifindex, netns, master, current_name } = device;
+  if (name === undefined || ifindex === undefined) return true;
+  const now = surroundingsOf(ifindex, name, netns, surroundings);
+  return now.master === master && now.current_name === current_name;
+}
+
 function surroundingsOf(
   ifindex: number,
   name: string,

@@ -8,23 +8,28 @@ export interface Link {
 
 /** The devices of the tracer's own network namespace, kept current by link records. Bounded by what the kernel has. */
 export class LinkMap {
+  /** Another number when anything that attribution uses has changed. */
+  epoch = 0;
   readonly #links = new Map<number, Link>();
 
-  /** Returns whether anything that attribution uses has changed. */
-  learn(record: LinkReader): boolean {
+  learn(record: LinkReader): void {
     const { ifindex } = record;
-    if (record.gone) return ifindex === ALL ? this.#forgetAll() : this.#links.delete(ifindex);
+    if (record.gone) {
+      this.#forget(ifindex);
+      return;
+    }
     const link = { name: record.name, masterIfindex: record.masterIfindex };
     const known = this.#links.get(ifindex);
-    if (known?.name === link.name && known.masterIfindex === link.masterIfindex) return false;
+    if (known?.name === link.name && known.masterIfindex === link.masterIfindex) return;
     this.#links.set(ifindex, link);
-    return true;
+    this.epoch++;
   }
 
-  /** Netlink had to drop messages: the devices that are left are told anew. */
-  #forgetAll(): boolean {
-    this.#links.clear();
-    return true;
+  #forget(ifindex: number): void {
+    // Netlink had to drop messages: the devices that are left are told anew.
+    if (ifindex === ALL) this.#links.clear();
+    else if (!this.#links.delete(ifindex)) return;
+    this.epoch++;
   }
 
   get(ifindex: number): Link | undefined {

@@ -21,6 +21,16 @@ function ownerOf({ name, kind }: DeviceTraits): DeviceRole | undefined {
   return OWNERS.find((owner) => owner.kinds.includes(kind) && owner.name.test(name))?.role;
 }
 
+/** Roles that a container network gives to a pod's device in the host. */
+export const POD_ROLES: ReadonlySet<DeviceRole> = new Set([
+  'cilium_lxc',
+  'calico',
+  'eni',
+  'azure',
+  'gke',
+  'oke',
+]);
+
 interface Owner {
   readonly role: DeviceRole;
   readonly name: RegExp;

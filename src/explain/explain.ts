@@ -1,3 +1,4 @@
+import { POD_ROLES } from '../attribute/roles.js';
 import type { Device, Rpf, RpfMode, Writer } from '../events.js';
 import type { NativeAddon } from '../native.js';
 import type { DropReader } from '../record/decode.js';
@@ -318,14 +319,6 @@ class Remembered<K, V> {
   }
 }
 
-const POD_ROLES: ReadonlySet<Device['role']> = new Set([
-  'cilium_lxc',
-  'calico',
-  'eni',
-  'azure',
-  'gke',
-  'oke',
-]);
 const NOT_LOOKED_UP: ReverseRoute = { kind: 'unknown', why: 'not looked up' };
 const SOURCE_UNKNOWN: ReverseRoute = { kind: 'unknown', why: 'the event does not tell the source' };
 /** Flows a second that are looked at one by one: more than an incident on a node has, far fewer than a flood. */

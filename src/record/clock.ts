@@ -48,6 +48,12 @@ export class Clock {
     }
   }
 
+  /** Milliseconds since 1970. */
+  millis(low: number, high: number): number {
+    this.stamp(low, high);
+    return this.#second * 1000 + this.nanos / 1e6;
+  }
+
   /** RFC 3339 with nanoseconds. */
   format(low: number, high: number): string {
     this.stamp(low, high);

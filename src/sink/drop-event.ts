@@ -20,6 +20,7 @@ export function dropEvent(drop: DropReader, flow: Flow, clock: Clock, node: stri
     skb: aggregate ? undefined : formatAddress(drop.skbLow, drop.skbHigh),
     ...packetMembers(drop),
     ...deviceMembers(context),
+    ...podMembers(flow),
     ...rpfMembers(flow),
     incident: flow.incident?.id,
     current_task: aggregate ? undefined : currentTask(drop),
@@ -45,6 +46,13 @@ export function packetMembers(drop: DropReader): Pick<DropEvent, 'packet' | 'pac
 /** The members behind the packet that all flows of a context share. */
 export function deviceMembers({ device }: Context): Pick<DropEvent, 'device'> {
   return { device };
+}
+
+/** Whose drop it is. */
+export function podMembers({
+  attribution: { pod, pod_unknown, peer, cilium },
+}: Flow): Pick<DropEvent, 'pod' | 'pod_unknown' | 'peer' | 'cilium'> {
+  return { pod, pod_unknown, peer, cilium };
 }
 
 export function rpfMembers({ rpf }: Flow): Pick<DropEvent, 'rpf'> {

@@ -1,4 +1,4 @@
-import type { Rpf, TraceEvent } from '../events.js';
+import type { Device, PodMember, Rpf, TraceEvent } from '../events.js';
 import type { Clock } from '../record/clock.js';
 import type { DropReader } from '../record/decode.js';
 import { PartCache, TASK_PART } from '../record/part-cache.js';
@@ -9,6 +9,7 @@ import {
   packetBytes,
   packetMembers,
   placeMembers,
+  podMembers,
   rpfMembers,
 } from './drop-event.js';
 import type { Output } from './output.js';
@@ -31,6 +32,7 @@ interface Line extends Piece {
   /** The line is another flow's when this is not the sink's. */
   generation: number;
   incident: Flow['incident'];
+  attribution: Flow['attribution'];
 }
 
 /** What all lines of a context share, as text and as offsets. */
@@ -42,6 +44,7 @@ interface Frame {
   readonly countAt: number;
   /** The digits of skb; 0 in an aggregate, which has none. */
   readonly skbAt: number;
+  readonly device: Device;
 }
 
 /**
@@ -57,6 +60,7 @@ export class NdjsonSink implements Sink {
   readonly #lines: Line[] = [];
   #generation = 0;
   readonly #rpfTexts = new WeakMap<Rpf, string>();
+  readonly #podTexts = new WeakMap<PodMember, string>();
   readonly #tasks: PartCache<Piece>;
 
   /** The output must have been opened with PREPARED_BYTES. */
@@ -82,7 +86,11 @@ export class NdjsonSink implements Sink {
   drop(drop: DropReader, flow: Flow): void {
     const known = this.#lines[flow.id];
     const isCurrent =
-      known?.generation === this.#generation && known.rpf === flow.rpf && known.incident === flow.incident;
+      known?.generation === this.#generation &&
+      known.rpf === flow.rpf &&
+      known.incident === flow.incident &&
+      known.attribution === flow.attribution &&
+      known.frame.device === flow.context.device;
     const line = isCurrent ? known : this.#prepareLine(drop, flow);
     if (line) this.#copy(line, drop);
     else this.event(dropEvent(drop, flow, this.#clock, this.#node));
@@ -141,21 +149,32 @@ export class NdjsonSink implements Sink {
 
   /** Undefined for a line that is too long to be prepared. */
   #prepareLine(drop: DropReader, flow: Flow): Line | undefined {
-    const { context, id, rpf, incident } = flow;
-    const frame = this.#frames[context.id] ?? this.#prepareFrame(context);
+    const { context, id, rpf, incident, attribution } = flow;
+    const frame = this.#frameOf(context);
     const suffix = incident === undefined ? '' : `,"incident":"${incident.id}"`;
-    const text = frame.head + members(packetMembers(drop)) + frame.tail + this.#rpfText(flow) + suffix;
+    const packet = members(packetMembers(drop));
+    const text = frame.head + packet + frame.tail + this.#podText(flow) + this.#rpfText(flow) + suffix;
     const length = Buffer.byteLength(text);
     if (length > LINE_BYTES) return undefined;
     const at = id * LINE_BYTES;
     this.#output.bytes.write(text, at);
-    const line = this.#lines[id] ?? { at, length, frame, second: -1, rpf, generation: -1, incident };
+    const line = this.#lines[id] ?? {
+      at,
+      length,
+      frame,
+      second: -1,
+      rpf,
+      generation: -1,
+      incident,
+      attribution,
+    };
     line.length = length;
     line.frame = frame;
     line.rpf = rpf;
     line.second = -1;
     line.generation = this.#generation;
     line.incident = incident;
+    line.attribution = attribution;
     this.#lines[id] = line;
     return line;
   }
@@ -170,7 +189,25 @@ export class NdjsonSink implements Sink {
     return text;
   }
 
-  #prepareFrame(context: Context): Frame {
+  #podText(flow: Flow): string {
+    const { pod, ...rest } = podMembers(flow);
+    const others = members(rest);
+    return this.#podMemberText(pod) + (others === '' ? '' : `,${others}`);
+  }
+
+  /** Flows of one pod share it. */
+  #podMemberText(pod: PodMember | undefined): string {
+    if (pod === undefined) return '';
+    const known = this.#podTexts.get(pod);
+    if (known !== undefined) return known;
+    const text = `,${members({ pod })}`;
+    this.#podTexts.set(pod, text);
+    return text;
+  }
+
+  #frameOf(context: Context): Frame {
+    const known = this.#frames[context.id];
+    if (known?.device === context.device) return known;
     const frame = makeFrame(context, this.#node);
     this.#frames[context.id] = frame;
     return frame;
@@ -192,6 +229,7 @@ function makeFrame(context: Context, node: string): Frame {
     head,
     tail: `,${members(deviceMembers(context))}`,
     countAt: Buffer.byteLength(beforeCount),
+    device: context.device,
     skbAt: isAggregate ? 0 : Buffer.byteLength(head) - '",'.length - ANY_ADDRESS.length,
   };
 }

@@ -1,3 +1,4 @@
+import type { Attribution } from '../attribute/pods/attribution.js';
 import type { Device, DropEvent, Rpf, RpfMode, TraceEvent } from '../events.js';
 import type { Incident } from '../incident/incident.js';
 import type { DropReader } from '../record/decode.js';
@@ -10,6 +11,7 @@ export interface Context {
   readonly reason: string | undefined;
   readonly reason_unknown: string | undefined;
   readonly location: string;
+  /** Another object when something else has to be said. */
   readonly device: Device;
   readonly mode: RpfMode | undefined;
 }
@@ -24,6 +26,8 @@ export interface Flow {
   readonly context: Context;
   /** Another object when something else has to be said. */
   readonly rpf: Rpf | undefined;
+  /** Another object when something else has to be said. */
+  readonly attribution: Attribution;
   /** Drops that went to the sinks. */
   readonly drops: number;
   /** May become another one while the flow lives. */

@@ -5,6 +5,7 @@ import type {
   IncidentEvent,
   LostEvent,
   Packet,
+  PodMember,
   Rpf,
   RpfMode,
   SysctlChangeEvent,
@@ -285,11 +286,11 @@ const COLUMNS: readonly Column[] = [
   },
   {
     title: 'SOURCE -> DESTINATION',
-    text: (event) => endpointsText(event.packet),
+    text: endsText,
     style: () => 'plain',
     min: 36,
-    max: 92,
-    short: (event, width) => shortEndpoints(event.packet, width),
+    max: 120,
+    short: shortEnds,
     shortMax: 24,
     importance: 8,
   },
@@ -352,6 +353,49 @@ function endpointsText(packet: Packet | undefined): string {
   return `${formatEndpoint(packet.src, packet.src_port)} -> ${formatEndpoint(packet.dst, packet.dst_port)}`;
 }
 
+/** "qfusion-admin/mssql-0 (lxcabcd, via cilium_host) -> 10.96.0.1:443 (default/kubernetes)": a pod instead of its address. */
+function endsText(event: DropEvent): string {
+  const { pod, peer, packet } = event;
+  if (pod === undefined || packet?.src === undefined || packet.dst === undefined)
+    return endpointsText(packet);
+  const own = `${podName(pod)} (${[event.device.name, via(event)].filter(Boolean).join(', ')})${doubt(pod)}`;
+  const known = peer?.name === undefined ? '' : ` (${pathOf(peer)})`;
+  return pod.direction === 'to_pod'
+    ? `${formatEndpoint(packet.src, packet.src_port)}${known} -> ${own}`
+    : `${own} -> ${formatEndpoint(packet.dst, packet.dst_port)}${known}`;
+}
+
+function shortEnds(event: DropEvent, width: number): string {
+  const { pod, packet } = event;
+  if (pod === undefined || packet?.src === undefined || packet.dst === undefined)
+    return shortEndpoints(packet, width);
+  const isToPod = pod.direction === 'to_pod';
+  const other = isToPod ? packet.src : packet.dst;
+  const whole = podName(pod);
+  // The namespace goes before anything of the name does.
+  const own = whole.length + ' -> '.length + other.length <= width ? whole : (pod.name ?? whole);
+  return isToPod ? shortPair(other, own, width) : shortPair(own, other, width);
+}
+
+/** The device that the way back to the pod goes by, where that is not the one that the packet was on. */
+function via({ device, rpf, cilium }: DropEvent): string | undefined {
+  const other = rpf?.reverse_route?.device ?? cilium?.host_device?.name;
+  return other === undefined || other === device.name ? undefined : `via ${other}`;
+}
+
+function doubt({ conflict }: PodMember): string {
+  if (conflict === undefined) return '';
+  return conflict.kind === 'device' ? ' (forged source?)' : ` (source of ${podName(conflict)}?)`;
+}
+
+function podName(pod: Pick<PodMember, 'namespace' | 'name' | 'uid'>): string {
+  return pod.name === undefined ? `pod ${pod.uid ?? '?'}` : pathOf(pod);
+}
+
+function pathOf({ namespace, name }: { namespace?: string | undefined; name?: string | undefined }): string {
+  return namespace === undefined ? (name ?? '?') : `${namespace}/${name ?? '?'}`;
+}
+
 /** "1/0 unnum": all, device. */
 function shortMode(mode: RpfMode | undefined): string {
   if (mode === undefined) return '-';
@@ -361,9 +405,13 @@ function shortMode(mode: RpfMode | undefined): string {
 /** Without ports; of long addresses both ends. */
 function shortEndpoints(packet: Packet | undefined, width: number): string {
   if (packet?.src === undefined || packet.dst === undefined) return endpointsText(packet);
+  return shortPair(packet.src, packet.dst, width);
+}
+
+function shortPair(src: string, dst: string, width: number): string {
   const room = width - ' -> '.length;
-  const source = cutMiddle(packet.src, Math.max(room - packet.dst.length, Math.floor(room / 2)));
-  return `${source} -> ${cutMiddle(packet.dst, room - source.length)}`;
+  const source = cutMiddle(src, Math.max(room - dst.length, Math.floor(room / 2)));
+  return `${source} -> ${cutMiddle(dst, room - source.length)}`;
 }
 
 function protocolText(packet: Packet | undefined): string {

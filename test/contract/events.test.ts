@@ -7,6 +7,7 @@ import { FakeAddon } from '../fixtures/addon.js';
 import { makeDrop, makeLink, makeLost, makeSysctl } from '../fixtures/batch.js';
 import { temporaryDirectory } from '../fixtures/directory.js';
 import { traceLines } from '../fixtures/pipeline.js';
+import { FakeSource, mssql } from '../fixtures/source.js';
 import { NETNS, World } from '../fixtures/world.js';
 
 interface Schema {
@@ -85,7 +86,8 @@ function keysWritten(value: object, prefix = ''): string[] {
       const elements = member.filter((element) => typeof element === 'object');
       return [path, ...new Set(elements.flatMap((element) => keysWritten(element, `${path}[].`)))];
     }
-    return typeof member === 'object' && member !== null
+    // Keys of labels are people's own.
+    return typeof member === 'object' && member !== null && key !== 'labels'
       ? [path, ...keysWritten(member, `${path}.`)]
       : [path];
   });
@@ -128,6 +130,7 @@ async function everyEvent(): Promise<any[]> {
   return [
     ...(await traceAll(records, own)),
     ...(await refusals(own)),
+    ...(await podsAndPeers(own)),
     ...(await changes()),
     ...(await traceLines([], { cause: { why: 'error', error: 'x' }, addon: withoutReasons() })).events,
   ];
@@ -169,6 +172,35 @@ async function refusals(own: number): Promise<object[]> {
     makeDrop({ flags, src: [224, 0, 0, 1], netns: own, reason: 2 }),
   ];
   return (await traceLines(records, { addon, root: `${root}/` })).events;
+}
+
+/** Drops of pods with all that can be said of them. */
+async function podsAndPeers(own: number): Promise<object[]> {
+  const workload = { kind: 'StatefulSet', name: 'mssql' };
+  const source = new FakeSource(
+    'cri',
+    [
+      mssql({ uid: 'a', workload, labels: { app: 'mssql' }, containers: [{ id: 'c', name: 'mssql' }] }),
+      { key: 'b', namespace: 'x', name: 'b', uid: 'b', workload, interfaces: [{ ips: ['10.244.3.9'] }] },
+    ],
+    [{ key: 's', kind: 'service', ips: ['10.96.0.1'], namespace: 'default', name: 'kubernetes' }],
+  );
+  const records = [
+    makeDrop({ netns: own, dst: [10, 244, 3, 9] }),
+    makeDrop({ netns: own, src: [10, 244, 3, 9], dst: [10, 96, 0, 1] }),
+    makeDrop({ netns: own, ifindex: 2, device: 'eth0', deviceKind: '', src: [10, 244, 3, 136] }),
+    makeDrop({ netns: own, ifindex: 13, device: 'lxcother', src: [10, 244, 3, 7] }),
+  ];
+  source.state = { name: 'cri', state: 'connecting', at: '/run/x.sock', why: 'not yet', ageMs: 1, pods: 2 };
+  const start = source.start.bind(source);
+  source.start = (observer) => {
+    const { state } = source;
+    start(observer);
+    source.state = state;
+    const hostDevice = { name: 'cilium_host', ifindex: 7, ips: ['10.244.3.1'] };
+    observer.node({ hostDevice, routingMode: 'tunnel' });
+  };
+  return (await traceLines(records, { pods: { sources: [source], labels: true } })).events;
 }
 
 /** Writes and incidents of all kinds. */

@@ -100,8 +100,11 @@ function linksOf(fields: readonly LinkFields[]): LinkMap {
   return links;
 }
 
+/** Returns whether it learned something. */
 function learn(links: LinkMap, fields: LinkFields): boolean {
-  return links.learn(read(makeLink(fields)).link);
+  const { epoch } = links;
+  links.learn(read(makeLink(fields)).link);
+  return links.epoch !== epoch;
 }
 
 function read(record: Uint8Array): BatchReader {

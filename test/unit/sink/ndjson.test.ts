@@ -7,6 +7,7 @@ import { QueueSink } from '../../../src/sink/queue.js';
 import { FakeAddon } from '../../fixtures/addon.js';
 import { type DropFields, makeBatch, makeDrop, makeLost } from '../../fixtures/batch.js';
 import { traceLines } from '../../fixtures/pipeline.js';
+import { FakeSource, mssql } from '../../fixtures/source.js';
 
 const L4 = FLAGS.DEVICE | FLAGS.CONF | FLAGS.L3 | FLAGS.L4_PROTOCOL | FLAGS.L4;
 const AGGREGATE = L4 | FLAGS.AGGREGATE;
@@ -18,13 +19,16 @@ describe('NdjsonSink', () => {
       ...{ type: 1, table: 254, prefix: '10.244.3.0/24', gateway: '10.244.3.1' },
       ...{ device: 'cilium_host', ifindex: 4, hops: [4], hopCount: 1 },
     });
-    const { lines } = await traceLines([makeDrop({ netns: 7 })], { addon });
+    const pods = { sources: [new FakeSource('cilium', [mssql()])] };
+    const { lines } = await traceLines([makeDrop({ netns: 7 })], { addon, pods });
     expect(lines[1]).toBe(
       '{"v":1,"kind":"drop","time":"2026-11-18T11:06:45.000000123Z","node":"node-1","count":1,' +
         '"reason":"IP_RPFILTER","location":"ip_rcv_finish_core+0x25b","hook":"tp_btf/kfree_skb",' +
         '"skb":"0xffff888100001200","packet":{"family":"ipv4","protocol":"udp","src":"10.244.3.136",' +
         '"src_port":38112,"dst":"203.0.113.9","dst_port":53,"length":60,"ttl":64,"mark":0,"gso_segs":1},' +
         '"device":{"name":"lxcabcd","ifindex":12,"role":"cilium_lxc","kind":"veth","netns":7},' +
+        '"pod":{"namespace":"qfusion-admin","name":"mssql-0","ip":"10.244.3.136","direction":"from_pod","source":"cilium"},' +
+        '"peer":{"ip":"203.0.113.9","kind":"external"},"cilium":{"endpoint_id":1234,"identity":4711},' +
         '"rpf":{"verdict":"unnumbered_mismatch","mode":{"all":1,"device":0,"effective":1,"decided_by":"all","unnumbered":true,' +
         '"accept_local":false,"src_valid_mark":false,"route_localnet":false,"forwarding":false},' +
         '"reverse_route":{"device":"cilium_host","ifindex":4,"table":254,"prefix":"10.244.3.0/24",' +

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
+import type { PodsOptions } from '../../../src/attribute/pods/pods.js';
 import { FLAGS, LOST_WHERE } from '../../../src/record/layout.gen.js';
 import { Session } from '../../../src/session.js';
 import { Output } from '../../../src/sink/output.js';
@@ -9,6 +10,7 @@ import { type TableOptions, TableSink } from '../../../src/sink/table.js';
 import { FakeAddon } from '../../fixtures/addon.js';
 import { makeBatch, makeDrop, makeLost } from '../../fixtures/batch.js';
 import { temporaryDirectory } from '../../fixtures/directory.js';
+import { FakeSource, mssql } from '../../fixtures/source.js';
 
 const L4 = FLAGS.DEVICE | FLAGS.CONF | FLAGS.L3 | FLAGS.L4_PROTOCOL | FLAGS.L4;
 const V6_LONG = [0x20, 1, 0x0d, 0xb8, 0x12, 0x34, 0x56, 0x78, 0xab, 0xcd, 0xef, 1, 0x23, 0x45, 0x67, 0x89];
@@ -34,6 +36,46 @@ describe('TableSink', () => {
       '11:06:45.000      1  IP_RPFILTER  no_reverse_route  lxcabcd (cilium_lxc)  10.244.3.136:38112 -> 203.0.113.9:53  udp    all=1 dev=0 unnumbered  ip_rcv_finish_core+0x25b',
       '11:06:45.000      1  NO_SOCKET    -                 eth0 (physical)       10.244.3.136:38112 -> 203.0.113.9:53  tcp S  all=1 dev=0 unnumbered  ip_rcv_finish_core+0x25b',
       '11:06:45.000      1  IP_RPFILTER  -                 lxcabcd (cilium_lxc)  [fd00::1]:38112 -> [fd00::1]:53       udp    -                       ip_rcv_finish_core+0x25b',
+    ]);
+  });
+
+  test('names the pod instead of its address, its device and the way back, and who is at the other end', async () => {
+    const addon = new FakeAddon();
+    addon.routes.set('10.244.3.136', {
+      type: 1,
+      table: 254,
+      device: 'cilium_host',
+      ifindex: 7,
+      hops: [7],
+      hopCount: 1,
+    });
+    const peers = [
+      { key: 's', kind: 'service' as const, ips: ['10.96.0.1'], namespace: 'default', name: 'kubernetes' },
+    ];
+    const pods = { sources: [new FakeSource('cilium', [mssql()], peers)] };
+    const dst = [10, 96, 0, 1];
+    const records = [
+      makeDrop({ dst, dstPort: 443 }),
+      makeDrop({
+        device: 'eth0',
+        ifindex: 2,
+        reason: 3,
+        deviceKind: '',
+        src: dst,
+        srcPort: 443,
+        dst: [10, 244, 3, 136],
+      }),
+    ];
+    const ends = (lines: string[]) => lines.slice(1).map((line) => line.slice(lines[0]?.indexOf('SOURCE')));
+    expect(ends(await table(records, { addon, pods }))).toEqual([
+      expect.stringMatching(
+        /^qfusion-admin\/mssql-0 \(lxcabcd, via cilium_host\) -> 10.96.0.1:443 \(default\/kubernetes\) /,
+      ),
+      expect.stringMatching(/^10.96.0.1:443 \(default\/kubernetes\) -> qfusion-admin\/mssql-0 \(eth0\) /),
+    ]);
+    expect(ends(await table(records, { addon, pods, size: terminal(80) }))).toEqual([
+      expect.stringMatching(/^mssql-0 -> 10.96.0.1 /),
+      expect.stringMatching(/^10.96.0.1 -> mssql-0 /),
     ]);
   });
 
@@ -140,15 +182,16 @@ function terminal(columns: number): TableOptions['size'] {
 
 async function table(
   records: readonly Uint8Array[],
-  options: Partial<TableOptions> & { incidents?: boolean } = {},
+  options: Partial<TableOptions> & { incidents?: boolean; addon?: FakeAddon; pods?: PodsOptions } = {},
 ): Promise<string[]> {
-  const addon = new FakeAddon();
+  const { addon = new FakeAddon(), pods } = options;
   const file = join(temporaryDirectory(), 'table');
   const output = new Output({ file });
   const session = new Session(addon, {
     config: {},
     filters: {},
     node: 'node-1',
+    pods,
     makeSink: (clock) =>
       new TableSink(output, clock, 'node-1', { color: false, size: () => undefined, ...options }),
   });

@@ -1,0 +1,88 @@
+import type { PeerSighting, SourceName } from '../source.js';
+
+export type PeerFacts = Omit<PeerSighting, 'key'>;
+
+/**
+ * The other ends of pods' traffic, by address. Of a cluster they may be many, so this holds little more than what it was
+ * told. What does not fit is not known.
+ */
+export class PeerIndex {
+  readonly #max: number;
+  readonly #onChange: (ip: string) => void;
+  /** One, or in the rare case of a shared address all of them, the one that is named first. */
+  readonly #byAddress = new Map<string, PeerFacts | PeerFacts[]>();
+  readonly #bySource = new Map<SourceName, Map<string, PeerFacts>>();
+  #count = 0;
+
+  constructor(max: number, onChange: (ip: string) => void) {
+    this.#max = max;
+    this.#onChange = onChange;
+  }
+
+  /** Whether somebody tells of services, so that what nobody tells of is none. */
+  get areServicesKnown(): boolean {
+    return (this.#bySource.get('kubernetes')?.size ?? 0) > 0;
+  }
+
+  find(ip: string): PeerFacts | undefined {
+    const found = this.#byAddress.get(ip);
+    return Array.isArray(found) ? found[0] : found;
+  }
+
+  learn(source: SourceName, { key, ...facts }: PeerSighting): void {
+    const told = this.#bySource.get(source) ?? new Map<string, PeerFacts>();
+    const before = told.get(key);
+    if (before) this.#remove(before);
+    else if (this.#count >= this.#max) return;
+    else this.#count++;
+    told.set(key, facts);
+    this.#bySource.set(source, told);
+    for (const ip of facts.ips) this.#add(ip, facts);
+  }
+
+  forget(source: SourceName, key: string): void {
+    const told = this.#bySource.get(source);
+    const facts = told?.get(key);
+    if (!facts) return;
+    told?.delete(key);
+    this.#count--;
+    this.#remove(facts);
+  }
+
+  /** What else the source told of is gone. */
+  keepOnly(source: SourceName, keys: ReadonlySet<string>): void {
+    for (const key of [...(this.#bySource.get(source)?.keys() ?? [])]) {
+      if (!keys.has(key)) this.forget(source, key);
+    }
+  }
+
+  #add(ip: string, facts: PeerFacts): void {
+    const others = this.#byAddress.get(ip);
+    if (others === undefined) {
+      this.#byAddress.set(ip, facts);
+    } else {
+      const all = [...(Array.isArray(others) ? others : [others]), facts].slice(0, MAX_SHARED);
+      this.#byAddress.set(
+        ip,
+        all.sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind)),
+      );
+    }
+    this.#onChange(ip);
+  }
+
+  #remove(facts: PeerFacts): void {
+    for (const ip of facts.ips) {
+      const others = this.#byAddress.get(ip);
+      const left = (Array.isArray(others) ? others : []).filter((other) => other !== facts);
+      if (others !== facts && !Array.isArray(others)) continue;
+      if (left.length === 0) this.#byAddress.delete(ip);
+      else this.#byAddress.set(ip, left.length === 1 ? (left[0] as PeerFacts) : left);
+      this.#onChange(ip);
+    }
+  }
+}
+
+/** An address that a pod shares with its node says nothing of the pod. */
+const ORDER: readonly PeerFacts['kind'][] = ['service', 'cilium_host', 'node', 'pod'];
+/** Pods with the node's network all have its address. */
+const MAX_SHARED = 16;
