@@ -1,4 +1,4 @@
-import type { ExpectedDrop, LabCase, LabDrop } from './cases.js';
+import type { ExpectedDrop, LabCase, LabDrop, Refusal } from './cases.js';
 import type { Provoked } from './provoke.js';
 import { allOfDrop, allOfExpected } from './words.js';
 
@@ -28,6 +28,28 @@ export function matches({ place, event }: LabDrop, expected: ExpectedDrop): bool
   );
 }
 
+/**
+ * Holds what is said of the refused sources against what the case expects. The routes of the drops must be those of the moment:
+ * a trace that has seen other cases may still have theirs.
+ */
+export function judgeRefusals(labCase: LabCase, drops: readonly LabDrop[]): string[] {
+  return labCase.expect.flatMap((expected) =>
+    drops.filter((drop) => matches(drop, expected)).flatMap((drop) => judgeRefusal(expected.refusal, drop)),
+  );
+}
+
+function judgeRefusal(refusal: Refusal | undefined, drop: LabDrop): string[] {
+  const { verdict, verdict_unknown, reverse_route, contradiction } = drop.event.rpf ?? {};
+  const isAsExpected = refusal ? verdict === refusal.verdict : verdict === undefined || verdict === 'not_rpf';
+  return [
+    !isAsExpected &&
+      `verdict ${verdict ?? `unknown (${verdict_unknown})`} instead of ${refusal?.verdict ?? 'not_rpf'}`,
+    reverse_route?.lookup !== refusal?.lookup &&
+      `lookup ${reverse_route?.lookup ?? 'succeeded'} instead of ${refusal?.lookup ?? 'success'}`,
+    contradiction !== undefined && `contradiction: ${contradiction}`,
+  ].flatMap((difference) => (difference ? [`${difference}: ${allOfDrop(drop)}`] : []));
+}
+
 function judgeDrops(expected: ExpectedDrop, count: number, drops: readonly LabDrop[]): string[] {
   const came = drops
     .filter((drop) => matches(drop, expected))
@@ -37,7 +59,7 @@ function judgeDrops(expected: ExpectedDrop, count: number, drops: readonly LabDr
 }
 
 function isExpected(labCase: LabCase, drop: LabDrop): boolean {
-  return labCase.expect.some((expected) => matches(drop, expected));
+  return [...labCase.expect, ...(labCase.tolerate ?? [])].some((expected) => matches(drop, expected));
 }
 
 function judgeCounters(labCase: LabCase, count: number, { sent, received, rise }: Provoked): string[] {

@@ -13,12 +13,16 @@ export interface Provoked {
   readonly rise: Counters;
 }
 
-/** Provokes a case with `count` packets and takes back what it changed. Throws E_LAB. */
+/**
+ * Provokes a case with `count` packets, does the rest of the work while the lab is still changed, and takes the changes back.
+ * Throws E_LAB.
+ */
 export async function provoke(
   lab: Lab,
   labCase: LabCase,
   count: number,
   signal?: AbortSignal,
+  work: () => Promise<void> = async () => undefined,
 ): Promise<Provoked> {
   return await withSteps(lab, labCase.setup, async () => {
     const receiver = labCase.receive && (await Receiver.listen(lab, labCase.receive, RECEIVE_PORT));
@@ -26,6 +30,7 @@ export async function provoke(
       const before = await readCounters(lab, signal);
       const sent = await send(lab, labCase.provoke, { count, signal });
       const rise = difference(before, await readCounters(lab, signal));
+      await work();
       return { sent, rise, ...(receiver && { received: await receiver.close() }) };
     } finally {
       await receiver?.close();

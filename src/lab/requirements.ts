@@ -1,6 +1,7 @@
 import { TracerError } from '../errors.js';
 import type { Lab } from './lab.js';
 import { firstLine } from './process.js';
+import { SENDER } from './sender.js';
 
 /** What a machine may lack: programs, or parts of its kernel. */
 export type Requirement =
@@ -11,7 +12,8 @@ export type Requirement =
   | 'iptables-rpfilter'
   | 'ip6tables-rpfilter'
   | 'tc-bpf'
-  | 'vlan-device';
+  | 'vlan-device'
+  | 'udp-gso';
 
 interface Probe {
   /** Shell commands for the node; they leave nothing behind. */
@@ -41,6 +43,12 @@ const PROBES: Readonly<Record<Requirement, Probe>> = {
     run: `ip link add link lxcabce name probe type vlan id 100
           ip link delete probe`,
     absent: expression('Unknown device type|Operation not supported'),
+  },
+  // Packet sockets take super-packets of UDP since v6.2. It goes to nobody's Ethernet address, so nobody answers.
+  'udp-gso': {
+    run: `'${SENDER}' udp --device lxcabce --dst-mac 02:00:00:00:00:01 --src 10.244.3.1 --dst 10.244.3.137 \
+          --length 4000 --gso 1000 --count 1`,
+    absent: expression('send: Invalid argument'),
   },
 };
 

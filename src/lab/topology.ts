@@ -100,7 +100,8 @@ export const QUIET_SYSCTLS: Readonly<Record<string, number>> = {
     route_localnet: 0,
     log_martians: 0,
   }),
-  ...inAllAndDefault('ipv6', { disable_ipv6: 0 }),
+  // No link-local addresses (IN6_ADDR_GEN_MODE_NONE): who has one asks for routers.
+  ...inAllAndDefault('ipv6', { disable_ipv6: 0, addr_gen_mode: 1 }),
 };
 
 /** Sysctls of the node, written when its devices are silent: a router joins a group on all that are not, and says so. */
@@ -120,16 +121,13 @@ function veth(device: string, netns: string, peer: string, peerNetns: string): s
   return `link add ${device} netns ${netns} address ${MAC} type veth peer name ${peer} netns ${peerNetns} address ${MAC}`;
 }
 
-/** Without ARP, multicast and link-local addresses a device neither asks for neighbours nor reports IPv6 groups. */
+/** Without ARP and multicast a device neither asks for neighbours nor reports IPv6 groups. */
 function silentUp(...devices: string[]): string[] {
-  return [
-    'link set lo up',
-    ...devices.map((device) => `link set ${device} arp off multicast off addrgenmode none up`),
-  ];
+  return ['link set lo up', ...devices.map((device) => `link set ${device} arp off multicast off up`)];
 }
 
 function silentUpWithArp(device: string): string {
-  return `link set ${device} multicast off addrgenmode none up`;
+  return `link set ${device} multicast off up`;
 }
 
 function podLines(address: string, address6: string): string[] {

@@ -1,12 +1,13 @@
-import { isIP } from 'node:net';
 import type { Interface } from '../../source.js';
+import { addressesIn } from '../address.js';
+import { arrayIn, type Json, objectIn, stringIn } from '../json.js';
 
 /**
  * The interfaces that CNI plugins made for a pod, from the result that the runtime keeps: containerd's words (go-cni:
  * Interfaces by name with IPConfigs) or the plugins' (interfaces, and ips that point at them). `ips` are those that the runtime
  * tells of the pod itself: the only ones where there is no result.
  */
-export function interfacesOf(result: Readonly<Record<string, unknown>>, ips: readonly string[]): Interface[] {
+export function interfacesOf(result: Json, ips: readonly string[]): Interface[] {
   const devices = ('Interfaces' in result ? fromContainerd(result) : fromPlugins(result)).slice(
     0,
     MAX_DEVICES,
@@ -39,33 +40,19 @@ function podEnds(names: readonly string[]): readonly string[] {
     : names;
 }
 
-function fromContainerd({ Interfaces }: Readonly<Record<string, unknown>>): CniDevice[] {
+function fromContainerd({ Interfaces }: Json): CniDevice[] {
   return Object.entries(objectIn(Interfaces)).map(([name, value]) => {
     const { Sandbox, IPConfigs } = objectIn(value);
-    const ips = Array.isArray(IPConfigs) ? IPConfigs.map((config) => addressIn(objectIn(config).IP)) : [];
-    return { name, sandbox: stringIn(Sandbox), ips: ips.filter((ip) => ip !== '') };
+    const ips = addressesIn(arrayIn(IPConfigs).map((config) => objectIn(config).IP));
+    return { name, sandbox: stringIn(Sandbox) ?? '', ips };
   });
 }
 
-function fromPlugins({ interfaces, ips }: Readonly<Record<string, unknown>>): CniDevice[] {
-  const addresses = Array.isArray(ips) ? ips.map(objectIn) : [];
-  return (Array.isArray(interfaces) ? interfaces : []).map((value, at) => {
+function fromPlugins({ interfaces, ips }: Json): CniDevice[] {
+  const addresses = arrayIn(ips).map(objectIn);
+  return arrayIn(interfaces).map((value, at) => {
     const { name, sandbox } = objectIn(value);
-    const own = addresses.filter((ip) => ip.interface === at).map(({ address }) => addressIn(address));
-    return { name: stringIn(name), sandbox: stringIn(sandbox), ips: own.filter((ip) => ip !== '') };
+    const own = addresses.filter((ip) => ip.interface === at).map(({ address }) => address);
+    return { name: stringIn(name) ?? '', sandbox: stringIn(sandbox) ?? '', ips: addressesIn(own) };
   });
-}
-
-/** Without the prefix length; '' when it is none. */
-function addressIn(value: unknown): string {
-  const address = stringIn(value).split('/')[0] ?? '';
-  return isIP(address) === 0 ? '' : address;
-}
-
-function stringIn(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
-function objectIn(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }

@@ -1,5 +1,6 @@
-import { isIP } from 'node:net';
 import type { Interface, PodSighting } from '../../source.js';
+import { addressesIn } from '../address.js';
+import { arrayIn, countIn, type Json, objectIn, parseObject } from '../json.js';
 import type { Container, Sandbox, SandboxStatus } from './client.js';
 import { interfacesOf } from './cni.js';
 
@@ -15,15 +16,15 @@ export interface SandboxNetwork {
 
 /** Reads what a runtime says in detail. Runtimes differ in what they say, so everything may be missing. */
 export function networkOf({ status, info }: SandboxStatus): SandboxNetwork {
-  const detail = parse(info.info);
+  const detail = parseObject(info.info);
   const spec = objectIn(detail.runtimeSpec);
   const { ip = '', additionalIps = [] } = status?.network ?? {};
-  const ips = [ip, ...additionalIps.map((other) => other.ip)].filter((address) => isIP(address) !== 0);
+  const ips = addressesIn([ip, ...additionalIps.map((other) => other.ip)]);
   return {
     hostNetwork: status?.linux?.namespaces?.options?.network === 'NODE',
     interfaces: interfacesOf(cniResultOf(detail, spec), ips),
     netnsPath: netnsPathOf(spec),
-    pid: typeof detail.pid === 'number' && detail.pid > 0 ? detail.pid : undefined,
+    pid: countIn(detail.pid),
   };
 }
 
@@ -61,29 +62,14 @@ function nameOf({ metadata }: Sandbox): Pick<PodSighting, 'namespace' | 'name' |
   };
 }
 
-type Json = Readonly<Record<string, unknown>>;
-
-function parse(text: string | undefined): Json {
-  try {
-    return objectIn(JSON.parse(text ?? '{}'));
-  } catch {
-    return {};
-  }
-}
-
-function objectIn(value: unknown): Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
-}
-
 /** containerd gives the result in words of its own, CRI-O the plugin's answer as an annotation. */
 function cniResultOf(detail: Json, spec: Json): Json {
   const annotation = objectIn(spec.annotations)['io.kubernetes.cri-o.CNIResult'];
-  return typeof annotation === 'string' ? parse(annotation) : objectIn(detail.cniResult);
+  return typeof annotation === 'string' ? parseObject(annotation) : objectIn(detail.cniResult);
 }
 
 function netnsPathOf(spec: Json): string | undefined {
-  const { namespaces } = objectIn(spec.linux);
-  if (!Array.isArray(namespaces)) return undefined;
-  const network = namespaces.map(objectIn).find(({ type }) => type === 'network');
+  const namespaces = arrayIn(objectIn(spec.linux).namespaces).map(objectIn);
+  const network = namespaces.find(({ type }) => type === 'network');
   return typeof network?.path === 'string' && network.path.startsWith('/') ? network.path : undefined;
 }

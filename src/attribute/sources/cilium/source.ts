@@ -1,0 +1,157 @@
+import type { Observer, PeerSighting, PodSighting, Source, SourceState } from '../../source.js';
+import { Health } from '../health.js';
+import { Ledger } from '../ledger.js';
+import { firstOf, onNode } from '../paths.js';
+import { type Pace, Poller } from '../poller.js';
+import { type ApiLimits, CiliumApi, StatusError } from './api.js';
+import { nodeOfConfig, peerOfAddress, peersOfNodes } from './cluster.js';
+import { mergeEndpoints, podOfEndpoint } from './endpoint.js';
+
+export interface CiliumOptions {
+  /** Path of the agent's socket; the usual one without it. */
+  readonly socket?: string | undefined;
+  readonly pace?: Pace | undefined;
+  readonly limits?: ApiLimits | undefined;
+  /** Between two questions about the node and the cluster, in milliseconds. */
+  readonly clusterEveryMs?: number | undefined;
+}
+
+/** Asks the Cilium agent of this node for its endpoints, and for nodes and pods elsewhere. */
+export class CiliumSource implements Source {
+  readonly name = 'cilium';
+  readonly #health = new Health('cilium');
+  readonly #ledger = new Ledger();
+  readonly #candidates: readonly string[];
+  readonly #limits: ApiLimits;
+  readonly #clusterEveryMs: number;
+  readonly #poller: Poller;
+  #observer: Observer | undefined;
+  #cluster: Cluster = { askedMs: Number.NEGATIVE_INFINITY, peers: [], missing: [] };
+
+  constructor({
+    socket,
+    pace = PACE,
+    limits = LIMITS,
+    clusterEveryMs = CLUSTER_EVERY_MS,
+  }: CiliumOptions = {}) {
+    this.#candidates = socket === undefined ? onNode(SOCKET) : [socket];
+    this.#limits = limits;
+    this.#clusterEveryMs = clusterEveryMs;
+    this.#poller = new Poller((signal) => this.#look(signal), pace);
+  }
+
+  get state(): SourceState {
+    return this.#health.state;
+  }
+
+  start(observer: Observer): void {
+    this.#observer = observer;
+    this.#poller.start();
+  }
+
+  nudge(): void {
+    this.#poller.nudge();
+  }
+
+  async stop(): Promise<void> {
+    await this.#poller.stop();
+  }
+
+  async #look(signal: AbortSignal): Promise<boolean> {
+    const socket = await firstOf(this.#candidates);
+    if (socket === undefined) {
+      this.#health.absent(`no Cilium agent listens at ${this.#candidates.join(', ')}`);
+      return false;
+    }
+    this.#health.lookingAt(socket);
+    try {
+      return await this.#ask(new CiliumApi(socket, this.#limits), signal);
+    } catch (error) {
+      this.#health.failed(wordsOf(error as NodeJS.ErrnoException));
+      return false;
+    }
+  }
+
+  async #ask(api: CiliumApi, signal: AbortSignal): Promise<boolean> {
+    const { pods, left } = await endpointsOf(api, signal);
+    if (performance.now() - this.#cluster.askedMs > this.#clusterEveryMs) await this.#askCluster(api, signal);
+    const { peers, missing } = this.#cluster;
+    const changed = this.#ledger.tell(this.#observer as Observer, pods, peers);
+    const notes = [...missing, ...(left > 0 ? [`${left} endpoints are left out`] : [])];
+    this.#health.ok(pods.length, notes.length > 0 ? notes.join('; ') : undefined);
+    return changed;
+  }
+
+  /** None of it is needed for naming pods: what an agent does not tell is left out, and said. */
+  async #askCluster(api: CiliumApi, signal: AbortSignal): Promise<void> {
+    const missing: string[] = [];
+    const orSay = <T>(question: Promise<T>): Promise<T | undefined> =>
+      question.catch((error: unknown) => {
+        // 404 and 501: a version that does not know the question
+        if (!(error instanceof StatusError && [404, 501].includes(error.status)))
+          missing.push(wordsOf(error as Error));
+        return undefined;
+      });
+    const config = await orSay(api.get('/v1/config', signal));
+    const nodes = peersOfNodes(await orSay(api.get('/v1/cluster/nodes', signal)));
+    const addresses = (await orSay(addressesOf(api, signal))) ?? [];
+    signal.throwIfAborted();
+    this.#observer?.node({ ...nodeOfConfig(config), name: nodes.self });
+    this.#cluster = { askedMs: performance.now(), peers: [...nodes.peers, ...addresses], missing };
+  }
+}
+
+const SOCKET = '/var/run/cilium/cilium.sock';
+
+/** An agent takes some 10 ms for a hundred endpoints. */
+const PACE: Pace = { minMs: 500, maxMs: 10_000 };
+
+const CLUSTER_EVERY_MS = 30_000;
+
+/** 10,000 endpoints with their policies; they are taken one by one. */
+const LIMITS: ApiLimits = { timeoutMs: 10_000, maxBytes: 256 << 20 };
+
+const MAX_ENDPOINTS = 10_000;
+const MAX_ADDRESSES = 100_000;
+
+interface Cluster {
+  readonly askedMs: number;
+  readonly peers: readonly PeerSighting[];
+  /** What could not be asked, and why. */
+  readonly missing: readonly string[];
+}
+
+async function endpointsOf(
+  api: CiliumApi,
+  signal: AbortSignal,
+): Promise<{ readonly pods: PodSighting[]; readonly left: number }> {
+  const pods: PodSighting[] = [];
+  let left = 0;
+  await api.list('/v1/endpoint', signal, (element) => {
+    const pod = podOfEndpoint(element);
+    if (pod === undefined) return;
+    if (pods.length < MAX_ENDPOINTS) pods.push(pod);
+    else left++;
+  });
+  return { pods: mergeEndpoints(pods), left };
+}
+
+async function addressesOf(api: CiliumApi, signal: AbortSignal): Promise<PeerSighting[]> {
+  const peers: PeerSighting[] = [];
+  await api.list('/v1/ip', signal, (entry) => {
+    const peer = peers.length < MAX_ADDRESSES ? peerOfAddress(entry) : undefined;
+    if (peer) peers.push(peer);
+  });
+  return peers;
+}
+
+function wordsOf({ code, message }: NodeJS.ErrnoException): string {
+  switch (code) {
+    case 'EACCES':
+      return 'permission denied (EACCES): asking the Cilium agent needs root, or the group of its socket';
+    case 'ECONNREFUSED':
+      return 'nobody listens at its socket (ECONNREFUSED): is the agent running?';
+    default:
+      return message;
+  }
+}

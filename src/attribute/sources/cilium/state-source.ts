@@ -1,0 +1,124 @@
+import { open, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Observer, PodSighting, Source, SourceState } from '../../source.js';
+import { Health } from '../health.js';
+import { Ledger } from '../ledger.js';
+import { firstOf, onNode } from '../paths.js';
+import { type Pace, Poller } from '../poller.js';
+import { podOfStateFile } from './state-file.js';
+
+export interface CiliumStateOptions {
+  /** The agent's folder of endpoints; the usual one without it. */
+  readonly folder?: string | undefined;
+  readonly pace?: Pace | undefined;
+}
+
+/** Reads what the Cilium agent keeps on disk about its endpoints: it is there when the agent is not. */
+export class CiliumStateSource implements Source {
+  readonly name = 'cilium_state';
+  readonly #health = new Health('cilium_state');
+  readonly #ledger = new Ledger();
+  readonly #candidates: readonly string[];
+  readonly #poller: Poller;
+  #observer: Observer | undefined;
+  #files = new Map<string, StateFile>();
+
+  constructor({ folder, pace = PACE }: CiliumStateOptions = {}) {
+    this.#candidates = folder === undefined ? onNode(FOLDER) : [folder];
+    this.#poller = new Poller((signal) => this.#look(signal), pace);
+  }
+
+  get state(): SourceState {
+    return this.#health.state;
+  }
+
+  start(observer: Observer): void {
+    this.#observer = observer;
+    this.#poller.start();
+  }
+
+  nudge(): void {
+    this.#poller.nudge();
+  }
+
+  async stop(): Promise<void> {
+    await this.#poller.stop();
+  }
+
+  async #look(signal: AbortSignal): Promise<boolean> {
+    const folder = await firstOf(this.#candidates);
+    if (folder === undefined) {
+      this.#health.absent(`there is no ${this.#candidates.join(', ')}`);
+      return false;
+    }
+    this.#health.lookingAt(folder);
+    try {
+      return await this.#read(folder, signal);
+    } catch (error) {
+      this.#health.failed((error as Error).message);
+      return false;
+    }
+  }
+
+  async #read(folder: string, signal: AbortSignal): Promise<boolean> {
+    const endpoints = (await readdir(folder)).filter((name) => /^\d+$/.test(name)).slice(0, MAX_ENDPOINTS);
+    const files = new Map<string, StateFile>();
+    let unreadable = 0;
+    for (const endpoint of endpoints) {
+      signal.throwIfAborted();
+      const file = await this.#readEndpoint(join(folder, endpoint));
+      if (file) files.set(join(folder, endpoint), file);
+      if (!file || file.unreadable) unreadable++;
+    }
+    this.#files = files;
+    const pods = [...files.values()].flatMap(({ pod }) => pod ?? []);
+    const changed = this.#ledger.tell(this.#observer as Observer, pods);
+    const why = unreadable > 0 ? `${unreadable} of ${endpoints.length} endpoints cannot be read` : undefined;
+    this.#health.ok(pods.length, why);
+    return changed;
+  }
+
+  /** The first of its files that is there. One that has not changed is not read again. */
+  async #readEndpoint(folder: string): Promise<StateFile | undefined> {
+    for (const name of FILES) {
+      const path = join(folder, name);
+      const status = await stat(path).catch(() => undefined);
+      if (status === undefined) continue;
+      const before = this.#files.get(folder);
+      if (before?.path === path && before.mtimeMs === status.mtimeMs && before.size === status.size)
+        return before;
+      const found = await readPod(path).catch(() => undefined);
+      // What was read of a file that is being written now is still the best that is known.
+      const { pod } = found ?? before ?? {};
+      return { path, mtimeMs: status.mtimeMs, size: status.size, pod, unreadable: found === undefined };
+    }
+    return undefined;
+  }
+}
+
+const FOLDER = '/var/run/cilium/state';
+
+/** Newer versions, those before, those before 1.8. */
+const FILES = ['ep_config.json', 'ep_config.h', 'lxc_config.h'];
+
+const PACE: Pace = { minMs: 1000, maxMs: 30_000 };
+
+const MAX_ENDPOINTS = 10_000;
+
+/** With the DNS history of a busy pod some 100 KiB. */
+const MAX_BYTES = 4 << 20;
+
+interface StateFile {
+  readonly path: string;
+  readonly mtimeMs: number;
+  readonly size: number;
+  readonly pod: PodSighting | undefined;
+  readonly unreadable: boolean;
+}
+
+async function readPod(path: string): Promise<Pick<StateFile, 'pod'>> {
+  await using file = await open(path);
+  const { size } = await file.stat();
+  if (size > MAX_BYTES) throw new Error(`${path} has more than ${MAX_BYTES >> 20} MiB`);
+  return { pod: podOfStateFile(await file.readFile('utf8')) };
+}

@@ -1,0 +1,68 @@
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Stop } from '../../../scripts/lib/command.mjs';
+import { must } from './command.mjs';
+
+/**
+ * apt for suites of Debian that this machine itself does not use, with a state of its own below `directory`. Which archive
+ * is asked comes from the machine's own sources.
+ */
+export class Suites {
+  #options;
+  #directory;
+
+  constructor(directory, suites) {
+    this.#directory = directory;
+    const folders = ['etc/preferences.d', 'etc/apt.conf.d', 'etc/trusted.gpg.d', 'lists/partial'];
+    for (const name of [...folders, 'cache/archives/partial'])
+      mkdirSync(join(directory, name), { recursive: true });
+    writeFileSync(join(directory, 'status'), '');
+    writeFileSync(join(directory, 'etc', 'sources.list'), suites.map(sourceLine).join(''));
+    this.#options = Object.entries({
+      'Dir::Etc': join(directory, 'etc'),
+      'Dir::Etc::sourcelist': 'sources.list',
+      'Dir::Etc::sourceparts': '/dev/null',
+      'Dir::State': directory,
+      'Dir::State::lists': join(directory, 'lists'),
+      'Dir::State::status': join(directory, 'status'),
+      'Dir::Cache': join(directory, 'cache'),
+      'Acquire::Languages': 'none',
+      'APT::Sandbox::User': 'root',
+    }).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+  }
+
+  update() {
+    must('apt-get', [...this.#options, '-qq', 'update']);
+  }
+
+  /** What a package depends on, the newest version of it in these suites; undefined where there is none. */
+  dependsOn(name) {
+    const stanza = must('apt-cache', [...this.#options, 'show', '--no-all-versions', name], {
+      lenient: true,
+    });
+    return /^Depends: (.*)$/m.exec(stanza)?.[1];
+  }
+
+  /** Fetches a package and returns the path of its file. */
+  download(name) {
+    const before = new Set(readdirSync(this.#directory));
+    must('apt-get', [...this.#options, '-qq', 'download', name], { cwd: this.#directory });
+    const file = readdirSync(this.#directory).find((entry) => !before.has(entry) && entry.endsWith('.deb'));
+    if (!file) throw new Stop(`apt-get download ${name}: no file came`);
+    return join(this.#directory, file);
+  }
+}
+
+/** The archive that this machine's own sources name: for updates of security, or for all else. */
+export function archive(isSecurity = false) {
+  const format = '$(REPO_URI) $(ORIGIN) $(LABEL)';
+  const targets = must('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']).split('\n');
+  const found = targets.find((line) => / Debian /.test(line) && /-Security$/i.test(line) === isSecurity);
+  if (found) return found.split(' ')[0];
+  throw new Stop('no archive of Debian in the sources of apt; on Debian: apt-get update', 3);
+}
+
+function sourceLine(suite) {
+  const keys = '/usr/share/keyrings/debian-archive-keyring.gpg';
+  return `deb [signed-by=${keys}] ${archive(suite.endsWith('-security'))} ${suite} main\n`;
+}

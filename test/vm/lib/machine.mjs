@@ -1,0 +1,144 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { writeInitrd } from './initrd.mjs';
+import { kernel } from './kernel.mjs';
+import { packageImage } from './package.mjs';
+import { qemu } from './qemu.mjs';
+import { rootImage } from './root.mjs';
+
+/**
+ * Boots a kernel in an emulated machine, runs a command of bash there as root, and returns {code, stdout, stderr, console}: the
+ * command's exit code and output, and what the kernel said. `code` is undefined where the machine died or ran out of time.
+ *
+ * The package is at /opt/rpftrace, its node is the first in the PATH. Nothing that the guest writes is kept but what it writes
+ * to `shares`: {directory of the guest: directory of the host}.
+ */
+export async function runInMachine({
+  kernel: name,
+  command,
+  shares = {},
+  append = '',
+  cpus = 2,
+  memoryMb = 2048,
+  timeoutMs = 600_000,
+  onStdout,
+  onStderr,
+}) {
+  const images = { ...(await kernel(name)), root: await rootImage(), package: await packageImage() };
+  const scratch = mkdtempSync(join(tmpdir(), 'rpftrace-vm-'));
+  try {
+    const control = join(scratch, 'control');
+    writeControl(control, command, shares);
+    const initrd = join(scratch, 'initrd');
+    writeInitrd(initrd, images);
+    const consoleFile = join(scratch, 'console');
+    const stdout = await listen(join(scratch, 'stdout'), onStdout);
+    const stderr = await listen(join(scratch, 'stderr'), onStderr);
+    const args = [
+      ...machine(cpus, memoryMb),
+      ...['-kernel', images.vmlinux, '-initrd', initrd, '-append', `${PARAMETERS} ${append}`],
+      ...['-chardev', `file,id=console,path=${consoleFile}`, '-device', 'isa-serial,chardev=console'],
+      ...['-device', 'virtio-serial-pci', ...port(1, stdout), ...port(2, stderr)],
+      ...[images.root, images.modules, images.package].flatMap(drive),
+      ...files('control', control),
+      ...Object.values(shares).flatMap((directory, number) => files(`share${number}`, resolve(directory))),
+    ];
+    await start([...(await qemu()), ...args], timeoutMs);
+    const output = { stdout: await stdout.end(), stderr: await stderr.end() };
+    return { ...output, code: readCode(control), console: readOr(consoleFile, '') };
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function writeControl(control, command, shares) {
+  mkdirSync(control);
+  copyFileSync(fileURLToPath(new URL('../guest/start', import.meta.url)), join(control, 'start'));
+  const lines = Object.keys(shares).map((directory, number) => `share${number} ${directory}\n`);
+  writeFileSync(join(control, 'shares'), lines.join(''));
+  const setting = 'export PATH=/opt/rpftrace/node/bin:$PATH\ncd /opt/rpftrace/package\n';
+  writeFileSync(join(control, 'command'), `${setting}${command}\n`);
+}
+
+/** No display, no network, no disk that is written to. Emulated: what is asked of KVM a nested host may not give. */
+function machine(cpus, memoryMb) {
+  return [
+    ...['-M', 'pc,usb=off,vmport=off', '-accel', 'tcg,thread=multi,tb-size=512', '-cpu', 'max,la57=off'],
+    ...['-smp', String(cpus), '-m', String(memoryMb), '-nodefaults', '-no-user-config'],
+    ...['-display', 'none', '-no-reboot', '-monitor', 'none'],
+    ...['-object', 'rng-random,id=random,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=random'],
+  ];
+}
+
+const PARAMETERS =
+  'console=ttyS0 quiet panic=-1 mitigations=off nokaslr audit=0 random.trust_cpu=on tsc=reliable no_timer_check clocksource=tsc nmi_watchdog=0 net.ifnames=0';
+
+/** A serial port of the guest, which leads to a socket of ours. */
+function port(number, { path }) {
+  const device = `virtserialport,chardev=port${number},nr=${number}`;
+  return ['-chardev', `socket,id=port${number},path=${path}`, '-device', device];
+}
+
+function drive(file) {
+  return ['-drive', `file=${file},format=raw,if=virtio,readonly=on`];
+}
+
+function files(tag, directory) {
+  const device = `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`;
+  const driver = `local,id=${tag},path=${directory},security_model=none,multidevs=remap`;
+  return ['-fsdev', driver, '-device', device];
+}
+
+/** Takes what one writer sends to a socket at `path`; `end` resolves to all of it. */
+async function listen(path, onText) {
+  let text = '';
+  const server = createServer((socket) => {
+    socket.setEncoding('utf8').on('data', (part) => {
+      text += part;
+      onText?.(part);
+    });
+    socket.on('error', () => undefined); // the machine was killed
+  });
+  await once(server.listen(path), 'listening');
+  return {
+    path,
+    end: () => new Promise((done) => server.close(() => done(text))),
+  };
+}
+
+function start([command, ...args], timeoutMs) {
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+  const onExit = () => child.kill('SIGKILL');
+  process.once('exit', onExit);
+  return new Promise((done, fail) => {
+    child.on('error', fail);
+    child.on('close', () => {
+      clearTimeout(timer);
+      process.removeListener('exit', onExit);
+      done();
+    });
+  });
+}
+
+function readCode(control) {
+  const text = readOr(join(control, 'code'), '').trim();
+  return text === '' ? undefined : Number(text);
+}
+
+function readOr(file, otherwise) {
+  return existsSync(file) ? readFileSync(file, 'utf8') : otherwise;
+}

@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { root } from '../../../scripts/lib/command.mjs';
+import { CACHE, cached } from './cache.mjs';
+import { must } from './command.mjs';
+import { erofs } from './root.mjs';
+
+/**
+ * The image of the package as `npm pack` makes it of the build that is there, with what it depends on and the node that runs
+ * this. Returns its path. Older ones are removed.
+ */
+export async function packageImage() {
+  const name = `package-${fingerprint()}`;
+  const directory = await cached(join('packages', name), (made, scratch) => {
+    const package_ = join(scratch, 'image', 'package');
+    mkdirSync(package_, { recursive: true });
+    for (const file of packedFiles()) copy(file, package_);
+    for (const dependency of dependencies()) copy(dependency, package_);
+    copy('test/vm/guest', package_);
+    mkdirSync(join(scratch, 'image', 'node', 'bin'), { recursive: true });
+    cpSync(process.execPath, join(scratch, 'image', 'node', 'bin', 'node'), { dereference: true });
+    erofs(join(made, 'package.erofs'), join(scratch, 'image'));
+  });
+  for (const other of readdirSync(join(CACHE, 'packages'))) {
+    const path = join(CACHE, 'packages', other);
+    if (other !== name && Date.now() - statSync(path).mtimeMs > OLD_MS) rmSync(path, { recursive: true });
+  }
+  return join(directory, 'package.erofs');
+}
+
+/** Another checkout may be using an image that is not ours. */
+const OLD_MS = 3_600_000;
+
+function copy(path, to) {
+  cpSync(join(root, path), join(to, path), { recursive: true, dereference: true });
+}
+
+function packedFiles() {
+  const [{ files }] = JSON.parse(
+    must('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root }),
+  );
+  return files.map(({ path }) => path);
+}
+
+/** The folders below node_modules of what the package needs when it runs. */
+function dependencies() {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  return Object.entries(packages)
+    .filter(
+      ([path, { dev, optional }]) => path !== '' && !dev && !(optional && !existsSync(join(root, path))),
+    )
+    .map(([path]) => path)
+    .filter((path, _at, all) => !all.some((other) => path.startsWith(`${other}/node_modules/`)));
+}
+
+function fingerprint() {
+  const hash = createHash('sha256').update(`${process.version} ${process.execPath}`);
+  const guest = readdirSync(join(root, 'test/vm/guest')).map((name) => `test/vm/guest/${name}`);
+  for (const path of ['package.json', 'package-lock.json', ...packedFiles(), ...guest]) {
+    hash.update(basename(path)).update(readFileSync(join(root, path)));
+  }
+  return hash.digest('hex').slice(0, 12);
+}

@@ -1,0 +1,69 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root, Stop } from '../../../scripts/lib/command.mjs';
+import { findHole } from './holes.mjs';
+import { mark } from './table.mjs';
+
+const DOCUMENT = join(root, 'docs', 'compatibility.md');
+const BEGIN = '<!-- Made by npm run test:kernels -- --write. -->';
+const END = '<!-- End of what was made. -->';
+
+/** The holes that the document declares: the rows of the table under "Holes", as {kernels, cases, why}. */
+export function readHoles() {
+  const sections = readFileSync(DOCUMENT, 'utf8').split(/^## /m);
+  const section = sections.find((text) => text.startsWith('Holes\n'));
+  if (section === undefined) throw new Stop('docs/compatibility.md has no section "Holes"');
+  return section
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .slice(2)
+    .map((line) => {
+      const [kernels, cases, why] = line
+        .slice(1, -1)
+        .split('|')
+        .map((cell) => cell.trim());
+      return { kernels: words(kernels), cases: words(cases), why };
+    });
+}
+
+/** Replaces what an earlier run has written: the runs, and what became of each case. */
+export function writeTable(runs) {
+  const text = readFileSync(DOCUMENT, 'utf8');
+  const begin = text.indexOf(BEGIN);
+  const end = text.indexOf(END);
+  if (begin < 0 || end < begin) throw new Stop(`docs/compatibility.md lacks ${BEGIN} or ${END}`);
+  const made = [BEGIN, '', hooksTable(runs), '', casesTable(runs), '', ''].join('\n');
+  writeFileSync(DOCUMENT, text.slice(0, begin) + made + text.slice(end));
+}
+
+function hooksTable(runs) {
+  return markdown([
+    ['kernel', 'hooks', 'what is missing'],
+    ...runs.map(({ title, start, died }) => [
+      title,
+      start?.hooks.map(({ name }) => `\`${name}\``).join(', ') ?? `none: ${died}`,
+      start?.degraded.map(({ feature, why }) => `\`${feature}\`: ${why}`).join('; ') || 'nothing',
+    ]),
+  ]);
+}
+
+function casesTable(runs) {
+  const holes = readHoles();
+  const names = [...new Set(runs.flatMap(({ cases }) => [...cases.keys()]))];
+  return markdown([
+    ['case', ...runs.map(({ title }) => title)],
+    ...names.map((name) => [
+      `\`${name}\``,
+      ...runs.map((run) => (findHole(run, name, holes) ? 'hole' : mark(run, name))),
+    ]),
+  ]);
+}
+
+function markdown([head, ...rows]) {
+  const line = (cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function words(cell) {
+  return cell.split(',').map((word) => word.trim().replaceAll('`', ''));
+}
