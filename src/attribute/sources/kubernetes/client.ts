@@ -1,0 +1,180 @@
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import { VERSION } from '../../../version.js';
+import type { Credentials } from './credentials.js';
+import { ApiFailure, failureOfStatus, toFailure } from './failure.js';
+import { MAX_OBJECT_BYTES, Pieces, parseJson } from './pieces.js';
+import type { Timing } from './timing.js';
+
+/** One question to the API server. */
+export interface ApiRequest {
+  /** "/api/v1/pods" */
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  /** What the service account has to be allowed, as words: "list pods in all namespaces". */
+  readonly permission: string;
+  /** The answer has to end within. */
+  readonly withinMs: number;
+  /** So long without a byte means that the other side is gone. */
+  readonly idleMs: number;
+}
+
+/** Asks the API server. Connections are closed after use and keep no process alive. */
+export class ApiClient {
+  readonly #credentials: Credentials;
+  readonly #timing: Timing;
+  readonly #signal: AbortSignal;
+
+  constructor(credentials: Credentials, timing: Timing, signal: AbortSignal) {
+    this.#credentials = credentials;
+    this.#timing = timing;
+    this.#signal = signal;
+  }
+
+  /** Where the server is, and how it is reached; without secrets. */
+  get at(): string {
+    return this.#credentials.at;
+  }
+
+  /** Makes the next request read its credentials again. */
+  forgetCredentials(): void {
+    this.#credentials.forget();
+  }
+
+  /**
+   * Hands the bytes of an answer with status 200 to `take`, as they come, after `opened`. Resolves at its end.
+   *
+   * @throws {ApiFailure} for everything else, and when `take` throws.
+   */
+  async get(request: ApiRequest, take: (chunk: Buffer) => void, opened?: () => void): Promise<void> {
+    const deadline = new Deadline(request.withinMs, this.#signal);
+    let body: IncomingMessage | undefined;
+    try {
+      body = await this.#send(request, deadline);
+      opened?.();
+      deadline.expectBytes(request.idleMs);
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        deadline.heard();
+        take(chunk);
+      }
+    } catch (error) {
+      throw deadline.failure ?? toFailure(error);
+    } finally {
+      deadline.clear();
+      body?.destroy();
+    }
+  }
+
+  /** One object, or a short list. */
+  async getObject(path: string, permission: string, query: ApiRequest['query'] = {}): Promise<unknown> {
+    const body = new Pieces(MAX_OBJECT_BYTES);
+    const { answerMs: withinMs, idleMs } = this.#timing;
+    await this.get({ path, query, permission, withinMs, idleMs }, (chunk) => {
+      body.add(chunk, 0, chunk.length);
+      if (body.isTooLarge) throw new ApiFailure('malformed', 'the answer is too large');
+    });
+    return parseJson(body.take());
+  }
+
+  async #send(request: ApiRequest, deadline: Deadline): Promise<IncomingMessage> {
+    deadline.expectBytes(this.#timing.answerMs);
+    const { server, options } = await unlessAborted(this.#credentials.authorize(), deadline.signal);
+    const url = new URL(server + request.path);
+    for (const [name, value] of Object.entries(request.query)) url.searchParams.set(name, value);
+    const answer = await open(url, options, deadline.signal);
+    if (answer.statusCode === 200) return answer;
+    answer.destroy();
+    throw failureOfStatus(answer.statusCode ?? 0, request.permission, answer.headers['retry-after']);
+  }
+}
+
+/** A plugin that makes credentials does not know that nobody waits for them any more. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    if (onAbort) signal.removeEventListener('abort', onAbort);
+    work.catch(() => {});
+  }
+}
+
+function open(url: URL, options: https.RequestOptions, signal: AbortSignal): Promise<IncomingMessage> {
+  const headers = { ...options.headers, accept: 'application/json', 'user-agent': `rpftrace/${VERSION}` };
+  // An agent of its own: no connection is kept that could carry credentials which were taken back.
+  const agent = options.agent ?? false;
+  const { request } = url.protocol === 'http:' ? http : https;
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { ...options, agent, headers, signal }, (answer) => {
+      // What comes after the answer was given up on is of no interest; it must not end the process.
+      answer.on('error', () => {});
+      resolve(answer);
+    });
+    sent.on('error', reject);
+    sent.on('socket', (socket) => {
+      socket.unref();
+      // A watch may be silent for minutes; this finds out within half a one that the other side is gone.
+      socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    });
+    sent.end();
+  });
+}
+
+const KEEP_ALIVE_MS = 15_000;
+
+/** Ends a request that lasts too long, says nothing for too long, or is not wanted any more. */
+class Deadline {
+  readonly #abort = new AbortController();
+  readonly #outer: AbortSignal;
+  readonly #total: NodeJS.Timeout;
+  #idle: NodeJS.Timeout | undefined;
+  /** Why it was ended. */
+  failure: ApiFailure | undefined;
+
+  constructor(withinMs: number, outer: AbortSignal) {
+    this.#outer = outer;
+    this.#total = setTimeout(this.#end, withinMs, `the server did not finish within ${seconds(withinMs)}`);
+    this.#total.unref();
+    outer.addEventListener('abort', this.#stop);
+    if (outer.aborted) this.#stop();
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  expectBytes(idleMs: number): void {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(this.#end, idleMs, `the server said nothing for ${seconds(idleMs)}`);
+    this.#idle.unref();
+  }
+
+  heard(): void {
+    this.#idle?.refresh();
+  }
+
+  clear(): void {
+    clearTimeout(this.#total);
+    clearTimeout(this.#idle);
+    this.#outer.removeEventListener('abort', this.#stop);
+  }
+
+  readonly #end = (why: string): void => {
+    this.failure ??= new ApiFailure('timeout', why);
+    this.#abort.abort();
+  };
+
+  readonly #stop = (): void => {
+    this.failure ??= new ApiFailure('stopped', 'stopped');
+    this.#abort.abort();
+  };
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 100) / 10} s`;
+}

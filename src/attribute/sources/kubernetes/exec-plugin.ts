@@ -1,0 +1,46 @@
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
+import type { KubeConfig } from '@kubernetes/client-node';
+
+/**
+ * Lets a credential plugin that waits for somebody to log in, or that floods us, neither live on nor keep the process alive:
+ * the library sets no bounds.
+ */
+export function boundPlugins(config: KubeConfig): void {
+  const { authenticators } = config as unknown as { authenticators: Partial<PluginRunner>[] };
+  for (const authenticator of authenticators) {
+    if ('execFn' in authenticator) authenticator.execFn = spawnBounded;
+  }
+}
+
+/** What the library's ExecAuth has, and does not show. */
+interface PluginRunner {
+  execFn: typeof spawnBounded;
+}
+
+function spawnBounded(
+  command: string,
+  args: readonly string[] = [],
+  options: SpawnOptions = {},
+): ChildProcess {
+  const plugin = spawn(command, args, {
+    ...options,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: PLUGIN_MS,
+    killSignal: 'SIGKILL',
+  });
+  plugin.unref();
+  let bytes = 0;
+  for (const stream of [plugin.stdout, plugin.stderr]) {
+    (stream as Socket | null)?.unref();
+    stream?.on('data', (text: string | Buffer) => {
+      bytes += text.length;
+      if (bytes > MAX_BYTES) plugin.kill('SIGKILL');
+    });
+  }
+  return plugin;
+}
+
+const PLUGIN_MS = 29_000;
+/** Tokens have a few KiB, chains of certificates a few more. */
+const MAX_BYTES = 1 << 20;

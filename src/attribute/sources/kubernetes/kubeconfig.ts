@@ -1,0 +1,157 @@
+import { existsSync } from 'node:fs';
+import type { RequestOptions } from 'node:https';
+import { delimiter, join } from 'node:path';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { printable } from '../../../printable.js';
+import { didYouMean } from '../../../suggest.js';
+import type { AuthorizedRequest, Credentials, Surroundings } from './credentials.js';
+import { boundPlugins } from './exec-plugin.js';
+import { ApiFailure } from './failure.js';
+
+/** Files that were asked for, and the one that is used when nothing else is there. */
+export function findKubeconfig(
+  option: string | undefined,
+  env: Surroundings['env'],
+): { told: readonly string[]; fallback: string | undefined } {
+  const told = option === undefined ? (env.KUBECONFIG ?? '').split(delimiter).filter(Boolean) : [option];
+  const usual = env.HOME ? join(env.HOME, '.kube', 'config') : undefined;
+  return { told, fallback: usual !== undefined && existsSync(usual) ? usual : undefined };
+}
+
+/**
+ * Reads kubeconfig files as kubectl does: several are put together, of two of one name the first counts.
+ *
+ * @throws {ApiFailure} 'credentials', with what to change.
+ */
+export async function openKubeconfig(
+  files: readonly string[],
+  context: string | undefined,
+): Promise<Credentials> {
+  // The whole of @kubernetes/client-node takes 70 MB of memory; what its KubeConfig needs, bundled, takes 14.
+  const library = await import('@kubernetes/client-node/dist/config.js');
+  let config: KubeConfig | undefined = readFiles(library.KubeConfig, files, context);
+  return {
+    at: placeOf(config, files),
+    authorize: async () => {
+      config ??= readFiles(library.KubeConfig, files, context);
+      return authorize(config);
+    },
+    forget: () => {
+      config = undefined;
+    },
+  };
+}
+
+function readFiles(
+  Config: typeof KubeConfig,
+  files: readonly string[],
+  context: string | undefined,
+): KubeConfig {
+  const there = files.filter((file) => existsSync(file));
+  if (there.length === 0)
+    throw new ApiFailure('credentials', `there is no file ${printable(files.join(', '))}`);
+  const config = new Config();
+  for (const file of there) merge(config, readFile(new Config(), file));
+  boundPlugins(config);
+  if (context !== undefined) config.setCurrentContext(context);
+  checkContext(config, there);
+  return config;
+}
+
+function readFile(config: KubeConfig, file: string): KubeConfig {
+  try {
+    config.loadFromFile(file);
+    return config;
+  } catch (error) {
+    throw new ApiFailure('credentials', `${printable(file)} is no kubeconfig${placeIn(error)}`);
+  }
+}
+
+/** A parser shows the text that it stumbled over, which may be a key. Its line tells enough. */
+function placeIn(error: unknown): string {
+  const { code, mark } = error as { code?: unknown; mark?: { line?: unknown } };
+  if (code === 'EACCES') return ': permission denied';
+  if (code === 'EISDIR') return ': it is a folder';
+  return typeof mark?.line === 'number' ? `: line ${mark.line + 1} is no YAML` : '';
+}
+
+function merge(whole: KubeConfig, part: KubeConfig): void {
+  const isNew = (known: readonly { name: string }[]) => (entry: { name: string }) =>
+    known.every(({ name }) => name !== entry.name);
+  whole.loadFromOptions({
+    clusters: [...whole.clusters, ...part.clusters.filter(isNew(whole.clusters))],
+    users: [...whole.users, ...part.users.filter(isNew(whole.users))],
+    contexts: [...whole.contexts, ...part.contexts.filter(isNew(whole.contexts))],
+    currentContext: whole.currentContext || part.currentContext,
+  });
+}
+
+function checkContext(config: KubeConfig, files: readonly string[]): void {
+  const where = printable(files.join(', '));
+  const name = config.getCurrentContext();
+  const names = config.getContexts().map((context) => context.name);
+  if (!name) throw new ApiFailure('credentials', `${where} has no current context: give --context`);
+  if (!names.includes(name)) {
+    const hint = didYouMean(name, names);
+    throw new ApiFailure('credentials', `${where} has no context ${printable(name)}${printable(hint)}`);
+  }
+  const server = config.getCurrentCluster()?.server ?? '';
+  if (!URL.canParse(server) || !/^https?:$/.test(new URL(server).protocol)) {
+    throw new ApiFailure(
+      'credentials',
+      `context ${printable(name)} of ${where} names no cluster with a server`,
+    );
+  }
+}
+
+/** A server's URL may carry a password. */
+function placeOf(config: KubeConfig, files: readonly string[]): string {
+  const { protocol, host } = new URL(config.getCurrentCluster()?.server ?? '');
+  return printable(`${protocol}//${host} (context ${config.getCurrentContext()} of ${files.join(', ')})`);
+}
+
+/** Runs the plugin that the kubeconfig names, refreshes what has run out, reads certificates and keys again. */
+async function authorize(config: KubeConfig): Promise<AuthorizedRequest> {
+  const server = config.getCurrentCluster()?.server ?? '';
+  const options: RequestOptions = { headers: {} };
+  try {
+    await inTime(config.applyToHTTPSOptions(options));
+  } catch (error) {
+    throw error instanceof ApiFailure ? error : new ApiFailure('credentials', whyNot(config, error));
+  }
+  const { agent, auth, headers } = options;
+  return { server, options: { agent, auth: auth ?? undefined, headers } };
+}
+
+async function inTime(work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const failure = new ApiFailure(
+      'credentials',
+      'the credentials were not there within 30 s: does a plugin ask for a login?',
+    );
+    timer = setTimeout(reject, PLUGIN_MS, failure);
+    timer.unref();
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const PLUGIN_MS = 30_000;
+
+/** What a plugin or a library says may contain what it was to keep secret. */
+function whyNot(config: KubeConfig, error: unknown): string {
+  const user = config.getCurrentUser();
+  const { code, path } = error as { code?: unknown; path?: unknown };
+  const command: unknown = user?.exec?.command;
+  if (typeof command === 'string')
+    return `the plugin ${printable(command)} of the kubeconfig gave no credentials: run it by hand`;
+  if (code === 'ENOENT' && typeof path === 'string') return `cannot read ${printable(path)}`;
+  if (config.getCurrentCluster()?.server.startsWith('http:')) {
+    return 'the server is http://: that is taken only with insecure-skip-tls-verify: true';
+  }
+  return 'the credentials of the kubeconfig cannot be used: try kubectl with them';
+}

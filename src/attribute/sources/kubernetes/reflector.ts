@@ -1,0 +1,248 @@
+import type { ApiClient, ApiRequest } from './client.js';
+import { ApiFailure, failureOfStatus, toFailure } from './failure.js';
+import { ListReader } from './list-reader.js';
+import { textAt, valueAt } from './object.js';
+import { Backoff, pause, type Timing } from './timing.js';
+import { type WatchEvent, WatchReader } from './watch-reader.js';
+
+/** A kind of object that is followed. */
+export interface Resource {
+  /** "/api/v1/pods" */
+  readonly path: string;
+  readonly fieldSelector?: string | undefined;
+  /** For the person who has to allow it: "list and watch of pods". */
+  readonly permission: string;
+  /** Objects beyond these are not taken. */
+  readonly max: number;
+}
+
+/** Takes the objects as they are now, under their UID. Does not throw. */
+export interface Taker {
+  put(uid: string, object: unknown): void;
+  drop(uid: string): void;
+  /** All that there are were told. */
+  listed(): void;
+}
+
+export interface ReflectorState {
+  /** stale: what was told before is all there is; failed: nothing was told ever. */
+  readonly phase: 'connecting' | 'ok' | 'stale' | 'failed';
+  readonly failure: ApiFailure | undefined;
+  /** performance.now() of the last usable answer. */
+  readonly heardMs: number | undefined;
+  /** Objects that were too large, too many or not understood. */
+  readonly left: number;
+}
+
+/**
+ * Follows all objects of a kind: lists them, then watches from there, and begins again where it was after a break, or from
+ * the start when the server does not know any more what was there. Runs until it is stopped and never throws.
+ */
+export class Reflector {
+  readonly #client: ApiClient;
+  readonly #resource: Resource;
+  readonly #taker: Taker;
+  readonly #timing: Timing;
+  readonly #signal: AbortSignal;
+  readonly #backoff: Backoff;
+  readonly #known = new Set<string>();
+  /** Where the next watch begins; undefined: with a list. */
+  #version: string | undefined;
+  /** The server's cache may lie behind what was seen, after it had to forget: it is passed by. */
+  #passCache = false;
+  #inPages = true;
+  /** Since the last usable answer. */
+  #refusals = 0;
+  /** Whether the last watch was a good one, and nothing failed since. */
+  #isForgiven = true;
+  #state: ReflectorState = { phase: 'connecting', failure: undefined, heardMs: undefined, left: 0 };
+
+  constructor(client: ApiClient, resource: Resource, taker: Taker, timing: Timing, signal: AbortSignal) {
+    this.#client = client;
+    this.#resource = resource;
+    this.#taker = taker;
+    this.#timing = timing;
+    this.#signal = signal;
+    this.#backoff = new Backoff(timing);
+  }
+
+  get state(): ReflectorState {
+    return this.#state;
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  async run(): Promise<void> {
+    while (!this.#signal.aborted) {
+      const waitMs = await this.#follow();
+      if (waitMs > 0) await pause(waitMs, this.#signal);
+    }
+  }
+
+  /** Until the stream ends, well or not. Returns how long to leave the server alone. */
+  async #follow(): Promise<number> {
+    try {
+      this.#version ??= await this.#list();
+      return await this.#watch(this.#version);
+    } catch (error) {
+      return this.#fail(toFailure(error));
+    }
+  }
+
+  async #list(): Promise<string> {
+    const before = new Set(this.#known);
+    this.#state = { ...this.#state, left: 0 };
+    let version = '';
+    let next: string | undefined;
+    for (let page = 0; page === 0 || next !== undefined; page++) {
+      const reader = new ListReader((item) => before.delete(this.#put(item) ?? ''));
+      await this.#client.get(this.#listRequest(next), (chunk) => reader.push(chunk));
+      const envelope = reader.end();
+      this.#leave(reader.tooLarge);
+      const isAgain = envelope.continue !== undefined && envelope.continue === next;
+      if (isAgain || page >= MAX_PAGES) throw new ApiFailure('malformed', 'the list has no end');
+      next = envelope.continue;
+      version = envelope.resourceVersion;
+    }
+    for (const uid of before) this.#drop(uid);
+    this.#passCache = false;
+    this.#inPages = true;
+    this.#heard();
+    this.#taker.listed();
+    return version;
+  }
+
+  /** From the server's cache ("0") where it may be: with a field selector, anything else makes it read the pods of all nodes. */
+  #listRequest(next: string | undefined): ApiRequest {
+    const { path, permission } = this.#resource;
+    const query: Record<string, string> = this.#selection();
+    if (this.#inPages) query.limit = String(PAGE);
+    if (next !== undefined) query.continue = next;
+    else if (!this.#passCache)
+      Object.assign(query, { resourceVersion: '0', resourceVersionMatch: 'NotOlderThan' });
+    return { path, query, permission, withinMs: this.#timing.pageMs, idleMs: this.#timing.idleMs };
+  }
+
+  /** Returns at the end of the stream how long to wait before the next. */
+  async #watch(version: string): Promise<number> {
+    const { path, permission } = this.#resource;
+    const watchMs = this.#timing.watchMs * (1 + Math.random() / 4);
+    const query = {
+      ...this.#selection(),
+      watch: 'true',
+      allowWatchBookmarks: 'true',
+      resourceVersion: version,
+      timeoutSeconds: String(Math.max(1, Math.round(watchMs / 1000))),
+    };
+    const withinMs = watchMs + this.#timing.watchGraceMs;
+    const reader = new WatchReader((event) => this.#take(event));
+    const begunMs = performance.now();
+    this.#isForgiven = false;
+    const take = (chunk: Buffer) => {
+      reader.push(chunk);
+      this.#heard();
+    };
+    try {
+      const request = { path, query, permission, withinMs, idleMs: withinMs };
+      await this.#client.get(request, take, () => this.#heard());
+    } finally {
+      if (performance.now() - begunMs >= this.#timing.goodWatchMs) this.#forgive();
+    }
+    return this.#isForgiven ? 0 : this.#backoff.next();
+  }
+
+  /** It worked for a good while: the next failure is the first again. */
+  #forgive(): void {
+    this.#isForgiven = true;
+    this.#backoff.reset();
+  }
+
+  #selection(): Record<string, string> {
+    const { fieldSelector } = this.#resource;
+    return fieldSelector === undefined ? {} : { fieldSelector };
+  }
+
+  #take({ type, object }: WatchEvent): void {
+    if (type === 'ERROR') throw this.#failureOf(object);
+    const uid = textAt(object, 'metadata', 'uid');
+    if (type === 'DELETED' && uid !== undefined) this.#drop(uid);
+    if (type === 'ADDED' || type === 'MODIFIED') this.#put(object);
+    this.#version = textAt(object, 'metadata', 'resourceVersion') ?? this.#version;
+  }
+
+  #failureOf(status: unknown): ApiFailure {
+    const code = valueAt(status, 'code');
+    return failureOfStatus(typeof code === 'number' ? code : 500, this.#resource.permission, undefined);
+  }
+
+  /** Returns its UID. */
+  #put(object: unknown): string | undefined {
+    const uid = textAt(object, 'metadata', 'uid');
+    if (uid === undefined || (this.#known.size >= this.#resource.max && !this.#known.has(uid))) {
+      this.#leave(1);
+      return undefined;
+    }
+    this.#known.add(uid);
+    this.#taker.put(uid, object);
+    return uid;
+  }
+
+  #drop(uid: string): void {
+    if (this.#known.delete(uid)) this.#taker.drop(uid);
+  }
+
+  #leave(count: number): void {
+    if (count > 0) this.#state = { ...this.#state, left: this.#state.left + count };
+  }
+
+  #heard(): void {
+    this.#refusals = 0;
+    this.#state = { ...this.#state, phase: 'ok', failure: undefined, heardMs: performance.now() };
+  }
+
+  /** Returns how long to wait. */
+  #fail(failure: ApiFailure): number {
+    const isFirst = this.#refusals++ === 0;
+    const wasForgiven = this.#isForgiven;
+    this.#isForgiven = false;
+    switch (failure.kind) {
+      case 'stopped':
+        return 0;
+      case 'gone':
+        return this.#beginAgain(wasForgiven);
+      case 'malformed':
+        this.#version = undefined;
+        break;
+      case 'unauthorized':
+      case 'credentials':
+      case 'tls':
+        this.#client.forgetCredentials();
+        // A token that was renewed in the meantime is taken at once.
+        if (isFirst && failure.kind === 'unauthorized') return RIGHT_AWAY_MS;
+        break;
+    }
+    const phase = this.#state.heardMs === undefined ? 'failed' : 'stale';
+    this.#state = { ...this.#state, phase, failure };
+    return this.#backoff.next(this.#leastPauseMs(failure));
+  }
+
+  /** Too old: what was a watch becomes a list, what was a list in pages a whole one, past a cache that lies behind. */
+  #beginAgain(isFirst: boolean): number {
+    if (this.#version === undefined && this.#passCache) this.#inPages = false;
+    this.#version = undefined;
+    this.#passCache = true;
+    return isFirst ? RIGHT_AWAY_MS : this.#backoff.next();
+  }
+
+  #leastPauseMs({ kind, retryAfterMs }: ApiFailure): number {
+    const isRefused = kind === 'forbidden' || kind === 'missing';
+    return isRefused ? this.#timing.refusedPauseMs : (retryAfterMs ?? 0);
+  }
+}
+
+const PAGE = 500;
+/** Times a page: more objects than etcd holds. */
+const MAX_PAGES = 2000;
+const RIGHT_AWAY_MS = 1;
