@@ -270,7 +270,8 @@ export class Pipeline {
     flow.incident = this.#correlation.join(refusal, wholeNs(drop.firstLow, drop.firstHigh), drop.netnsCookie);
     flow.epoch = this.#correlation.epoch;
     const source = () => (flow.context.aggregate === 'device' ? undefined : drop.src);
-    flow.incident?.enter(refusal, { source, ailment: flow.ailment });
+    const dropNs = wholeNs(drop.timeLow, drop.timeHigh);
+    flow.incident?.enter(refusal, { source, ailment: flow.ailment, dropNs });
   }
 
   #countIn(incident: Incident, drop: DropReader): void {

@@ -16,6 +16,8 @@ export interface Remedy {
  */
 export function findRemedy(ailments: readonly Ailment[], back: Assignment | undefined): Remedy {
   if (ailments.length === 0) return none('what the kernel would do with other settings is not known');
+  if (areCured(ailments, []))
+    return none('with the settings as they are by now the kernel lets these sources in');
   if (back && areCured(ailments, [back])) return { settings: [back], isSetBack: true };
   // A device that is still to come takes over what is written to default.
   const first = back?.scope === 'default' ? [back] : [];

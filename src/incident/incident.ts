@@ -1,6 +1,7 @@
 import type { IncidentEvent } from '../events.js';
-import type { Ailment } from '../explain/fix.js';
+import { type Ailment, afterwards } from '../explain/fix.js';
 import type { Change } from '../settings/change.js';
+import { parseValue } from '../settings/value.js';
 import type { Condition, Refusal } from './culprit.js';
 
 export type Cause =
@@ -16,8 +17,10 @@ export type Closing =
 export interface Entry {
   /** Its source address; asked for only while there is room for one more. */
   readonly source: () => string | undefined;
-  /** What a cure for it has to meet. */
+  /** What a cure for it has to meet, at the time of a drop. */
   readonly ailment?: Ailment | undefined;
+  /** CLOCK_MONOTONIC */
+  readonly dropNs: bigint;
   /** "namespace/name" of the pod that lost the packets. */
   readonly pod?: string | undefined;
 }
@@ -52,7 +55,7 @@ export class Incident {
   readonly pods = new Set<string>();
   readonly reasons = new Set<string>();
   /** By device and source: where the way back is not known all sources of a device share one. */
-  readonly #ailments = new Map<string, Ailment>();
+  readonly #ailments = new Map<string, { ailment: Ailment; timeNs: bigint }>();
   #lastLow = 0;
   #lastHigh = 0;
 
@@ -76,7 +79,7 @@ export class Incident {
   }
 
   /** A flow belongs to it from now on. */
-  enter(refusal: Refusal, { source, ailment, pod }: Entry): void {
+  enter(refusal: Refusal, { source, ailment, pod, dropNs }: Entry): void {
     if (this.devices.size < MAX_NAMES) {
       this.devices.add(refusal.device);
       if (this.setBack === undefined) this.#refused.add(refusal.device);
@@ -85,12 +88,23 @@ export class Incident {
     const address = this.sources.size < MAX_NAMES ? source() : undefined;
     if (address !== undefined) this.sources.add(address);
     if (pod !== undefined && this.pods.size < MAX_NAMES) this.pods.add(pod);
-    if (ailment !== undefined) this.#learn(ailment);
+    if (ailment !== undefined) this.#learn(ailment, dropNs);
   }
 
-  /** What a cure has to meet. */
+  /** What a cure has to meet, with the settings as they are by now. */
   get ailments(): readonly Ailment[] {
-    return [...this.#ailments.values()];
+    return [...this.#ailments.values()].map(({ ailment }) => ailment);
+  }
+
+  /** A setting has another value since. What a drop found is not doubted by what was known before it. */
+  follow({ device, setting, event, timeNs, effects }: Change): void {
+    const value = parseValue(event.new);
+    if (value === undefined || event.outcome !== 'changed') return;
+    for (const known of this.#ailments.values()) {
+      const isTakenOver = device === 'default' && effects.has(known.ailment.device);
+      const scope = isTakenOver ? known.ailment.device : device;
+      if (timeNs > known.timeNs) known.ailment = afterwards(known.ailment, [{ scope, setting, value }]);
+    }
   }
 
   /** The condition that its cause made come true. */
@@ -121,10 +135,11 @@ export class Incident {
     }
   }
 
-  #learn(ailment: Ailment): void {
+  #learn(ailment: Ailment, timeNs: bigint): void {
     const { device, src, route } = ailment;
     const key = route.kind === 'unknown' ? device : `${device} ${src}`;
-    if (this.#ailments.size < MAX_NAMES || this.#ailments.has(key)) this.#ailments.set(key, ailment);
+    if (this.#ailments.size < MAX_NAMES || this.#ailments.has(key))
+      this.#ailments.set(key, { ailment, timeNs });
   }
 }
 

@@ -1,6 +1,6 @@
 import type { IncidentEvent, Persisted, Writer } from '../events.js';
 import type { Undoing } from '../explain/explain.js';
-import { type Ailment, type Assignment, afterwards, sysctlWords } from '../explain/fix.js';
+import { type Assignment, sysctlWords } from '../explain/fix.js';
 import type { CommandPlace } from '../explain/namespace.js';
 import { type Change, causingChange } from '../settings/change.js';
 import type { Settings } from '../settings/settings.js';
@@ -142,6 +142,7 @@ export class Incidents {
 
   /** A change may explain an incident whose cause was not known, or end one. What refuses again then has a new cause. */
   #relate(incident: Incident, change: Change): void {
+    incident.follow(change);
     if (incident.cause.kind === 'unknown') this.#explain(incident);
     if (change.timeNs < incident.firstNs) return;
     const table = this.#options.settings.table(incident.netns, change.setting);
@@ -228,21 +229,9 @@ export class Incidents {
   }
 
   /** What ends it; undefined once it is over. */
-  #remedy({ cause, closing, setBack, netns, ailments }: Incident): Remedy | undefined {
+  #remedy({ cause, closing, setBack, ailments }: Incident): Remedy | undefined {
     if (closing || setBack) return undefined;
-    const now = ailments.map((ailment) => afterwards(ailment, this.#present(ailment, netns)));
-    return findRemedy(now, cause.kind === 'sysctl_change' ? valueBefore(cause.change) : undefined);
-  }
-
-  /** The settings of its device as they are by now. */
-  #present({ device }: Ailment, netns: number): Assignment[] {
-    return CURABLE.flatMap((setting) => {
-      const values = this.#options.settings.table(netns, setting)?.values;
-      return ['all', device].flatMap((scope) => {
-        const value = values?.get(scope);
-        return value === undefined ? [] : [{ scope, setting, value }];
-      });
-    });
+    return findRemedy(ailments, cause.kind === 'sysctl_change' ? valueBefore(cause.change) : undefined);
   }
 
   #fixMembers({ netns, setBack, cause }: Incident, remedy: Remedy | undefined): FixMembers {
@@ -318,8 +307,6 @@ function isNews(incident: Incident, now: bigint): boolean {
   return incident.drops > incident.told && now - incident.toldNs >= UPDATE_NS;
 }
 
-/** Settings that a cure is made of. */
-const CURABLE = ['rp_filter', 'accept_local', 'src_valid_mark'] as const;
 const MAX_OPEN = 64;
 const MAX_LISTED = 16;
 const UPDATE_NS = 1_000_000_000n;

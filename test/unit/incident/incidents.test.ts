@@ -137,7 +137,10 @@ describe('an incident', () => {
     world.set('lxcabcd', 1);
     world.drop();
     world.tell();
-    expect(world.told[0]?.cause.kind).toBe('unknown');
+    expect(world.told[0]).toMatchObject({
+      cause: { kind: 'unknown' },
+      fix: ['sysctl -w net.ipv4.conf.lxcabcd.rp_filter=0'],
+    });
     world.reconcile();
     world.pass(1000);
     world.settle();
