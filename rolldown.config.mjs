@@ -1,10 +1,11 @@
 /**
- * Puts the program's modules together: all that a trace needs into one file, what is loaded on demand (schema, table, lab,
- * sources of pods) into files beside it. To load some fifty modules one by one takes node 60 ms, a quarter of the time in which
- * rpftrace has to be attached. The library stays as tsc wrote it.
+ * Puts the program's modules together: all that a trace needs into one file, what is loaded on demand (schema, table, doctor,
+ * lab, sources of pods) into files beside it. To load some fifty modules one by one takes node 60 ms, a quarter of the time in
+ * which rpftrace has to be attached. The library stays as tsc wrote it.
  */
 // cli/main.js stays outside too: it awaits the program, and what is loaded on demand meanwhile must not wait for it.
-const onDemand = /\/dist\/(cli\/main|events|sink\/table|cli\/lab|lab\/.*|attribute\/sources\/.*)\.js$/;
+const onDemand =
+  /\/dist\/(cli\/main|events|sink\/table|cli\/(doctor|lab)|(doctor|lab)\/.*|attribute\/sources\/.*)\.js$/;
 
 /** Of the packages, those that each trace needs. */
 const neededAtOnce = /\/node_modules\/(commander|sonic-boom)\//;

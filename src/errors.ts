@@ -19,7 +19,7 @@ export class TracerError extends Error {
 export type ErrorCode = keyof typeof CODES;
 
 /** Exit codes of the program. */
-export const EXIT = { done: 0, failed: 1, usage: 2, cannot: 3 } as const;
+export const EXIT = { done: 0, failed: 1, usage: 2, cannot: 3, dropped: 4 } as const;
 
 /** Turns whatever was thrown, by the addon too, into a TracerError. */
 export function toTracerError(thrown: unknown): TracerError {

@@ -11,7 +11,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   const result = { exitCode: EXIT.done as number };
   try {
     const program = makeProgram(result);
-    if (mentionsLab(argv)) await addLab(program);
+    if (mentions(argv, 'doctor')) await addDoctor(program, result);
+    if (mentions(argv, 'lab')) await addLab(program);
     addHelpCommand(program);
     await program.parseAsync(argv);
     return Number(process.exitCode ?? result.exitCode);
@@ -60,11 +61,18 @@ function mistakenCommand(error: unknown, words: readonly string[]): TracerError 
   );
 }
 
-const COMMANDS = ['trace', 'schema', 'lab', 'help'];
+const COMMANDS = ['trace', 'doctor', 'schema', 'lab', 'help'];
 
-/** The lab is loaded only where it is used or listed: start-up time is a feature. */
-function mentionsLab(argv: readonly string[]): boolean {
-  return ['lab', 'help', '--help', '-h'].some((word) => argv.includes(word));
+/** What is hardly ever used is loaded only where it is used or listed: start-up time is a feature. */
+function mentions(argv: readonly string[], command: string): boolean {
+  return [command, 'help', '--help', '-h'].some((word) => argv.includes(word));
+}
+
+async function addDoctor(program: Command, result: { exitCode: number }): Promise<void> {
+  const { registerDoctor } = await import('./doctor.js');
+  registerDoctor(program, (exitCode) => {
+    result.exitCode = exitCode;
+  });
 }
 
 async function addLab(program: Command): Promise<void> {

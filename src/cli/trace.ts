@@ -11,6 +11,7 @@ import { captureConfig, Session } from '../session.js';
 import { NdjsonSink, PREPARED_BYTES } from '../sink/ndjson.js';
 import { Output } from '../sink/output.js';
 import type { Sink } from '../sink/sink.js';
+import { wantsColor } from './color.js';
 import { Ending } from './ending.js';
 import { ReadyFile } from './ready-file.js';
 import { dieBy } from './signals.js';
@@ -148,12 +149,6 @@ async function chooseSink(output: Output, options: TraceOptions): Promise<SinkFa
 }
 
 /** https://no-color.org and https://force-color.org: any value counts, and the wish for colour wins. */
-function wantsColor(isTerminal: boolean): boolean {
-  const { FORCE_COLOR, NO_COLOR, TERM } = process.env;
-  if (FORCE_COLOR) return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false';
-  return isTerminal && !NO_COLOR && TERM !== 'dumb';
-}
-
 function size(isTerminal: boolean): { columns: number; rows: number } | undefined {
   if (isTerminal) return { columns: process.stdout.columns, rows: process.stdout.rows };
   const columns = Number(process.env.COLUMNS);

@@ -13,6 +13,8 @@ export type ReverseRoute = FoundRoute | FailedLookup | UnknownRoute;
 interface Certainty {
   readonly certain: boolean;
   readonly uncertain?: string | undefined;
+  /** The check comes out the same all the same: it looks at every next hop, and does not mind what ended a lookup. */
+  readonly sameOutcome?: true | undefined;
   /** kernel: its own lookup was seen; else it was asked just after the drop. */
   readonly evidence?: 'kernel' | undefined;
   /** What it says when it is asked, where that is something else. */

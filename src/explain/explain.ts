@@ -276,7 +276,8 @@ function isPodDevice({ role, kind }: Device, { unnumbered }: RpfMode): boolean {
   return POD_ROLES.has(role) || (unnumbered && (kind === 'veth' || kind === 'netkit'));
 }
 
-function routeMembers(route: ReverseRoute): Pick<Rpf, 'reverse_route' | 'reverse_route_unknown'> {
+/** The way back as events have it. */
+export function routeMembers(route: ReverseRoute): Pick<Rpf, 'reverse_route' | 'reverse_route_unknown'> {
   if (route.kind === 'unknown') return { reverse_route_unknown: route.why };
   const { evidence = 'replay', certain, uncertain, asked } = route;
   const certainty = { evidence, certain, uncertain, asked } as const;

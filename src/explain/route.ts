@@ -30,6 +30,8 @@ export interface ReverseRoutesOptions {
   readonly addon: Pick<NativeAddon, 'route' | 'rules'>;
   /** Milliseconds that never go back. */
   readonly now?: () => number;
+  /** Milliseconds of each second that lookups may take; what is beyond stays unknown. */
+  readonly budgetMs?: number;
 }
 
 /**
@@ -44,10 +46,10 @@ export class ReverseRoutes {
   readonly #rules = new Map<number, { rules: NativeRules; staleAtMs: number }>();
   readonly #budget: Budget;
 
-  constructor({ addon, now = () => performance.now() }: ReverseRoutesOptions) {
+  constructor({ addon, now = () => performance.now(), budgetMs = BUDGET_MS }: ReverseRoutesOptions) {
     this.#addon = addon;
     this.#now = now;
-    this.#budget = new Budget(now);
+    this.#budget = new Budget(now, budgetMs);
   }
 
   find(passage: Passage): Answer {
@@ -119,11 +121,13 @@ export class ReverseRoutes {
 /** Time for lookups. A flood of forged sources must not stall the stream: what is beyond stays unknown. */
 class Budget {
   readonly #now: () => number;
+  readonly #budgetMs: number;
   #sinceMs = Number.NEGATIVE_INFINITY;
   #spentMs = 0;
 
-  constructor(now: () => number) {
+  constructor(now: () => number, budgetMs: number) {
     this.#now = now;
+    this.#budgetMs = budgetMs;
   }
 
   /** Undefined when there is no time left. */
@@ -133,7 +137,7 @@ class Budget {
       this.#sinceMs = start;
       this.#spentMs = 0;
     }
-    if (this.#spentMs >= BUDGET_MS) return undefined;
+    if (this.#spentMs >= this.#budgetMs) return undefined;
     const result = work();
     this.#spentMs += Math.max(this.#now() - start, LEAST_COST_MS);
     return result;
@@ -179,7 +183,10 @@ function describe(answer: NativeRoute, rules: NativeRules, doubts: readonly stri
     prefix: answer.prefix,
     nexthopId: answer.nexthopId,
   };
-  return withDoubts(found, [...hopDoubts(unique.length, hops.length, hopCount), ...doubts]);
+  const described = withDoubts(found, [...hopDoubts(unique.length, hops.length, hopCount), ...doubts]);
+  const isOnlyWhichHop =
+    !described.certain && doubts.length === 0 && hopCount === hops.length && hopCount > 0;
+  return isOnlyWhichHop ? { ...described, sameOutcome: true } : described;
 }
 
 function hopDoubts(different: number, known: number, all: number): string[] {
@@ -194,7 +201,8 @@ function describeFailure(errno: number, rules: NativeRules, doubts: readonly str
   const isRule = lookup !== 'none' && rules[lookup];
   if (!isRule) return withDoubts({ kind: 'failed', lookup }, doubts);
   const doubt = `a policy rule ends lookups as ${lookup}; a route of that type would look the same`;
-  return withDoubts({ kind: 'failed', lookup: 'rule' }, [doubt, ...doubts]);
+  const described = withDoubts({ kind: 'failed' as const, lookup: 'rule' as const }, [doubt, ...doubts]);
+  return doubts.length === 0 ? { ...described, sameOutcome: true } : described;
 }
 
 function withDoubts<T extends Omit<FoundRoute, 'certain'> | Omit<FailedLookup, 'certain'>>(

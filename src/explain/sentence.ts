@@ -2,27 +2,35 @@ import type { RpfMode } from '../events.js';
 import type { FoundRoute, ReverseRoute } from './check.js';
 import type { Facts, Verdict } from './verdict.js';
 
-/** What happened, in one sentence for a person; undefined where rp_filter and its relatives have no part in it. */
-export function sentence(facts: Facts, verdict: Verdict, device: string): string | undefined {
+/**
+ * What happened, in one sentence for a person; undefined where rp_filter and its relatives have no part in it. `arrived` says
+ * when: "would arrive" of a packet that nobody has sent.
+ */
+export function sentence(
+  facts: Facts,
+  verdict: Verdict,
+  device: string,
+  arrived = 'arrived',
+): string | undefined {
   const src = facts.packet.src ?? 'a source';
   const { mode, route } = facts;
   switch (verdict.verdict) {
     case 'strict_mismatch':
-      return `${src} arrived on ${device}, but ${way(route)}; ${binding(mode, device)}`;
+      return `${src} ${arrived} on ${device}, but ${way(route)}; ${binding(mode, device)}`;
     case 'unnumbered_mismatch':
-      return `${src} arrived on ${device}, but ${way(route)}; ${binding(mode, device)}, and ${device} has no IPv4 address, so ${otherMode(mode)}`;
+      return `${src} ${arrived} on ${device}, but ${way(route)}; ${binding(mode, device)}, and ${device} has no IPv4 address, so ${otherMode(mode)}`;
     case 'no_reverse_route':
-      return `${src} arrived on ${device}, but ${way(route)}; ${binding(mode, device)}`;
+      return `${src} ${arrived} on ${device}, but ${way(route)}; ${binding(mode, device)}`;
     case 'local_source':
-      return localSource(facts, src, device);
+      return localSource(facts, src, device, arrived);
     case 'invalid_source':
-      return `${src} arrived on ${device}, but ${invalidBecause(route)}; the kernel takes it from nobody, whatever rp_filter says`;
+      return `${src} ${arrived} on ${device}, but ${invalidBecause(route)}; the kernel takes it from nobody, whatever rp_filter says`;
     case 'loopback_source':
-      return `${src} arrived on ${device}, but addresses of 127.0.0.0/8 never leave a machine; the kernel refuses them where route_localnet is off`;
+      return `${src} ${arrived} on ${device}, but addresses of 127.0.0.0/8 never leave a machine; the kernel refuses them where route_localnet is off`;
     case 'not_rpf':
       return hiddenByForwarding(facts, device);
     case undefined:
-      return `${src} arrived on ${device} and was refused, by which rule is not certain: ${verdict.verdict_unknown}`;
+      return `${src} ${arrived} on ${device} and was refused, by which rule is not certain: ${verdict.verdict_unknown}`;
   }
 }
 
@@ -59,16 +67,16 @@ function otherMode({ effective }: RpfMode): string {
     : `loose mode (${effective}) drops it like strict mode`;
 }
 
-function localSource({ packet, route, mode }: Facts, src: string, device: string): string {
+function localSource({ packet, route, mode }: Facts, src: string, device: string, arrived: string): string {
   const off = 'the kernel takes such a source from outside only with accept_local=1';
   if (route.kind !== 'found' || route.type !== 'local' || route.prefix?.endsWith('/32')) {
-    return `${src} arrived on ${device}, but it is an address of this machine; ${off}`;
+    return `${src} ${arrived} on ${device}, but it is an address of this machine; ${off}`;
   }
   const mark =
     mode.src_valid_mark && packet.mark !== 0
       ? `, which mark 0x${packet.mark.toString(16)} leads to because src_valid_mark is on`
       : '';
-  return `${src} arrived on ${device}, but table ${route.table} says that ${route.prefix} is local${mark}; ${off}`;
+  return `${src} ${arrived} on ${device}, but table ${route.table} says that ${route.prefix} is local${mark}; ${off}`;
 }
 
 function invalidBecause(route: ReverseRoute): string {

@@ -9,7 +9,7 @@ const source = fileURLToPath(new URL('../../src', import.meta.url));
 const STAGES = ['capture', 'record', 'names', 'attribute', 'settings', 'explain', 'incident', 'sink'];
 
 /** Uses the stages, or is used before the road begins. */
-const BESIDE = ['cli', 'filters', 'lab'];
+const BESIDE = ['cli', 'doctor', 'filters', 'lab'];
 
 /** What every stage may use: no stage itself, and importing none. */
 const SHARED = [

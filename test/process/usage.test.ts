@@ -68,6 +68,8 @@ describe('help', () => {
       Commands:
         trace [options] [expression...]  stream drops (default command)
         schema                           print the JSON Schema of the events
+        doctor [options]                 what this kernel allows, and which pods would
+                                         lose packets now or later; sends none
         lab                              rebuild the incident on this machine, in
                                          network namespaces of its own
         help [command...]                help for a command
@@ -101,6 +103,8 @@ describe('help', () => {
                                of a flow together
         --snaplen <bytes>      packet bytes with each drop, up to 2048
         --interval <ms>        how often the counts of flows come out (default: 1000)
+        --no-witness           never watch the kernel’s route lookups, as is done for
+                               some seconds after a refused source
         --duration <time>      end after this time: 500ms, 10s, 2m, 1h
         --count <n>            end after this many drop events
         --out <file>           write to this file, from its start

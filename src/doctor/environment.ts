@@ -1,0 +1,163 @@
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import type { CgroupRoot } from './features.js';
+import type { Capability, EnvironmentFact } from './report.js';
+
+/** The capabilities that rpftrace has a use for, one by one, as this process has them in effect. */
+export function readCapabilities(root = '/'): Capability[] {
+  const effective = BigInt(`0x${fieldOf(root, 'CapEff') ?? '0'}`);
+  return CAPABILITIES.map(({ name, bit, used_for }) => ({
+    name,
+    held: ((effective >> BigInt(bit)) & 1n) === 1n,
+    used_for,
+  }));
+}
+
+/** include/uapi/linux/capability.h */
+const CAPABILITIES = [
+  { name: 'CAP_BPF', bit: 39, used_for: 'loading the programs' },
+  { name: 'CAP_PERFMON', bit: 38, used_for: 'reading kernel memory in them, and attaching to tracepoints' },
+  { name: 'CAP_NET_ADMIN', bit: 12, used_for: 'watching who writes settings (cgroup/sysctl)' },
+  {
+    name: 'CAP_SYS_ADMIN',
+    bit: 21,
+    used_for: 'entering other network namespaces; stands in for the three above',
+  },
+  { name: 'CAP_SYS_PTRACE', bit: 19, used_for: 'reading programs and namespaces of other users’ processes' },
+  { name: 'CAP_DAC_READ_SEARCH', bit: 2, used_for: 'reading files that only their owner may read' },
+  {
+    name: 'CAP_SYS_RESOURCE',
+    bit: 24,
+    used_for: 'raising the limit of locked memory, on kernels before 5.11',
+  },
+] as const;
+
+function fieldOf(root: string, name: string): string | undefined {
+  const status = readText(`${root}proc/self/status`);
+  return new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(status ?? '')?.[1];
+}
+
+/** What else decides about what may be done. */
+export function readEnvironment(root = '/'): EnvironmentFact[] {
+  return [
+    fact('lockdown', lockdownMode(root), (value) =>
+      value === 'confidentiality'
+        ? 'no BPF program may read memory by address: bpf_rdonly_cast is needed'
+        : undefined,
+    ),
+    fact('kernel.unprivileged_bpf_disabled', setting(root, 'kernel/unprivileged_bpf_disabled'), undefined),
+    fact('kernel.perf_event_paranoid', setting(root, 'kernel/perf_event_paranoid'), undefined),
+    fact('kernel.kptr_restrict', setting(root, 'kernel/kptr_restrict'), undefined),
+    fact('kernel.bpf_stats_enabled', setting(root, 'kernel/bpf_stats_enabled'), (value) =>
+      value === '0'
+        ? undefined
+        : 'the kernel measures every BPF program, which costs some time for each drop',
+    ),
+    fact('net.core.bpf_jit_enable', setting(root, 'net/core/bpf_jit_enable'), (value) =>
+      value === '0' ? 'BPF programs are interpreted: each drop costs several times as much' : undefined,
+    ),
+    fact('locked memory', memlock(root), undefined),
+    fact('seccomp', SECCOMP[fieldOf(root, 'Seccomp') ?? ''], (value) =>
+      value === 'filter' ? 'a filter may refuse bpf() and perf_event_open()' : undefined,
+    ),
+    fact('user namespace', userNamespace(root), (value) =>
+      value === 'initial' ? undefined : 'capabilities count in the initial user namespace only',
+    ),
+    fact(
+      'cgroup v2',
+      readCgroupRoot(root).path,
+      undefined,
+      'it is not mounted here; a mount of its own is used',
+    ),
+  ];
+}
+
+function fact(
+  name: string,
+  value: string | undefined,
+  note: ((value: string) => string | undefined) | undefined,
+  unknown = 'it cannot be read here',
+): EnvironmentFact {
+  return value === undefined ? { name, value_unknown: unknown } : { name, value, note: note?.(value) };
+}
+
+/** The word in brackets is in force. A kernel without the file has no lockdown. */
+function lockdownMode(root: string): string | undefined {
+  const text = readText(`${root}sys/kernel/security/lockdown`);
+  return text === undefined ? undefined : /\[(\w+)\]/.exec(text)?.[1];
+}
+
+function setting(root: string, path: string): string | undefined {
+  return readText(`${root}proc/sys/${path}`)?.trim();
+}
+
+function memlock(root: string): string | undefined {
+  const [, soft] = /^Max locked memory\s+(\S+)/m.exec(readText(`${root}proc/self/limits`) ?? '') ?? [];
+  if (soft === undefined) return undefined;
+  return soft === 'unlimited' ? soft : `${soft} bytes`;
+}
+
+const SECCOMP: Readonly<Record<string, string>> = { 0: 'off', 1: 'strict', 2: 'filter' };
+
+/** The initial one maps every number to itself. */
+function userNamespace(root: string): string | undefined {
+  const map = readText(`${root}proc/self/uid_map`);
+  if (map === undefined) return undefined;
+  return /^\s*0\s+0\s+4294967295\s*$/.test(map) ? 'initial' : 'another one';
+}
+
+/** Where writers are watched from: the core takes the first mount, or makes one of its own where there is none. */
+export function readCgroupRoot(root = '/'): CgroupRoot {
+  const line = (readText(`${root}proc/self/mounts`) ?? '')
+    .split('\n')
+    .find((one) => one.split(' ')[2] === 'cgroup2');
+  const path = line?.split(' ')[1];
+  return { path, isWhole: path === undefined || inodeOf(path) === CGROUP_ROOT_INODE };
+}
+
+/** Of how many processes of others the program can be told, of those that were looked at. */
+export function readOtherProcesses(root = '/'): { readonly seen: number; readonly readable: number } {
+  const pids = entriesOf(`${root}proc`).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+  const states = pids.slice(0, MAX_PROCESSES).map((pid) => isReadable(`${root}proc/${pid}/exe`));
+  return {
+    seen: states.filter((state) => state !== undefined).length,
+    readable: states.filter((state) => state === true).length,
+  };
+}
+
+/** Undefined for kernel threads, which have no program, and for what has ended. */
+function isReadable(exe: string): boolean | undefined {
+  try {
+    readlinkSync(exe);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EACCES' ? false : undefined;
+  }
+}
+
+function entriesOf(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function inodeOf(path: string): number | undefined {
+  try {
+    return statSync(path).ino;
+  } catch {
+    return undefined;
+  }
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+const MAX_PROCESSES = 1024;
+/** Of the root of a kernfs, fs/kernfs/dir.c: whatever a container calls its root has another. */
+const CGROUP_ROOT_INODE = 1;

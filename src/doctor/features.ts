@@ -1,0 +1,179 @@
+import type { NativeTrial } from '../native.js';
+import { errorWords } from './error-words.js';
+import type { Feature } from './report.js';
+
+/** Where writes to settings are seen from. */
+export interface CgroupRoot {
+  /** Where the hierarchy is mounted; undefined where it is not. */
+  readonly path: string | undefined;
+  /** false: a container's own part of it. */
+  readonly isWhole: boolean;
+}
+
+/** What was found out beside the trials. */
+export interface FeatureFacts {
+  readonly trials: readonly NativeTrial[];
+  readonly cgroupRoot: CgroupRoot;
+  /** Names of this kernel's drop reasons; empty where it has none. */
+  readonly reasons: ReadonlySet<string>;
+  readonly namespaces: { readonly found: number; readonly entered: number };
+  /** Processes of others, and of how many the program can be told. */
+  readonly processes: { readonly seen: number; readonly readable: number };
+}
+
+/** What this kernel and these privileges allow, and what it costs where they do not. In the order of importance. */
+export function describeFeatures(facts: FeatureFacts): Feature[] {
+  const trials = new Map(facts.trials.map((trial) => [trial.name, trial]));
+  const tried = TRIED.flatMap(({ name, cost, detail }) => {
+    const trial = trials.get(name);
+    return trial ? [fromTrial(trial, cost, detail)] : [];
+  });
+  return [...tried.map((feature) => refine(feature, facts)), reasonsFeature(facts), ...aroundFeatures(facts)];
+}
+
+interface Tried {
+  readonly name: string;
+  readonly cost: string;
+  readonly detail?: (trial: NativeTrial) => string;
+}
+
+const TRIED: readonly Tried[] = [
+  { name: 'btf', cost: 'nothing can be traced: the programs are fitted to this kernel by it' },
+  {
+    name: 'tp_btf/kfree_skb',
+    cost: 'nothing can be traced: no drop is seen',
+    detail: ({ detail }) => `${detail} arguments`,
+  },
+  { name: 'ringbuf', cost: 'nothing can be traced: there is no way from the kernel to the program' },
+  {
+    name: 'bpf_rdonly_cast',
+    cost: 'kernel memory is read by bpf_probe_read_kernel, which lockdown=confidentiality forbids',
+  },
+  {
+    name: 'bpf_probe_read_kernel',
+    cost: 'none where there is bpf_rdonly_cast; without both nothing can be traced',
+  },
+  {
+    name: 'cgroup/sysctl',
+    cost: 'that a setting was changed is found by reading it again; who changed it is not told',
+  },
+  {
+    name: 'cgroup/sysctl pid',
+    cost: 'writes to settings are not watched: who changed one is not told',
+  },
+  {
+    name: 'tp_btf/fib_table_lookup',
+    cost: 'the route back is asked for just after a drop, instead of being seen as the kernel used it',
+  },
+  { name: 'netlink', cost: 'devices are told as they were at the drop only, and routes are not known' },
+  {
+    name: 'fexit/fib_validate_source',
+    cost: 'the refusal itself is not seen: it is told by the drop reason, or by settings and routes where there is none',
+  },
+  {
+    name: 'fentry/ip_handle_martian_source',
+    cost: 'ARP requests that the check refuses are not seen: the kernel frees them without a drop',
+  },
+  {
+    name: 'kprobe/fib_validate_source',
+    cost: 'what fentry and fexit give, where these are refused',
+  },
+  {
+    name: 'kretprobe/fib_validate_source',
+    cost: 'what fentry and fexit give, where these are refused',
+  },
+];
+
+function fromTrial(trial: NativeTrial, cost: string, detail: Tried['detail']): Feature {
+  const { name, errno, step } = trial;
+  if (errno === 0) return { name, state: 'available', detail: detail?.(trial) };
+  return { name, state: 'unavailable', why: `${WORDS[step]}${errorWords(errno)}`, cost };
+}
+
+const WORDS: Readonly<Record<NativeTrial['step'], string>> = {
+  '': '',
+  find: 'not in this kernel’s BTF, or BTF cannot be read: ',
+  load: 'loading it: ',
+  attach: 'attaching it: ',
+};
+
+/** What works, and yet does not give all that it could. */
+function refine(feature: Feature, { cgroupRoot, trials }: FeatureFacts): Feature {
+  if (feature.state !== 'available') return feature;
+  if (feature.name === 'cgroup/sysctl' && cgroupRoot.path !== undefined && !cgroupRoot.isWhole) {
+    return {
+      ...feature,
+      state: 'partial',
+      detail: `at ${cgroupRoot.path}`,
+      why: `${cgroupRoot.path} is not the root of the cgroup v2 hierarchy`,
+      cost: 'only writers in this container are seen; mount the host’s /sys/fs/cgroup (hostPath) to see all',
+    };
+  }
+  if (feature.name === 'cgroup/sysctl')
+    return { ...feature, detail: `at ${cgroupRoot.path ?? 'a mount of its own'}` };
+  const kfreeSkb = trials.find(({ name }) => name === 'tp_btf/kfree_skb');
+  if (feature.name === 'tp_btf/kfree_skb' && kfreeSkb !== undefined && kfreeSkb.detail < 3) {
+    return {
+      ...feature,
+      state: 'partial',
+      why: 'the tracepoint of this kernel gives no reason (5.17 and newer do)',
+      cost: 'refused sources are told by settings and routes alone',
+    };
+  }
+  return feature;
+}
+
+function reasonsFeature({ reasons }: FeatureFacts): Feature {
+  const name = 'drop reasons';
+  if (reasons.has('IP_LOCAL_SOURCE')) return { name, state: 'available', detail: `${reasons.size} names` };
+  if (reasons.has('IP_RPFILTER')) {
+    return {
+      name,
+      state: 'partial',
+      detail: `${reasons.size} names`,
+      why: 'of refused sources only IP_RPFILTER has a reason of its own (6.13 and newer have all)',
+      cost: 'other refused sources are told by settings and routes',
+    };
+  }
+  return {
+    name,
+    state: 'unavailable',
+    why:
+      reasons.size === 0
+        ? 'this kernel has no drop reasons, or its BTF cannot be read'
+        : 'IP_RPFILTER is not among them',
+    cost: 'refused sources are told by settings and routes alone, and drops are not held against the kernel’s counter',
+  };
+}
+
+function aroundFeatures({ namespaces, processes }: FeatureFacts): Feature[] {
+  const { found, entered } = namespaces;
+  const detail = `${entered} of ${found}`;
+  return [
+    entered === found
+      ? { name: 'network namespaces', state: 'available', detail }
+      : {
+          name: 'network namespaces',
+          state: 'partial',
+          detail,
+          why: 'the others may not be entered (CAP_SYS_ADMIN), or were gone',
+          cost: 'their devices are not looked at here, and their counters not held against the drops',
+        },
+    processesFeature(processes),
+  ];
+}
+
+function processesFeature({ seen, readable }: FeatureFacts['processes']): Feature {
+  const name = 'programs of processes';
+  const detail = `${readable} of ${seen}`;
+  const cost = 'of who writes a setting only what the kernel’s own record holds is told';
+  if (seen === 0) return { name, state: 'unavailable', why: 'no other process is to be seen in /proc', cost };
+  if (readable === seen) return { name, state: 'available', detail };
+  return {
+    name,
+    state: readable === 0 ? 'unavailable' : 'partial',
+    detail,
+    why: 'permission denied for the others (CAP_SYS_PTRACE, or a security module)',
+    cost,
+  };
+}
