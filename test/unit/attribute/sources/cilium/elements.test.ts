@@ -6,7 +6,8 @@ it('finds the elements of any list of objects, however it is cut', () => {
   const element = fc.dictionary(fc.string(), fc.jsonValue());
   fc.assert(
     fc.property(fc.array(element), fc.integer({ min: 1, max: 20 }), fc.boolean(), (list, size, pretty) => {
-      expect(split(JSON.stringify(list, null, pretty ? 2 : 0), size)).toEqual(list.map(asJson));
+      const text = JSON.stringify(list, null, pretty ? 2 : 0);
+      expect(JSON.stringify(split(text, size))).toBe(JSON.stringify(JSON.parse(text)));
     }),
   );
 });
@@ -26,21 +27,13 @@ it.each([
 });
 
 it('holds no more of an element than it may', () => {
-  expect(() => split(`[{"a":"${'x'.repeat(200)}"}]`, 10)).toThrow('more than 100');
+  expect(() => split(`[{"a":"${'x'.repeat(200)}"}]`, 10, 100)).toThrow('more than 100');
 });
 
-function split(text: string, size: number): unknown[] {
+function split(text: string, size: number, maxChars = 1e6): unknown[] {
   const elements: unknown[] = [];
-  const splitter = new ElementSplitter(
-    (element) => elements.push(JSON.parse(element)),
-    text.includes('xxx') ? 100 : 1e6,
-  );
+  const splitter = new ElementSplitter((element) => elements.push(JSON.parse(element)), maxChars);
   for (let at = 0; at < text.length; at += size) splitter.push(text.slice(at, at + size));
   splitter.end();
   return elements;
-}
-
-/** -0 is 0 in JSON. */
-function asJson(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value));
 }
