@@ -39,6 +39,7 @@ Napi::Object ToObject(Napi::Env env, const struct rpf_stats &stats)
 	object.Set("runCount", Napi::BigInt::New(env, stats.run_count));
 	object.Set("kfreeSkbArguments", stats.kfree_skb_arguments);
 	object.Set("sysctlErrno", stats.sysctl_err);
+	object.Set("routesErrno", stats.routes_err);
 	object.Set("sysctlLost", Napi::BigInt::New(env, stats.sysctl_lost));
 	object.Set("probeRead", stats.probe_read != 0);
 	return object;

@@ -72,6 +72,7 @@ Napi::Function Tracer::Define(Napi::Env env)
 				   InstanceMethod("release", &Tracer::Release),
 				   InstanceMethod("configure", &Tracer::Configure),
 				   InstanceMethod("witness", &Tracer::Witness),
+				   InstanceMethod("watch", &Tracer::Watch),
 				   InstanceMethod("symbol", &Tracer::Symbol),
 				   InstanceMethod("stats", &Tracer::Stats),
 				   InstanceMethod("totals", &Tracer::Totals),
@@ -216,6 +217,16 @@ void Tracer::Witness(const Napi::CallbackInfo &info)
 	const int err = rpf_witness(Open(info.Env()), info[0].As<Napi::Boolean>().Value());
 	if (err)
 		throw ToError(info.Env(), err, "watching route lookups");
+}
+
+// JS thread.
+Napi::Value Tracer::Watch(const Napi::CallbackInfo &info)
+{
+	const uint32_t netns = ReadUint32(info[0], "netns", UINT32_MAX);
+	if (!info[1].IsBoolean())
+		throw Napi::TypeError::New(info.Env(), "on must be true or false, not " + Describe(info[1]));
+	const int err = rpf_watch(Open(info.Env()), netns, info[1].As<Napi::Boolean>().Value());
+	return Napi::Number::New(info.Env(), err);
 }
 
 // JS thread.

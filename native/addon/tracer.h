@@ -65,6 +65,7 @@ private:
 	void Release(const Napi::CallbackInfo &info);
 	void Configure(const Napi::CallbackInfo &info);
 	void Witness(const Napi::CallbackInfo &info);
+	Napi::Value Watch(const Napi::CallbackInfo &info);
 	Napi::Value Symbol(const Napi::CallbackInfo &info);
 	Napi::Value Stats(const Napi::CallbackInfo &info);
 	Napi::Value Totals(const Napi::CallbackInfo &info);

@@ -29,3 +29,8 @@ struct rpf_lost lost;
 struct rpf_link link;
 struct rpf_sysctl sysctl;
 enum rpf_sysctl_flags sysctl_flags;
+struct rpf_route_change route_change;
+enum rpf_route_changed route_changed;
+enum rpf_route_action route_action;
+struct rpf_netconf netconf;
+enum rpf_netconf_values netconf_values;

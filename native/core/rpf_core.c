@@ -324,6 +324,9 @@ int rpf_open(const struct rpf_config *config, struct rpf_tracer **opened, struct
 	}
 	tracer->control->whole_per_flow = tracer->config.whole_per_flow;
 	rpf_links_open(&tracer->links); /* without netlink names come from the records alone */
+	tracer->routes_err = rpf_watches_open(&tracer->watches);
+	if (!tracer->routes_err)
+		tracer->routes_err = rpf_watches_add(&tracer->watches, 0);
 	err = set_filters(tracer, &tracer->config, error);
 	if (!err)
 		err = set_expression(tracer, error);
@@ -415,6 +418,14 @@ int rpf_witness(struct rpf_tracer *tracer, int on)
 	return 0;
 }
 
+int rpf_watch(struct rpf_tracer *tracer, uint32_t netns, int on)
+{
+	if (on)
+		return rpf_watches_add(&tracer->watches, netns);
+	rpf_watches_remove(&tracer->watches, netns);
+	return 0;
+}
+
 int rpf_detach(struct rpf_tracer *tracer)
 {
 	int err = 0;
@@ -448,6 +459,7 @@ void rpf_close(struct rpf_tracer *tracer)
 		return;
 	rpf_detach(tracer);
 	rpf_links_close(&tracer->links);
+	rpf_watches_close(&tracer->watches);
 	rpf_ring_close(&tracer->ring);
 	if (tracer->flow_bytes)
 		munmap(tracer->flows.slots, tracer->flow_bytes);

@@ -74,8 +74,9 @@ struct rpf_stats {
 	uint64_t coarse;    /* drops counted under a coarse key because the flow table was full */
 	uint64_t run_ns;    /* BPF run time and runs; both 0 unless kernel.bpf_stats_enabled=1 */
 	uint64_t run_count;
-	int32_t sysctl_err;	      /* 0: writes to settings are watched; else why not, a negative errno */
-	uint64_t sysctl_lost;	      /* writes that found no room in the ring buffer */
+	int32_t sysctl_err;   /* 0: writes to settings are watched; else why not, a negative errno */
+	uint64_t sysctl_lost; /* writes that found no room in the ring buffer */
+	int32_t routes_err; /* 0: changes of routes in our own network namespace are listened to; else a negative errno */
 	uint32_t kfree_skb_arguments; /* arity of the tracepoint on this kernel: 2, 3 or 4 */
 	uint32_t probe_read; /* 1: reads through bpf_probe_read_kernel, 0: typed pointers and bpf_rdonly_cast */
 };
@@ -103,6 +104,13 @@ void rpf_wake(struct rpf_tracer *tracer);
  * node, so only for seconds at a time. While it is on, drops carry the lookup for their source (RPF_WITNESS).
  */
 int rpf_witness(struct rpf_tracer *tracer, int on);
+
+/*
+ * Listens to changes of routes and settings in a network namespace (on = 1) or no more (on = 0). Our own is listened to from
+ * rpf_open() on. Others cost a socket each, which keeps the namespace alive: for a second at most after the last path to it
+ * is gone. -ENOSPC: there are too many already; -ESRCH: it cannot be found; -EPERM: it cannot be entered.
+ */
+int rpf_watch(struct rpf_tracer *tracer, uint32_t netns, int on);
 
 /* Detaches all programs. The maps stay readable and what they hold can still be polled. Idempotent. */
 int rpf_detach(struct rpf_tracer *tracer);
@@ -170,7 +178,8 @@ struct rpf_route {
 	uint32_t type;	/* RTN_UNICAST, ... */
 	uint32_t scope; /* RT_SCOPE_* */
 	uint32_t table;
-	uint32_t ifindex;    /* of the first next hop */
+	uint32_t ifindex; /* of the first next hop */
+	uint32_t priority;
 	uint32_t nexthop_id; /* 0 = no nexthop object */
 	uint32_t hops;	     /* next hops; 0 = none or held by the nexthop object */
 	uint32_t hop_ifindex[RPF_ROUTE_HOPS];

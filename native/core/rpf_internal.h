@@ -5,6 +5,7 @@
 
 #include <bpf/libbpf.h>
 #include <libmnl/libmnl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -49,12 +50,15 @@ struct rpf_ring {
 	_Atomic unsigned long *consumer;
 	_Atomic unsigned long *producer;
 	const unsigned char *data;
+	unsigned long end; /* up to where rpf_ring_drain() goes */
 };
 
 int rpf_ring_open(struct rpf_ring *ring, int map_fd, size_t bytes);
 void rpf_ring_close(struct rpf_ring *ring);
 bool rpf_ring_empty(const struct rpf_ring *ring);
-/* Copies whole records out until the ring is empty or the batch is full. false: the batch is full. */
+/* What is in the ring now is what the next drain takes. */
+void rpf_ring_mark(struct rpf_ring *ring);
+/* Copies whole records out up to the mark or until the batch is full. false: the batch is full. */
 bool rpf_ring_drain(struct rpf_ring *ring, struct rpf_writer *writer);
 
 /* ---- rpf_flows.c: the reader's side of the flow table ---- */
@@ -93,6 +97,69 @@ void rpf_links_close(struct rpf_links *links);
 int rpf_links_fd(const struct rpf_links *links);
 /* Turns what has arrived into records, without waiting. false: the batch is full, call again. */
 bool rpf_links_drain(struct rpf_links *links, struct rpf_writer *writer);
+
+/* ---- rpf_route.c ---- */
+
+/* Reads an RTM_NEWROUTE or RTM_DELROUTE; everything but the device's name. false: too short. */
+bool rpf_route_read(const struct nlmsghdr *message, struct rpf_route *route);
+/* What an RTM_NEWRULE or RTM_DELRULE looks at: enum rpf_rules without RPF_RULES_CUSTOM. The message has a whole head. */
+uint32_t rpf_rule_selectors(const struct nlmsghdr *message);
+
+/* ---- rpf_change.c: what an rtnetlink message says about routes and settings ---- */
+
+/* Fills in what the message says; header, times, netns and names that it does not carry are left alone. false: nothing. */
+bool rpf_change_read(const struct nlmsghdr *message, struct rpf_route_change *change);
+/* The same for settings. ifindex: NETCONFA_IFINDEX_ALL, NETCONFA_IFINDEX_DEFAULT or a device. */
+bool rpf_netconf_read(const struct nlmsghdr *message, struct rpf_netconf *netconf, int32_t *ifindex);
+
+/* ---- rpf_watch.c: network namespaces whose changes are listened to ---- */
+
+#define RPF_WATCHES 16	      /* namespaces at a time: each is a socket that keeps its namespace alive */
+#define RPF_PARKED_NETCONF 32 /* devices whose settings change between two looks at the ring */
+
+struct rpf_watch {
+	uint32_t netns;
+	int fd;		    /* -1: this place is free */
+	char path[256];	    /* by which the namespace is seen to be there still; empty: our own */
+	uint64_t looked_ns; /* when there was nothing to read last */
+	uint64_t second_ns; /* when the second began that told counts in */
+	uint32_t told;	    /* changes told one by one in this second */
+	uint64_t many;	    /* changes that are to be told as a number */
+	uint64_t many_since_ns;
+	bool missed;
+	bool gone;
+	bool netconf_passed_over;
+};
+
+struct rpf_watches {
+	pthread_mutex_t lock; /* guards all below: namespaces come from one thread, and are drained by another */
+	int epoll_fd;	      /* -1: nothing can be listened to */
+	struct rpf_watch at[RPF_WATCHES];
+	unsigned char *buffer;
+	uint64_t checked_ns; /* when the paths were looked at last */
+	bool flooded;	     /* poll thread only, as pending is */
+	bool pending;	     /* something is to be told that nothing will wake us for */
+	struct rpf_netconf parked[RPF_PARKED_NETCONF];
+	unsigned long parked_mark[RPF_PARKED_NETCONF]; /* end of the ring when the message was read */
+	uint32_t parked_count;
+	uint64_t many_told_ns;
+};
+
+int rpf_watches_open(struct rpf_watches *watches);
+void rpf_watches_close(struct rpf_watches *watches);
+/* 0, or a negative errno: -ESRCH, -EPERM, -ENOSPC when there are RPF_WATCHES already. netns 0 is our own. */
+int rpf_watches_add(struct rpf_watches *watches, uint32_t netns);
+void rpf_watches_remove(struct rpf_watches *watches, uint32_t netns);
+/* For poll(): -1 while there is so much to read that it is read by the clock. */
+int rpf_watches_fd(const struct rpf_watches *watches);
+/* How long poll() may take at most, -1: any time. */
+int rpf_watches_limit_ms(const struct rpf_watches *watches);
+/* Tells what routes have become. is_urgent: drops follow that must not be explained by older ones. false: batch full. */
+bool rpf_watches_drain(struct rpf_watches *watches, const struct rpf_ring *ring, bool is_urgent,
+		       struct rpf_writer *writer);
+/* Tells the settings whose writes, if they were seen, have been taken from the ring. false: batch full. */
+bool rpf_watches_drain_netconf(struct rpf_watches *watches, const struct rpf_ring *ring,
+			       struct rpf_writer *writer);
 
 /* ---- rpf_totals.c ---- */
 
@@ -135,8 +202,15 @@ int rpf_rtnetlink_dump(uint16_t type, const void *head, size_t head_bytes, mnl_c
 /* As which rpf_netns_counters() tells our own namespace, which comes first. */
 #define RPF_OWN_NETNS "/proc/thread-self/ns/net"
 
+/* A path by which a network namespace other than ours can be entered. -ESRCH: there is none. */
+int rpf_netns_find(uint32_t netns, char *path, size_t bytes);
+/* Whether a path leads to a network namespace. */
+bool rpf_netns_leads_to(const char *path, uint32_t netns);
+
 /* Runs work in a network namespace, in a thread of its own unless it is ours (or 0). Returns what work returned. */
 int rpf_in_netns(uint32_t netns, int (*work)(void *context), void *context);
+/* The same in the one that a path leads to; -ESRCH when that is another one by now. */
+int rpf_in_netns_at(const char *path, uint32_t netns, int (*work)(void *context), void *context);
 /* Up to the end of the first line of a file. */
 int rpf_read_line(int folder, const char *path, char *value, size_t bytes);
 
@@ -161,6 +235,7 @@ struct rpf_tracer {
 	struct bpf_link *link;	      /* NULL: not attached */
 	struct bpf_link *sysctl_link; /* NULL: writes to settings are not watched */
 	int sysctl_err;
+	int routes_err;		       /* why changes in our own network namespace are not listened to */
 	struct bpf_link *witness_link; /* NULL: route lookups are not watched */
 	int program_fd;
 	int symbol_fd; /* program that names an address */
@@ -175,6 +250,7 @@ struct rpf_tracer {
 	struct rpf_flows flows;
 	size_t flow_bytes; /* of the mapped flow table */
 	struct rpf_links links;
+	struct rpf_watches watches;
 	int wake_fd;
 	_Atomic bool detached;
 

@@ -258,20 +258,14 @@ int rpf_netns_counters(int (*visit)(void *context, const struct rpf_netns_counte
 	return visited;
 }
 
-/* A path by which a namespace can be entered. */
-struct sought {
-	uint32_t netns;
-	char path[256];
-};
-
-static bool leads_to(const char *path, uint32_t netns)
+bool rpf_netns_leads_to(const char *path, uint32_t netns)
 {
 	struct stat status;
 
 	return is_netns(path) && !stat(path, &status) && status.st_ino == netns;
 }
 
-static bool find_in(const char *folder, const char *suffix, struct sought *sought)
+static bool find_in(const char *folder, const char *suffix, uint32_t netns, char *path, size_t bytes)
 {
 	DIR *entries = opendir(folder);
 	struct dirent *entry;
@@ -282,12 +276,20 @@ static bool find_in(const char *folder, const char *suffix, struct sought *sough
 	while (!found && (entry = readdir(entries))) {
 		if (entry->d_name[0] == '.' || (*suffix && !strtoul(entry->d_name, NULL, 10)))
 			continue;
-		if (snprintf(sought->path, sizeof(sought->path), "%s/%s%s", folder, entry->d_name, suffix) <
-		    (int)sizeof(sought->path))
-			found = leads_to(sought->path, sought->netns);
+		if (snprintf(path, bytes, "%s/%s%s", folder, entry->d_name, suffix) < (int)bytes)
+			found = rpf_netns_leads_to(path, netns);
 	}
 	closedir(entries);
 	return found;
+}
+
+int rpf_netns_find(uint32_t netns, char *path, size_t bytes)
+{
+	bool found = find_in("/run/netns", "", netns, path, bytes) ||
+		     find_in("/run/docker/netns", "", netns, path, bytes) ||
+		     find_in("/proc", "/ns/net", netns, path, bytes);
+
+	return found ? 0 : -ESRCH;
 }
 
 struct visit {
@@ -305,26 +307,35 @@ static void *enter_and_work(void *argument)
 	return NULL;
 }
 
-int rpf_in_netns(uint32_t netns, int (*work)(void *context), void *context)
+int rpf_in_netns_at(const char *path, uint32_t netns, int (*work)(void *context), void *context)
 {
 	struct visit visit = { .work = work, .context = context };
-	struct sought sought = { .netns = netns };
+	struct stat status;
 	pthread_t thread;
 	int err;
 
-	if (!netns || leads_to("/proc/self/ns/net", netns))
-		return work(context);
-	if (!find_in("/run/netns", "", &sought) && !find_in("/run/docker/netns", "", &sought) &&
-	    !find_in("/proc", "/ns/net", &sought))
-		return -ESRCH;
-	visit.fd = open(sought.path, O_RDONLY | O_CLOEXEC);
+	visit.fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (visit.fd < 0)
 		return -errno;
-	err = -pthread_create(&thread, NULL, enter_and_work, &visit);
+	/* A process's number may be another's by now. */
+	err = fstat(visit.fd, &status) || status.st_ino != netns ? -ESRCH : 0;
+	if (!err)
+		err = -pthread_create(&thread, NULL, enter_and_work, &visit);
 	if (!err) {
 		pthread_join(thread, NULL);
 		err = visit.result;
 	}
 	close(visit.fd);
 	return err;
+}
+
+int rpf_in_netns(uint32_t netns, int (*work)(void *context), void *context)
+{
+	char path[256];
+	int err;
+
+	if (!netns || rpf_netns_leads_to("/proc/self/ns/net", netns))
+		return work(context);
+	err = rpf_netns_find(netns, path, sizeof(path));
+	return err ? err : rpf_in_netns_at(path, netns, work, context);
 }

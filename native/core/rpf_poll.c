@@ -64,10 +64,25 @@ static void begin_interval(struct rpf_tracer *tracer)
 	begin_flows(tracer);
 }
 
+/*
+ * Changes of routes come before the drops that they made: they are read after the ring was looked at, and told before what was
+ * in it then.
+ */
+static bool drain_drops(struct rpf_tracer *tracer, struct rpf_writer *writer)
+{
+	rpf_ring_mark(&tracer->ring);
+	/* When it is over nobody asks any more, and a flood of changes must not keep it from ending. */
+	if (tracer->detached)
+		return rpf_ring_drain(&tracer->ring, writer);
+	return rpf_watches_drain(&tracer->watches, &tracer->ring, !rpf_ring_empty(&tracer->ring), writer) &&
+	       rpf_ring_drain(&tracer->ring, writer) &&
+	       rpf_watches_drain_netconf(&tracer->watches, &tracer->ring, writer);
+}
+
 /* Everything that there is, as far as it fits, in the order in which it must not be lost. */
 static void fill(struct rpf_tracer *tracer, struct rpf_writer *writer)
 {
-	if (!rpf_links_drain(&tracer->links, writer) || !rpf_ring_drain(&tracer->ring, writer))
+	if (!rpf_links_drain(&tracer->links, writer) || !drain_drops(tracer, writer))
 		return;
 	if (tracer->detached)
 		begin_final(tracer);
@@ -93,17 +108,23 @@ static bool has_unfinished(const struct rpf_tracer *tracer)
 	       tracer->flows.live_before;
 }
 
+/* Negative: any time. */
+static int shorter(int one_ms, int other_ms)
+{
+	return other_ms >= 0 && (one_ms < 0 || one_ms > other_ms) ? other_ms : one_ms;
+}
+
 static void wait_idle(struct rpf_tracer *tracer, struct pollfd *fds, int timeout_ms)
 {
 	int limit = has_unfinished(tracer) ? time_to_interval_ms(tracer) : timeout_ms;
 
-	if (timeout_ms >= 0 && (limit < 0 || limit > timeout_ms))
-		limit = timeout_ms;
+	limit = shorter(limit, timeout_ms);
+	limit = shorter(limit, rpf_watches_limit_ms(&tracer->watches));
 	rpf_set_flag(&tracer->control->idle, 1);
 	/* The probe reads idle after it has published its record; we look for a record after we have published idle. */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (rpf_ring_empty(&tracer->ring))
-		poll(fds, 3, limit);
+		poll(fds, 4, limit);
 	rpf_set_flag(&tracer->control->idle, 0);
 	tracer->empty_ticks = 0;
 }
@@ -114,13 +135,14 @@ static bool wait_for_more(struct rpf_tracer *tracer, int timeout_ms)
 	struct pollfd fds[] = {
 		{ .fd = tracer->wake_fd, .events = POLLIN },
 		{ .fd = rpf_links_fd(&tracer->links), .events = POLLIN },
+		{ .fd = rpf_watches_fd(&tracer->watches), .events = POLLIN },
 		{ .fd = tracer->ring.fd, .events = POLLIN },
 	};
 	eventfd_t woken;
 
 	if (tracer->empty_ticks < TICKS_UNTIL_IDLE) {
 		tracer->empty_ticks++;
-		poll(fds, 2, timeout_ms >= 0 && timeout_ms < TICK_MS ? timeout_ms : TICK_MS);
+		poll(fds, 3, timeout_ms >= 0 && timeout_ms < TICK_MS ? timeout_ms : TICK_MS);
 	} else {
 		wait_idle(tracer, fds, timeout_ms);
 	}

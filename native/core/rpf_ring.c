@@ -50,13 +50,17 @@ bool rpf_ring_empty(const struct rpf_ring *ring)
 	       atomic_load_explicit(ring->producer, memory_order_acquire);
 }
 
+void rpf_ring_mark(struct rpf_ring *ring)
+{
+	ring->end = atomic_load_explicit(ring->producer, memory_order_acquire);
+}
+
 bool rpf_ring_drain(struct rpf_ring *ring, struct rpf_writer *writer)
 {
 	unsigned long at = atomic_load_explicit(ring->consumer, memory_order_relaxed);
-	unsigned long end = atomic_load_explicit(ring->producer, memory_order_acquire);
 	bool room = true;
 
-	while (at < end) {
+	while (at < ring->end) {
 		const unsigned char *head = ring->data + (at & ring->mask);
 		uint32_t length = atomic_load_explicit((const _Atomic uint32_t *)head, memory_order_acquire);
 		uint32_t bytes = length & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);

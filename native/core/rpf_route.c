@@ -93,6 +93,10 @@ static int visit_attribute(const struct nlattr *attribute, void *data)
 		if (is_word)
 			route->table = mnl_attr_get_u32(attribute);
 		break;
+	case RTA_PRIORITY:
+		if (is_word)
+			route->priority = mnl_attr_get_u32(attribute);
+		break;
 	case RTA_NH_ID:
 		if (is_word)
 			route->nexthop_id = mnl_attr_get_u32(attribute);
@@ -119,11 +123,12 @@ static int visit_attribute(const struct nlattr *attribute, void *data)
 	return MNL_CB_OK;
 }
 
-static void read_route(const struct nlmsghdr *message, struct rpf_route *route)
+bool rpf_route_read(const struct nlmsghdr *message, struct rpf_route *route)
 {
 	const struct rtmsg *head = mnl_nlmsg_get_payload(message);
-	char name[IF_NAMESIZE];
 
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*head))
+		return false;
 	route->type = head->rtm_type;
 	route->scope = head->rtm_scope;
 	route->table = head->rtm_table;
@@ -133,6 +138,14 @@ static void read_route(const struct nlmsghdr *message, struct rpf_route *route)
 		add_hop(route, route->ifindex);
 	if (!route->ifindex && route->hops)
 		route->ifindex = route->hop_ifindex[0];
+	return true;
+}
+
+/* In the network namespace that the thread is in. */
+static void name_device(struct rpf_route *route)
+{
+	char name[IF_NAMESIZE];
+
 	if (route->ifindex && if_indextoname(route->ifindex, name))
 		memcpy(route->device, name, sizeof(route->device));
 }
@@ -160,9 +173,9 @@ static int ask(struct mnl_socket *socket, void *context)
 		lookup->route->lookup_err = failure->error; /* an answer too: there is no such route */
 		return 0;
 	}
-	if (message->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(message) < sizeof(struct rtmsg))
+	if (message->nlmsg_type != RTM_NEWROUTE || !rpf_route_read(message, lookup->route))
 		return -EPROTO;
-	read_route(message, lookup->route);
+	name_device(lookup->route);
 	return 0;
 }
 
@@ -214,6 +227,15 @@ static uint32_t action_of(const struct fib_rule_hdr *head)
 	return 0;
 }
 
+uint32_t rpf_rule_selectors(const struct nlmsghdr *message)
+{
+	const struct fib_rule_hdr *head = mnl_nlmsg_get_payload(message);
+	uint32_t seen = action_of(head) | (head->tos ? RPF_RULES_OTHER : 0);
+
+	mnl_attr_parse(message, sizeof(*head), visit_selector, &seen);
+	return seen;
+}
+
 /* Default rules: fib_default_rules_init(), net/ipv4/fib_rules.c: local, main and default, without any selector. */
 static int visit_rule(const struct nlmsghdr *message, void *data)
 {
@@ -223,8 +245,7 @@ static int visit_rule(const struct nlmsghdr *message, void *data)
 
 	if (mnl_nlmsg_get_payload_len(message) < sizeof(*head))
 		return MNL_CB_OK;
-	seen = action_of(head) | (head->tos ? RPF_RULES_OTHER : 0);
-	mnl_attr_parse(message, sizeof(*head), visit_selector, &seen);
+	seen = rpf_rule_selectors(message);
 	rules->count++;
 	*rules->seen |= seen;
 	if (seen || head->dst_len || head->action != FR_ACT_TO_TBL || head->table < RT_TABLE_DEFAULT)

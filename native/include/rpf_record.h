@@ -19,11 +19,13 @@
 #define RPF_ADDRESS_BYTES 16
 
 enum rpf_record_kind {
-	RPF_RECORD_BATCH = 1,  /* struct rpf_batch: first record of every batch */
-	RPF_RECORD_DROP = 2,   /* struct rpf_drop */
-	RPF_RECORD_LOST = 3,   /* struct rpf_lost */
-	RPF_RECORD_LINK = 4,   /* struct rpf_link */
-	RPF_RECORD_SYSCTL = 5, /* struct rpf_sysctl */
+	RPF_RECORD_BATCH = 1,	     /* struct rpf_batch: first record of every batch */
+	RPF_RECORD_DROP = 2,	     /* struct rpf_drop */
+	RPF_RECORD_LOST = 3,	     /* struct rpf_lost */
+	RPF_RECORD_LINK = 4,	     /* struct rpf_link */
+	RPF_RECORD_SYSCTL = 5,	     /* struct rpf_sysctl */
+	RPF_RECORD_ROUTE_CHANGE = 6, /* struct rpf_route_change */
+	RPF_RECORD_NETCONF = 7,	     /* struct rpf_netconf */
 };
 
 struct rpf_header {
@@ -170,6 +172,85 @@ struct rpf_link {
 	__u32 master_ifindex; /* IFLA_MASTER; 0 = none */
 	char name[RPF_NAME_BYTES];
 	char kind[RPF_NAME_BYTES]; /* IFLA_INFO_KIND */
+};
+
+enum rpf_route_changed {
+	RPF_CHANGED_ROUTE = 1,
+	RPF_CHANGED_RULE = 2,
+	RPF_CHANGED_ADDRESS = 3,
+	RPF_CHANGED_LINK = 4,
+	RPF_CHANGED_NEXTHOP = 5,
+	RPF_CHANGED_MANY = 6,	/* count changes of any kind: too many at a time to tell each */
+	RPF_CHANGED_MISSED = 7, /* the kernel dropped messages: anything may have changed */
+	RPF_CHANGED_UNWATCHED = 8, /* the network namespace is not listened to any more: it is gone, or cannot be found */
+};
+
+enum rpf_route_action {
+	RPF_ACTION_ADDED = 1,
+	RPF_ACTION_REPLACED = 2,
+	RPF_ACTION_DELETED = 3,
+	RPF_ACTION_UP = 4, /* of links */
+	RPF_ACTION_DOWN = 5,
+	RPF_ACTION_CHANGED = 6, /* of links: anything else */
+};
+
+#define RPF_CHANGE_HOPS 8
+
+/*
+ * Something that IPv4 routes depend on became different in a network namespace that is listened to. From rtnetlink, so it
+ * happened between not_before_ns and header.time_ns, when the message was read.
+ */
+struct rpf_route_change {
+	struct rpf_header header;
+	__u64 not_before_ns; /* CLOCK_MONOTONIC */
+	__u64 count;	     /* changes that this record stands for */
+	__u32 netns;
+	__u32 port_id; /* netlink port of whoever asked for it; 0 = the kernel did it, or does not say */
+	__u32 what;    /* enum rpf_route_changed */
+	__u32 action;  /* enum rpf_route_action */
+	__u32 table;   /* of a route; of a rule where it looks further */
+	__u32 priority;
+	__u32 ifindex; /* of the first next hop; 0 = none */
+	__u32 nexthop_id;
+	__u32 mark; /* of a rule */
+	__u32 mark_mask;
+	__u32 selectors; /* of a rule: enum rpf_rules of native/core/rpf_core.h */
+	__u32 hops;	 /* of a route: next hops */
+	__u32 hop_ifindex[RPF_CHANGE_HOPS];
+	__u8 prefix[4]; /* network order: destination of a route or rule; an address itself */
+	__u8 source[4]; /* of a rule */
+	__u8 gateway[4];
+	__u8 prefix_bits;
+	__u8 source_bits;
+	__u8 type;		     /* of a route RTN_*, of a rule FR_ACT_* */
+	__u8 protocol;		     /* of a route: RTPROT_* */
+	char device[RPF_NAME_BYTES]; /* of ifindex; of a rule: the device that packets come in by */
+};
+
+enum rpf_netconf_values {
+	RPF_NETCONF_RP_FILTER = 1 << 0,
+	RPF_NETCONF_ACCEPT_LOCAL = 1 << 1,
+	RPF_NETCONF_SRC_VALID_MARK = 1 << 2,
+	RPF_NETCONF_ROUTE_LOCALNET = 1 << 3,
+	RPF_NETCONF_FORWARDING = 1 << 4,
+	RPF_NETCONF_LOG_MARTIANS = 1 << 5,
+};
+
+/*
+ * The kernel says what settings are now: RTM_NEWNETCONF after a change, RTM_NEWLINK whenever anything about a device changed.
+ * Comes after the records of all writes that were made before it was read.
+ */
+struct rpf_netconf {
+	struct rpf_header header; /* time_ns: when the message was read */
+	__u32 netns;
+	__u32 values; /* enum rpf_netconf_values: which are told; 0 = messages were passed over, any setting may be another */
+	__s32 rp_filter;
+	__s32 accept_local;
+	__s32 src_valid_mark;
+	__s32 route_localnet;
+	__s32 forwarding;
+	__s32 log_martians;
+	char device[RPF_NAME_BYTES]; /* "all", "default", or a device; empty where it is gone already */
 };
 
 #define RPF_SYSCTL_NAME_BYTES \

@@ -79,6 +79,7 @@ static void drain(struct model *model, size_t room)
 
 	REQUIRE(batch);
 	rpf_writer_begin(&writer, batch, bytes);
+	rpf_ring_mark(&model->tracer->ring);
 	rpf_ring_drain(&model->tracer->ring, &writer);
 	bytes = rpf_writer_finish(&writer);
 	for (at = sizeof(struct rpf_batch); at < bytes; records++) {

@@ -71,6 +71,8 @@ static void print_record(struct rpf_tracer *tracer, const struct rpf_header *hea
 {
 	const struct rpf_lost *lost = (const void *)header;
 	const struct rpf_link *link = (const void *)header;
+	const struct rpf_route_change *change = (const void *)header;
+	const struct rpf_netconf *netconf = (const void *)header;
 
 	switch (header->kind) {
 	case RPF_RECORD_DROP:
@@ -82,6 +84,16 @@ static void print_record(struct rpf_tracer *tracer, const struct rpf_header *hea
 		break;
 	case RPF_RECORD_SYSCTL:
 		print_sysctl((const void *)header);
+		break;
+	case RPF_RECORD_ROUTE_CHANGE:
+		printf("route_change what=%u action=%u count=%llu netns=%u port=%u table=%u %u.%u.%u.%u/%u dev=%s(%u)\n",
+		       change->what, change->action, (unsigned long long)change->count, change->netns,
+		       change->port_id, change->table, change->prefix[0], change->prefix[1], change->prefix[2],
+		       change->prefix[3], change->prefix_bits, change->device, change->ifindex);
+		break;
+	case RPF_RECORD_NETCONF:
+		printf("netconf netns=%u dev=%s values=%u rp_filter=%d forwarding=%d\n", netconf->netns,
+		       netconf->device, netconf->values, netconf->rp_filter, netconf->forwarding);
 		break;
 	case RPF_RECORD_LINK:
 		printf("link %s(%u) kind=%s gone=%u\n", link->name, link->ifindex, link->kind, link->gone);
