@@ -385,9 +385,13 @@ const changed = {
   old_unknown: z.string().optional(),
   new: z.string(),
   seen_by: z
-    .enum(['cgroup_sysctl', 'reconcile'])
-    .describe('cgroup_sysctl: the write itself; reconcile: the value was another one when it was read again'),
-  not_before: time.optional().describe('With reconcile: when it still had the old value'),
+    .enum(['cgroup_sysctl', 'netconf', 'reconcile'])
+    .describe(
+      'cgroup_sysctl: the write itself; netconf: the kernel told of another value; reconcile: it was another one when it was read again',
+    ),
+  not_before: time
+    .optional()
+    .describe('Without a write that was seen: when it was read last and had the old value'),
 };
 const whoWrote = {
   writer: writer.optional(),
@@ -397,7 +401,7 @@ const whoWrote = {
 export const sysctlChangeEvent = z.strictObject({
   v: version,
   kind: z.literal('sysctl_change'),
-  time: time.describe('The write, before the kernel looked at the value; with reconcile when it was found'),
+  time: time.describe('The write, before the kernel looked at the value; else when the change was found'),
   node,
   ...changed,
   outcome: z

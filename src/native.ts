@@ -48,6 +48,8 @@ export interface NativeStats {
   readonly sysctlErrno: number;
   /** Writes to settings that found no room in the ring buffer. */
   readonly sysctlLost: bigint;
+  /** 0: changes of routes in our own network namespace are listened to; else why not, a negative errno. */
+  readonly routesErrno: number;
   readonly kfreeSkbArguments: number;
   readonly probeRead: boolean;
 }
@@ -198,6 +200,12 @@ export interface NativeTracer {
    * for every IPv4 route lookup of the node: on for seconds at a time. Throws when the tracer is not attached.
    */
   witness(on: boolean): void;
+  /**
+   * Listens to changes of routes and settings in a network namespace, or no more; in our own always. Costs a socket that keeps
+   * the namespace alive, for a second at most after the last path to it is gone. Returns 0 or a negative errno: ENOSPC when
+   * there are 16 already, ESRCH when it cannot be found, EPERM when it cannot be entered.
+   */
+  watch(netns: number, on: boolean): number;
   /** "symbol+0xoffset" of a kernel text address, or undefined where the kernel gives none. */
   symbol(address: bigint): string | undefined;
   stats(): NativeStats;

@@ -6,6 +6,7 @@
  *   names/      numbers -> reasons and symbols of this kernel
  *   attribute/  record -> device and its role, pod and the other end
  *   settings/   record -> who changed which setting, and what that did
+ *   routes/     record -> what became of routes, rules, addresses and devices
  *   explain/    record -> why the source was refused, the route back to it, what ends that
  *   incident/   drops and changes -> incidents
  *   sink/       event -> NDJSON, table, the program's own queue
@@ -30,8 +31,10 @@ import { REFUSED_SOURCE, ReasonNames } from './names/reasons.js';
 import type { NativeAddon, NativeConfig } from './native.js';
 import { Clock, monotonicNs } from './record/clock.js';
 import { BatchReader, type BatchView, type DropReader, END_OF_BATCH, viewOf } from './record/decode.js';
-import { FLAGS, LOST_WHERE, RECORD_KIND } from './record/layout.gen.js';
+import { FLAGS, LOST_WHERE, RECORD_KIND, ROUTE_CHANGED } from './record/layout.gen.js';
 import { CONTEXT_PART, FLOW_PART, PartCache } from './record/part-cache.js';
+import type { RouteChangeReader } from './record/route-records.js';
+import { Watched } from './routes/watched.js';
 import { Settings } from './settings/settings.js';
 import { type Context, type Flow, MAX_FLOWS, type Sink } from './sink/sink.js';
 
@@ -76,6 +79,7 @@ export class Pipeline {
   readonly #contexts: PartCache<MutableContext>;
   readonly #flows: PartCache<MutableFlow>;
   readonly #explainer: Explainer;
+  readonly #watched: Watched;
   /** Milliseconds of performance.now() when the batch was opened. */
   #batchMs = 0;
   readonly #settings: Settings;
@@ -99,6 +103,11 @@ export class Pipeline {
       ...(options.root !== undefined && { root: options.root }),
       hasSourceReasons: () => this.reasons.find('IP_LOCAL_SOURCE') !== undefined,
       watch: options.witness === false ? undefined : (on) => this.capture.watchLookups(on),
+    });
+    this.#watched = new Watched({
+      watch: (netns, on) => this.capture.watchRoutes(netns, on),
+      own: options.ownNetns,
+      now: () => performance.now(),
     });
     this.#contexts = new PartCache({
       part: CONTEXT_PART,
@@ -145,7 +154,10 @@ export class Pipeline {
   lookAtSettings(): void {
     const { config, ownNetns } = this.#options;
     const watched = config.netns ?? (ownNetns === undefined ? [] : [ownNetns]);
-    for (const netns of watched.slice(0, MAX_BASELINES)) this.#settings.baseline(netns);
+    for (const netns of watched.slice(0, MAX_BASELINES)) {
+      this.#settings.baseline(netns);
+      this.#watched.meet(netns);
+    }
   }
 
   /** What is known of changes and incidents and was not told yet goes to the sink. No record comes after this. */
@@ -206,7 +218,8 @@ export class Pipeline {
       return;
     }
     const flow = this.#flows.find(drop);
-    if (flow.staleAtMs <= this.#batchMs) Object.assign(flow, this.#explainer.explain(drop, flow.context));
+    if (flow.staleAtMs <= this.#batchMs || flow.routesEpoch !== this.#explainer.epoch)
+      this.#explainAgain(flow, drop);
     flow.drops += drop.count;
     if (flow.linkEpoch !== this.#links.epoch) this.#followLinks(flow, drop);
     if (flow.podEpoch !== this.pods.epoch) this.#attribute(flow, drop);
@@ -221,6 +234,8 @@ export class Pipeline {
   #takeOther(kind: number): void {
     if (kind === RECORD_KIND.RECORD_LOST) this.sink.event(this.#lostEvent());
     else if (kind === RECORD_KIND.RECORD_SYSCTL) this.#correlation.takeWrite(this.#reader.sysctl);
+    else if (kind === RECORD_KIND.RECORD_NETCONF) this.#correlation.takeNetconf(this.#reader.netconf);
+    else if (kind === RECORD_KIND.RECORD_ROUTE_CHANGE) this.#takeRouteChange(this.#reader.routeChange);
     else this.#links.learn(this.#reader.link);
   }
 
@@ -244,10 +259,29 @@ export class Pipeline {
     flow.podEpoch = grounds.isLasting ? this.pods.epoch : -1;
   }
 
+  #takeRouteChange({ netns, what }: RouteChangeReader): void {
+    if (what === ROUTE_CHANGED.CHANGED_UNWATCHED) this.#watched.forget(netns);
+    this.#explainer.forgetRoutes(netns);
+  }
+
+  #explainAgain(flow: MutableFlow, drop: DropReader): void {
+    const { rpf, staleAtMs } = this.#explain(drop, flow.context);
+    flow.rpf = rpf;
+    flow.staleAtMs = staleAtMs;
+    flow.routesEpoch = this.#explainer.epoch;
+  }
+
+  #explain(drop: DropReader, context: Context): Explanation {
+    const explanation = this.#explainer.explain(drop, context);
+    if (explanation.staleAtMs !== Number.POSITIVE_INFINITY) this.#watched.meet(drop.netns);
+    return explanation;
+  }
+
   #startFlow(drop: DropReader, id: number, old: MutableFlow | undefined): MutableFlow {
     const context = this.#contexts.find(drop);
     const fresh = {
-      ...this.#explainer.explain(drop, context),
+      ...this.#explain(drop, context),
+      routesEpoch: this.#explainer.epoch,
       context,
       drops: 0,
       attribution: NOBODY,
@@ -377,6 +411,8 @@ type Mutable<T> = { -readonly [member in keyof T]: T[member] };
 
 type MutableFlow = Mutable<Omit<Flow, 'context'> & Explanation> & {
   context: MutableContext;
+  /** What the explainer's was when it was asked. */
+  routesEpoch: number;
   /** What the correlation's was when the incident of the flow was asked for. */
   epoch: number;
   /** What that of the devices was when the context was looked at. */

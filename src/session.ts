@@ -125,6 +125,7 @@ export class Session {
           reads: stats.probeRead ? 'probe_read' : 'typed',
         },
         ...(stats.sysctlErrno === 0 ? [{ name: 'cgroup/sysctl' }] : []),
+        ...(stats.routesErrno === 0 ? [{ name: 'rtnetlink' }] : []),
         ...(this.#options.witness === false
           ? []
           : [{ name: 'tp_btf/fib_table_lookup', on_demand: true as const }]),
@@ -142,6 +143,10 @@ export class Session {
       stats.sysctlErrno !== 0 && {
         feature: 'writer',
         why: `writes to settings cannot be watched (cgroup/sysctl: ${errorName(stats.sysctlErrno)}): what changes is found by reading it again, who changed it is not`,
+      },
+      stats.routesErrno !== 0 && {
+        feature: 'route_changes',
+        why: `changes of routes cannot be listened to (rtnetlink: ${errorName(stats.routesErrno)}): what is told of a route may be a second old, and no incident is put down to a route`,
       },
       stats.kfreeSkbArguments < 3 && {
         feature: 'reason',

@@ -45,6 +45,11 @@ export class Capture {
     translate(() => this.#tracer.witness(on));
   }
 
+  /** Listens to changes of routes in a network namespace, or no more. Returns 0 or a negative errno. */
+  watchRoutes(netns: number, on: boolean): number {
+    return translate(() => this.#tracer.watch(netns, on));
+  }
+
   symbol(address: bigint): string | undefined {
     return this.#tracer.symbol(address);
   }

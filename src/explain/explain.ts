@@ -55,6 +55,8 @@ export class Explainer {
   readonly #plain = new WeakMap<Scene, Rpf>();
   readonly #crowds = new Map<Scene, Explanation>();
   readonly #now: () => number;
+  /** Another number when flows whose route was asked for have to be explained again. */
+  epoch = 0;
   #secondEndMs = Number.NEGATIVE_INFINITY;
   /** Flows, and of these sources that needed words of their own, in this second. */
   #explained = 0;
@@ -73,6 +75,14 @@ export class Explainer {
   /** Route lookups are not watched any more. */
   stop(): void {
     this.#arming?.stop();
+  }
+
+  /** Routes, rules, addresses or devices of a network namespace have changed. */
+  forgetRoutes(netns: number): void {
+    this.#routes.forget(netns);
+    this.#seen.forget(netns);
+    this.#crowds.clear();
+    this.epoch++;
   }
 
   /** As long as nothing has changed, the same object comes back. */

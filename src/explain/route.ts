@@ -24,6 +24,8 @@ export interface Answer {
   readonly evidence: Evidence;
   /** When it should be asked again. */
   readonly staleAtMs: number;
+  /** Of its network namespace, when it was asked. */
+  readonly generation: number;
 }
 
 export interface ReverseRoutesOptions {
@@ -36,14 +38,16 @@ export interface ReverseRoutesOptions {
 
 /**
  * The routes back to sources, asked for in the network namespace of the drop just after it: the lookup of
- * __fib_validate_source() (net/ipv4/fib_frontend.c, v6.18) over netlink. An answer is kept for a second. An unknown one says
- * why.
+ * __fib_validate_source() (net/ipv4/fib_frontend.c, v6.18) over netlink. An answer is kept until the kernel tells of a change in that
+ * namespace, for a second at most. An unknown one says why.
  */
 export class ReverseRoutes {
   readonly #addon: Pick<NativeAddon, 'route' | 'rules'>;
   readonly #now: () => number;
   readonly #entries = new Map<string, Answer>();
   readonly #rules = new Map<number, { rules: NativeRules; staleAtMs: number }>();
+  /** How often the routes of a network namespace have changed. */
+  readonly #generations = new Map<number, number>();
   readonly #budget: Budget;
 
   constructor({ addon, now = () => performance.now(), budgetMs = BUDGET_MS }: ReverseRoutesOptions) {
@@ -55,13 +59,22 @@ export class ReverseRoutes {
   find(passage: Passage): Answer {
     const now = this.#now();
     const known = this.#entries.get(this.#keyOf(passage));
-    if (known && now < known.staleAtMs) return known;
+    const generation = this.#generations.get(passage.netns) ?? 0;
+    if (known && now < known.staleAtMs && known.generation === generation) return known;
     const fresh = this.#budget.spend(() => this.#ask(passage)) ?? TOO_MANY;
     const evidence = known && isSame(known.evidence, fresh) ? known.evidence : fresh;
-    const answer = { evidence, staleAtMs: now + TTL_MS };
+    const answer = { evidence, staleAtMs: now + TTL_MS, generation };
     if (!known && this.#entries.size === MAX_ENTRIES) this.#entries.clear();
     if (fresh !== TOO_MANY) this.#entries.set(this.#keyOf(passage), answer);
     return answer;
+  }
+
+  /** Something has changed there: what was answered before may not be so any more. */
+  forget(netns: number): void {
+    const generation = (this.#generations.get(netns) ?? 0) + 1;
+    if (generation === 1 && this.#generations.size === MAX_NAMESPACES) this.#generations.clear();
+    this.#generations.set(netns, generation);
+    this.#rules.delete(netns);
   }
 
   /** Where rules look at more than the source, each destination has a way back of its own. */

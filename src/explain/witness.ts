@@ -21,12 +21,18 @@ export interface SeenLookup {
  * its later drops too, as long as the routes say the same. Bounded.
  */
 export class SeenLookups {
-  readonly #known = new Map<string, Known>();
+  readonly #known = new Map<number, Map<string, Known>>();
+
+  /** Something has changed there: the kernel may find another route now. */
+  forget(netns: number): void {
+    this.#known.delete(netns);
+  }
 
   /** The evidence with what was seen. As long as it says the same it is the same object. */
   refine(passage: Passage, evidence: Evidence, drop: DropReader): Evidence {
-    const key = `${passage.netns} ${passage.src} ${passage.dst} ${passage.mark}`;
-    const known = this.#known.get(key);
+    const all = this.#known.get(passage.netns);
+    const key = `${passage.src} ${passage.dst} ${passage.mark}`;
+    const known = all?.get(key);
     const fresh = lookupIn(drop);
     const seen = fresh ?? known?.seen;
     if (seen === undefined) return evidence;
@@ -34,13 +40,19 @@ export class SeenLookups {
       return known.evidence;
     const route = confirm(evidence.route, seen);
     if (route === undefined) {
-      this.#known.delete(key);
+      all?.delete(key);
       return fresh ? { ...evidence, route: contradicting(evidence.route, fresh) } : evidence;
     }
     const refined = { ...evidence, route };
-    if (known === undefined && this.#known.size === MAX_KNOWN) this.#known.clear();
-    this.#known.set(key, { replay: evidence, seen, evidence: refined });
+    this.#remember(passage.netns, key, { replay: evidence, seen, evidence: refined });
     return refined;
+  }
+
+  #remember(netns: number, key: string, known: Known): void {
+    const all = this.#known.get(netns) ?? new Map<string, Known>();
+    if (all.size === MAX_KNOWN) all.clear();
+    if (all.size === 0 && this.#known.size === MAX_NAMESPACES) this.#known.clear();
+    this.#known.set(netns, all.set(key, known));
   }
 }
 
@@ -137,3 +149,4 @@ function lookupOf(errno: number): Exclude<Lookup, 'rule'> | undefined {
 
 const SEEN = { certain: true, uncertain: undefined, evidence: 'kernel' } as const;
 const MAX_KNOWN = 1024;
+const MAX_NAMESPACES = 64;

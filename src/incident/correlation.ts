@@ -1,5 +1,6 @@
 import type { IncidentEvent, LostEvent, SysctlChangeEvent } from '../events.js';
 import type { SysctlReader } from '../record/decode.js';
+import type { NetconfReader } from '../record/route-records.js';
 import type { Moment, Settings } from '../settings/settings.js';
 import type { Refusal } from './culprit.js';
 import type { Incident } from './incident.js';
@@ -26,9 +27,13 @@ export interface CorrelationOptions {
 export class Correlation {
   readonly #options: CorrelationOptions;
   #timer: NodeJS.Timeout | undefined;
+  /** When it goes off. CLOCK_MONOTONIC. */
+  #timerNs = 0n;
   #settledNs = 0n;
   #reconciledNs = 0n;
   #toldLost = 0;
+  /** Network namespaces of which messages about settings were missed. */
+  readonly #unsure = new Set<number>();
 
   constructor(options: CorrelationOptions) {
     this.#options = options;
@@ -44,6 +49,12 @@ export class Correlation {
     this.#meet(record.netns, record.netnsCookie);
     settings.take(record);
     if (settings.isFull) this.#settle('full');
+  }
+
+  /** The kernel says what settings are now, or that it could not. */
+  takeNetconf(record: NetconfReader): void {
+    if (record.values.length > 0) this.#options.settings.notice(record);
+    else if (this.#unsure.size < MAX_UNSURE) this.#unsure.add(record.netns);
   }
 
   /** The incident of a flow; undefined for drops that no setting decides. What was written before is in the stream then. */
@@ -140,10 +151,14 @@ export class Correlation {
   }
 
   #schedule(): void {
-    if (this.#timer) return;
     const { settings, incidents } = this.#options;
-    const dueMs = settings.dueInMs ?? (incidents.hasOpen ? TICK_MS : undefined);
+    const isAtWork = incidents.hasOpen || this.#unsure.size > 0;
+    const dueMs = settings.dueInMs ?? (isAtWork ? TICK_MS : undefined);
     if (dueMs === undefined) return;
+    const dueNs = this.#options.now() + BigInt(dueMs) * 1_000_000n;
+    if (this.#timer && this.#timerNs <= dueNs) return;
+    clearTimeout(this.#timer);
+    this.#timerNs = dueNs;
     // What came before the timer is taken before it: batches that wait for the event loop.
     this.#timer = setTimeout(() => setImmediate(() => this.#tick()), dueMs);
     this.#timer.unref();
@@ -167,11 +182,14 @@ export class Correlation {
     const now = this.#options.now();
     if (now - this.#reconciledNs < RECONCILE_NS) return;
     this.#reconciledNs = now;
-    for (const netns of this.#options.incidents.netns)
-      this.#emitChanges(this.#options.settings.reconcile(netns));
+    const { settings, incidents } = this.#options;
+    for (const netns of new Set([...incidents.netns, ...this.#unsure]))
+      this.#emitChanges(settings.reconcile(netns));
+    this.#unsure.clear();
   }
 }
 
+const MAX_UNSURE = 64;
 const TICK_MS = 1000;
 const SETTLE_NS = 20_000_000n;
 /** Before a drop of a new flow it matters more that all changes are known. */

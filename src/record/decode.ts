@@ -1,23 +1,25 @@
 import { formatAddress } from './address.js';
 import { BATCH, DETAIL, DROP, FLOW, HEADER, LINK, LOST, RECORD_KIND, SYSCTL, TASK } from './layout.gen.js';
+import {
+  type BatchView,
+  decodeUtf8,
+  HIGH,
+  isCount,
+  LOW,
+  RecordReader,
+  viewOf,
+  WholeReader,
+} from './record-reader.js';
+import { NetconfReader, RouteChangeReader } from './route-records.js';
 
-/** One buffer that batches arrive in, seen in the two ways that the readers need. */
-export interface BatchView {
-  readonly bytes: Uint8Array;
-  readonly words: Uint32Array;
-}
-
-/** Makes the views of a buffer once; its length is cut to whole words. */
-export function viewOf(buffer: ArrayBuffer): BatchView {
-  return { bytes: new Uint8Array(buffer), words: new Uint32Array(buffer, 0, buffer.byteLength >>> 2) };
-}
+export { type BatchView, decodeCString, viewOf } from './record-reader.js';
 
 /** What next() returns after the last record. */
 export const END_OF_BATCH = 0;
 
 /**
- * Walks over the records of a batch. `drop`, `lost`, `link` and `sysctl` are flyweights: each shows the record of its kind
- * that next() found last, and is valid until the next call. Nothing is read outside of the batch, whatever the bytes say: a
+ * Walks over the records of a batch. `drop`, `lost` and the others are flyweights: each shows the record of its kind that
+ * next() found last, and is valid until the next call. Nothing is read outside of the batch, whatever the bytes say: a
  * record that cannot be right is counted in `malformed` and passed over, the rest of a batch too where its end is unknown.
  */
 export class BatchReader {
@@ -25,6 +27,15 @@ export class BatchReader {
   readonly lost = new LostReader();
   readonly link = new LinkReader();
   readonly sysctl = new SysctlReader();
+  readonly routeChange = new RouteChangeReader();
+  readonly netconf = new NetconfReader();
+  readonly #others: Partial<Record<number, WholeReader>> = {
+    [RECORD_KIND.RECORD_LOST]: this.lost,
+    [RECORD_KIND.RECORD_LINK]: this.link,
+    [RECORD_KIND.RECORD_SYSCTL]: this.sysctl,
+    [RECORD_KIND.RECORD_ROUTE_CHANGE]: this.routeChange,
+    [RECORD_KIND.RECORD_NETCONF]: this.netconf,
+  };
   /** Records that could not be read, since the start. */
   malformed = 0;
   /** CLOCK_REALTIME minus CLOCK_MONOTONIC, ns, when this batch was made; undefined when it does not say. */
@@ -40,13 +51,11 @@ export class BatchReader {
     this.#end = Math.min(length, view.words.length * 4);
     if (this.#end !== length) this.malformed++;
     this.drop.view = view;
-    this.lost.view = view;
-    this.link.view = view;
-    this.sysctl.view = view;
+    for (const reader of Object.values(this.#others)) if (reader) reader.view = view;
     this.wallOffsetNs = this.#readWallOffset();
   }
 
-  /** Moves on to the next drop, lost, link or sysctl record and returns its kind, or END_OF_BATCH. */
+  /** Moves on to the next record and returns its kind, or END_OF_BATCH. */
   next(): number {
     for (;;) {
       const at = this.#at;
@@ -86,60 +95,17 @@ export class BatchReader {
     if (kind === RECORD_KIND.RECORD_DROP && size >= DROP.size) {
       this.drop.at = at;
       if (isCount(this.drop.count) && this.drop.snapBytes <= size - DROP.size) return kind;
-    } else if (kind === RECORD_KIND.RECORD_LOST && size >= LOST.size) {
-      this.lost.at = at;
-      if (isCount(this.lost.count)) return kind;
-    } else if (kind === RECORD_KIND.RECORD_LINK && size >= LINK.size) {
-      this.link.at = at;
-      return kind;
-    } else if (kind === RECORD_KIND.RECORD_SYSCTL && size >= SYSCTL.size) {
-      this.sysctl.at = at;
-      return kind;
-    } else if (kind === RECORD_KIND.RECORD_BATCH && size >= BATCH.size) {
-      return 0;
-    }
+    } else if (this.#acceptOther(kind, at, size)) return kind;
+    else if (kind === RECORD_KIND.RECORD_BATCH && size >= BATCH.size) return 0;
     this.malformed++;
     return 0;
   }
-}
 
-/** Reads members of the record at `at`. The constants are folded, so that a getter is one load. */
-class RecordReader {
-  view: BatchView = viewOf(new ArrayBuffer(0));
-  /** Byte offset of the record in the batch. */
-  at = 0;
-
-  /** CLOCK_MONOTONIC, ns: low and high half. */
-  get timeLow(): number {
-    return this.word(HEADER.time_ns + LOW);
-  }
-  get timeHigh(): number {
-    return this.word(HEADER.time_ns + HIGH);
-  }
-
-  protected word(offset: number): number {
-    return this.view.words[(this.at + offset) >>> 2] as number;
-  }
-  protected signed(offset: number): number {
-    return this.word(offset) | 0;
-  }
-  protected byte(offset: number): number {
-    return this.view.bytes[this.at + offset] as number;
-  }
-  protected half(offset: number): number {
-    const first = this.byte(offset);
-    const second = this.byte(offset + 1);
-    return LITTLE_ENDIAN ? first | (second << 8) : (first << 8) | second;
-  }
-  /** Exact up to 2^53. */
-  protected long(offset: number): number {
-    return this.word(offset + HIGH) * 0x1_0000_0000 + this.word(offset + LOW);
-  }
-  protected bigLong(offset: number): bigint {
-    return (BigInt(this.word(offset + HIGH)) << 32n) | BigInt(this.word(offset + LOW));
-  }
-  protected text(offset: number, length: number): string {
-    return decodeCString(this.view.bytes, this.at + offset, length);
+  #acceptOther(kind: number, at: number, size: number): boolean {
+    const reader = this.#others[kind];
+    if (reader === undefined || size < reader.size) return false;
+    reader.at = at;
+    return reader.isPlausible();
   }
 }
 
@@ -305,7 +271,12 @@ export class DropReader extends RecordReader {
 }
 
 /** struct rpf_lost */
-export class LostReader extends RecordReader {
+export class LostReader extends WholeReader {
+  readonly size = LOST.size;
+
+  override isPlausible(): boolean {
+    return isCount(this.count);
+  }
   get count(): number {
     return this.long(LOST.count);
   }
@@ -321,7 +292,9 @@ export class LostReader extends RecordReader {
 }
 
 /** struct rpf_link */
-export class LinkReader extends RecordReader {
+export class LinkReader extends WholeReader {
+  readonly size = LINK.size;
+
   get ifindex(): number {
     return this.word(LINK.ifindex);
   }
@@ -349,7 +322,9 @@ export class LinkReader extends RecordReader {
 }
 
 /** struct rpf_sysctl. Counts that the record could not hold are cut to what it can. */
-export class SysctlReader extends RecordReader {
+export class SysctlReader extends WholeReader {
+  readonly size = SYSCTL.size;
+
   get timeNs(): bigint {
     return this.bigLong(HEADER.time_ns);
   }
@@ -406,34 +381,9 @@ export class SysctlReader extends RecordReader {
   get args(): string[] {
     const length = Math.min(this.word(SYSCTL.args_bytes), SYSCTL.args_length);
     const start = this.at + SYSCTL.args;
-    const words = utf8.decode(this.view.bytes.subarray(start, start + length)).split('\0');
+    const words = decodeUtf8(this.view.bytes.subarray(start, start + length)).split('\0');
     return words.at(-1) === '' ? words.slice(0, -1) : words;
   }
-}
-
-/** Decodes up to the first NUL. Bytes that are not UTF-8 become U+FFFD. */
-export function decodeCString(bytes: Uint8Array, offset: number, length: number): string {
-  let text = '';
-  for (let at = offset; at < offset + length; at++) {
-    const byte = bytes[at] as number;
-    if (byte === 0) return text;
-    if (byte >= 0x80) return decodeUtf8(bytes, offset, length);
-    text += String.fromCharCode(byte);
-  }
-  return text;
-}
-
-const utf8 = new TextDecoder();
-
-function decodeUtf8(bytes: Uint8Array, offset: number, length: number): string {
-  const whole = bytes.subarray(offset, offset + length);
-  const end = whole.indexOf(0);
-  return utf8.decode(end < 0 ? whole : whole.subarray(0, end));
-}
-
-/** A count that can be added to others and stay exact. */
-function isCount(value: number): boolean {
-  return value >= 1 && value <= MAX_COUNT;
 }
 
 function readS64(words: Uint32Array, at: number): bigint {
@@ -441,12 +391,6 @@ function readS64(words: Uint32Array, at: number): bigint {
   return (high << 32n) | BigInt(words[(at + LOW) >>> 2] as number);
 }
 
-/** A drop per nanosecond for a month; 2^53 is far away even for the sum of many. */
-const MAX_COUNT = 2 ** 51;
-const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
-/** Offsets of the halves of a 64-bit integer. */
-const LOW = LITTLE_ENDIAN ? 0 : 4;
-const HIGH = LITTLE_ENDIAN ? 4 : 0;
 /** RPF_EXE_PARTS and RPF_EXE_PART_BYTES, native/include/rpf_record.h */
 const EXE_PARTS = 6;
 const EXE_PART_BYTES = SYSCTL.exe_length / EXE_PARTS;

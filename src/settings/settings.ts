@@ -1,6 +1,7 @@
 import type { SysctlChangeEvent } from '../events.js';
 import type { NativeAddon } from '../native.js';
 import type { SysctlReader } from '../record/decode.js';
+import type { NetconfReader } from '../record/route-records.js';
 import {
   type After,
   type Attempt,
@@ -67,7 +68,9 @@ export class Settings {
   /** When settle() will find out more, in milliseconds from now; undefined: when more comes. */
   get dueInMs(): number | undefined {
     if (this.#waiting.length > 0) return DECIDED_MS;
-    return this.#suspected.size > 0 ? SUSPECT_MS : undefined;
+    if (this.#suspected.size === 0) return undefined;
+    const suspects = [...this.#suspected].flatMap((namespace) => [...namespace.suspects.values()]);
+    return suspects.some(({ seenBy }) => seenBy === 'netconf') ? DECIDED_MS : SUSPECT_MS;
   }
 
   /** Reads what the settings are now, to tell later what changed. */
@@ -122,6 +125,24 @@ export class Settings {
     return moment === 'early' || moment === 'full'
       ? changes
       : [...changes, ...this.#lookAgain(moment === 'final')];
+  }
+
+  /**
+   * The kernel says what settings of a device are now, all writes that were seen before it having been taken. What is not as
+   * it was left comes out of a later settle().
+   */
+  notice({ netns, device, values, timeNs }: NetconfReader): void {
+    const namespace = this.#netns.get(netns);
+    if (namespace === undefined || device === '') return;
+    for (const [setting, value] of values) {
+      const table = namespace.tables.get(setting);
+      const old = table?.values.get(device);
+      if (table === undefined || old === value) continue;
+      const notBeforeNs = namespace.readNs;
+      const suspect = { setting, device, old, new: value, timeNs, notBeforeNs, why: UNSEEN };
+      namespace.suspects.set(suspectKey(setting, device), { ...suspect, seenBy: 'netconf' });
+      this.#suspected.add(namespace);
+    }
   }
 
   /** Reads a setting again. What changed without a write that was seen comes now or out of a later settle(). */
@@ -301,6 +322,7 @@ export class Settings {
       timeNs: attempt.timeNs - 1n,
       notBeforeNs: namespace.readNs,
       why: this.#isPatchy ? LOST : UNSEEN,
+      seenBy: 'reconcile' as const,
     };
     const make = () => this.#unseenChange(namespace.netns, suspect, effects);
     return [{ attempt: undefined, setting, effects, didChange: true, make }];
@@ -345,8 +367,17 @@ export class Settings {
       const suspect =
         known?.new === value
           ? known
-          : { setting, device, old, new: value, timeNs: now, notBeforeNs: namespace.readNs, why: UNSEEN };
-      if (isFinal || now - suspect.timeNs >= SUSPECT_NS) return this.#convict(namespace, table, suspect);
+          : {
+              setting,
+              device,
+              old,
+              new: value,
+              timeNs: now,
+              notBeforeNs: namespace.readNs,
+              why: UNSEEN,
+              seenBy: 'reconcile' as const,
+            };
+      if (isFinal || isRipe(suspect, now)) return this.#convict(namespace, table, suspect);
       namespace.suspects.set(key, suspect);
       return [];
     });
@@ -379,9 +410,7 @@ export class Settings {
   #lookAgain(isFinal: boolean): Change[] {
     const now = this.#options.now();
     return [...this.#suspected].flatMap((namespace) => {
-      const due = [...namespace.suspects.values()].filter(
-        ({ timeNs }) => isFinal || now - timeNs >= SUSPECT_NS,
-      );
+      const due = [...namespace.suspects.values()].filter((suspect) => isFinal || isRipe(suspect, now));
       return [...new Set(due.map(({ setting }) => setting))].flatMap((setting) => {
         const values = this.#read(namespace.netns, setting);
         if (typeof values !== 'string') return this.#compare(namespace, setting, values, now, isFinal);
@@ -399,7 +428,7 @@ export class Settings {
         ...this.#begin(timeNs, netns, { device, setting }),
         ...(old === undefined ? { old_unknown: 'the device is new' } : { old: String(old) }),
         new: String(suspect.new),
-        seen_by: 'reconcile',
+        seen_by: suspect.seenBy,
         not_before: this.#options.format(suspect.notBeforeNs),
         outcome: 'changed',
         confirmed_by: 'read_back',
@@ -464,6 +493,12 @@ interface Suspect {
   readonly notBeforeNs: bigint;
   /** Why nobody is named. */
   readonly why: string;
+  readonly seenBy: 'netconf' | 'reconcile';
+}
+
+/** Whether the record of a write would have come by now. */
+function isRipe({ timeNs, seenBy }: Suspect, nowNs: bigint): boolean {
+  return nowNs - timeNs >= (seenBy === 'netconf' ? DECIDED_NS : SUSPECT_NS);
 }
 
 /** A change whose effects may still grow. */
@@ -507,6 +542,7 @@ const LOST = 'the record of the write was lost: there were too many at a time';
 const INHERITED = 'a new device takes over what default says';
 /** Above any time that a record spends in the ring buffer when the reader is not behind. */
 const SUSPECT_MS = 250;
+const DECIDED_NS = BigInt(DECIDED_MS) * 1_000_000n;
 const SUSPECT_NS = BigInt(SUSPECT_MS) * 1_000_000n;
 /** A batch holds some 1400. */
 const MAX_WAITING = 512;

@@ -6,7 +6,17 @@ import { expect, test } from 'vitest';
 const source = fileURLToPath(new URL('../../src', import.meta.url));
 
 /** The stages of DESIGN.md section 1, in the order of the road. A stage imports only what stands before it. */
-const STAGES = ['capture', 'record', 'names', 'attribute', 'settings', 'explain', 'incident', 'sink'];
+const STAGES = [
+  'capture',
+  'record',
+  'names',
+  'attribute',
+  'settings',
+  'routes',
+  'explain',
+  'incident',
+  'sink',
+];
 
 /** Uses the stages, or is used before the road begins. */
 const BESIDE = ['cli', 'doctor', 'filters', 'lab'];

@@ -117,7 +117,7 @@ describe('what changes without a write to its file', () => {
     }
   });
 
-  it('netlink is found by the drops that it makes, without a writer', async () => {
+  it('netlink is told as the cause of the drops that it makes, without a writer', async () => {
     await withLab(async (lab) => {
       const incident = await traceUntil(lab, async (program) => {
         const script = join(import.meta.dirname, 'support/set_inet_conf.py');
@@ -129,7 +129,7 @@ describe('what changes without a write to its file', () => {
         name: 'net.ipv4.conf.lxcabcd.rp_filter',
         old: '0',
         new: '1',
-        seen_by: 'reconcile',
+        seen_by: 'netconf',
         writer_unknown: expect.stringContaining('netlink'),
       });
       expect(incident.cause.change).not.toHaveProperty('writer');

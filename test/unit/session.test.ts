@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { ROUTE_CHANGED } from '../../src/record/layout.gen.js';
 import { Session } from '../../src/session.js';
 import type { Sink } from '../../src/sink/sink.js';
 import { FakeAddon } from '../fixtures/addon.js';
-import { makeBatch, makeDrop, makeLink } from '../fixtures/batch.js';
+import { makeBatch, makeDrop, makeLink, makeRouteChange } from '../fixtures/batch.js';
 import { traceLines } from '../fixtures/pipeline.js';
 
 describe('a trace', () => {
@@ -21,6 +22,7 @@ describe('a trace', () => {
       hooks: [
         { name: 'tp_btf/kfree_skb', arguments: 4, reads: 'typed' },
         { name: 'cgroup/sysctl' },
+        { name: 'rtnetlink' },
         { name: 'tp_btf/fib_table_lookup', on_demand: true },
       ],
       filters: { reasons: ['IP_RPFILTER'], devices: ['lxc*'] },
@@ -52,6 +54,7 @@ describe('a trace', () => {
     ]);
     expect(events[0].hooks).toEqual([
       { name: 'tp_btf/kfree_skb', arguments: 2, reads: 'probe_read' },
+      { name: 'rtnetlink' },
       { name: 'tp_btf/fib_table_lookup', on_demand: true },
     ]);
   });
@@ -194,6 +197,40 @@ describe('a sink that is full', () => {
     expect(stop).toMatchObject({ totals: { matched: 3, emitted: 1 }, conservation: { difference: 2 } });
     expect(addon.tracer).toMatchObject({ isAttached: false, isClosed: true });
   });
+});
+
+test('a drop after a change of routes carries the route that there is then', async () => {
+  const addon = new FakeAddon();
+  const found = { type: 1, table: 254, hopCount: 1 };
+  addon.routes.set('10.244.3.136', { ...found, device: 'cilium_host', ifindex: 4, hops: [4] });
+  const { events } = await traceLines([makeDrop()], {
+    addon,
+    config: { every: true },
+    meanwhile: ({ tracer, routes }) => {
+      routes.set('10.244.3.136', { ...found, device: 'eth1', ifindex: 9, hops: [9] });
+      tracer.deliver(makeBatch([makeRouteChange({ netns: 7 }), makeDrop()]));
+      tracer.deliver(makeBatch([makeRouteChange(), makeDrop()]));
+    },
+  });
+  const devices = events.flatMap(({ kind, rpf }) => (kind === 'drop' ? [rpf?.reverse_route?.device] : []));
+  expect(devices).toEqual(['cilium_host', 'cilium_host', 'eth1']);
+});
+
+test('namespaces that drops come from are listened to, as long as they are there', async () => {
+  const addon = new FakeAddon();
+  const gone = makeRouteChange({ netns: 4_026_531_840, what: ROUTE_CHANGED.CHANGED_UNWATCHED });
+  const heard: number[][] = [];
+  await traceLines([makeDrop({ netns: 77 }), makeDrop({ reason: 3, rpFilterAll: 0, netns: 78 })], {
+    addon,
+    config: { netns: [77, 4_026_531_840] },
+    meanwhile: ({ tracer }) => {
+      heard.push([...tracer.watched]);
+      tracer.watched.clear();
+      tracer.deliver(makeBatch([gone, makeDrop({ srcPort: 9 })]));
+      heard.push([...tracer.watched]);
+    },
+  });
+  expect(heard).toEqual([[77, 4_026_531_840], [4_026_531_840]]);
 });
 
 test('a capture that fails is told, and the stop event says why', async () => {

@@ -53,6 +53,33 @@ describe('the way back to a source', () => {
     expect(bench.find()).toEqual({ kind: 'failed', lookup: 'none', certain: true });
   });
 
+  it('is asked for at once when something has changed there, and only there', () => {
+    const bench = new Bench();
+    bench.find();
+    bench.find({ netns: 8 });
+    bench.addon.routes.set(passage.src, { ...podRoute, device: 'eth1', ifindex: 9, hops: [9] });
+    bench.routes.forget(7);
+    expect(bench.find()).toMatchObject({ device: 'eth1' });
+    expect(bench.find({ netns: 8 })).toMatchObject({ device: 'cilium_host' });
+    expect(bench.addon.asked).toHaveLength(3);
+  });
+
+  it('is the same object when a change has not moved it', () => {
+    const bench = new Bench();
+    const first = bench.find();
+    bench.routes.forget(7);
+    expect(bench.find()).toBe(first);
+    expect(bench.addon.asked).toHaveLength(2);
+  });
+
+  it('follows rules that come and go', () => {
+    const bench = new Bench();
+    bench.find();
+    bench.policy({ vrf: true });
+    bench.routes.forget(7);
+    expect(bench.find()).toMatchObject({ certain: false, uncertain: 'there are VRFs' });
+  });
+
   it('is asked for per mark', () => {
     const bench = new Bench();
     bench.find();

@@ -17,7 +17,16 @@ import {
   SYSCTL_FLAGS,
 } from '../../../src/record/layout.gen.js';
 import { describePacket } from '../../../src/record/packet.js';
-import { makeBatch, makeDrop, makeLink, makeLost, makeSysctl, WALL_OFFSET_NS } from '../../fixtures/batch.js';
+import {
+  makeBatch,
+  makeDrop,
+  makeLink,
+  makeLost,
+  makeNetconf,
+  makeRouteChange,
+  makeSysctl,
+  WALL_OFFSET_NS,
+} from '../../fixtures/batch.js';
 
 describe('BatchReader', () => {
   test('walks over the records of a batch', () => {
@@ -190,6 +199,51 @@ describe('BatchReader', () => {
   });
 });
 
+describe('records of routes and settings', () => {
+  test('a change of a route is read whole', () => {
+    const reader = open(makeBatch([makeRouteChange({ hops: [4, 9], priority: 100, notBeforeNs: 7n })]));
+    expect(reader.next()).toBe(RECORD_KIND.RECORD_ROUTE_CHANGE);
+    const { routeChange } = reader;
+    expect(routeChange.timeNs).toBe(4_500_000_000n);
+    expect(routeChange.notBeforeNs).toBe(7n);
+    expect([routeChange.prefix, routeChange.gateway, routeChange.device]).toEqual([
+      '10.244.3.0/24',
+      '10.244.3.1',
+      'cilium_host',
+    ]);
+    expect([routeChange.portId, routeChange.table, routeChange.priority]).toEqual([812, 254, 100]);
+    expect(routeChange.hops).toEqual([4, 9]);
+  });
+
+  test('next hops that the record has no room for are not made up', () => {
+    const reader = open(makeBatch([makeRouteChange({ hops: Array.from({ length: 20 }, (_, hop) => hop) })]));
+    reader.next();
+    expect(reader.routeChange.hops).toHaveLength(8);
+    expect(reader.routeChange.hopCount).toBe(20);
+  });
+
+  test('settings are those that it tells', () => {
+    const values = { rp_filter: -1, forwarding: 1 };
+    const reader = open(makeBatch([makeNetconf({ device: 'default', values }), makeNetconf({})]));
+    expect(reader.next()).toBe(RECORD_KIND.RECORD_NETCONF);
+    expect(reader.netconf.device).toBe('default');
+    expect(reader.netconf.values).toEqual([
+      ['rp_filter', -1],
+      ['forwarding', 1],
+    ]);
+    reader.next();
+    expect(reader.netconf.values).toEqual([]);
+  });
+
+  test('a change that stands for none, or is cut, is malformed', () => {
+    const reader = open(
+      makeBatch([makeRouteChange({ count: 0n }), cutBy(8, makeNetconf({})), makeRouteChange()]),
+    );
+    expect(reader.next()).toBe(RECORD_KIND.RECORD_ROUTE_CHANGE);
+    expect(reader.malformed).toBe(2);
+  });
+});
+
 describe('decodeCString', () => {
   test('ends at the first NUL, or at the length', () => {
     expect(decodeCString(Uint8Array.of(0x61, 0x62, 0, 0x63), 0, 4)).toBe('ab');
@@ -201,6 +255,13 @@ describe('decodeCString', () => {
     expect(decodeCString(Uint8Array.of(0x61, 0xff, 0x62), 0, 3)).toBe('a\ufffdb');
   });
 });
+
+/** The record without its last bytes, saying so. */
+function cutBy(bytes: number, whole: Uint8Array): Uint8Array {
+  const short = whole.slice(0, whole.length - bytes);
+  new DataView(short.buffer).setUint32(0, short.length, true);
+  return short;
+}
 
 function open(buffer: ArrayBuffer): BatchReader {
   const reader = new BatchReader();

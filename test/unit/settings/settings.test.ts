@@ -4,6 +4,87 @@ import { NETNS, World } from '../../fixtures/world.js';
 
 const NODE = { lxcabcd: 0, lxcef01: 0, cilium_host: 0 };
 
+describe('what the kernel tells', () => {
+  test('is told in milliseconds where nobody was seen to write it', () => {
+    const world = known();
+    world.set('lxcabcd', 1);
+    world.notice('lxcabcd', { rp_filter: 1, forwarding: 0 });
+    expect(world.settings.dueInMs).toBe(25);
+    world.pass(25);
+    world.settle();
+    expect(world.changes).toMatchObject([
+      {
+        name: 'net.ipv4.conf.lxcabcd.rp_filter',
+        old: '0',
+        new: '1',
+        seen_by: 'netconf',
+        time: '1970-01-01T00:00:10.000000000Z',
+        not_before: '1970-01-01T00:00:10.000000000Z',
+        outcome: 'changed',
+        effective: true,
+        writer_unknown: expect.stringContaining('no write to it was seen'),
+      },
+    ]);
+    expect(world.settings.dueInMs).toBeUndefined();
+  });
+
+  test('is no change of its own where a write was seen', () => {
+    const world = known();
+    world.write('all', '1');
+    world.notice('all', { rp_filter: 1 });
+    world.settle('early');
+    world.pass(1000);
+    world.settle();
+    expect(world.changes).toMatchObject([{ seen_by: 'cgroup_sysctl', outcome: 'changed' }]);
+    expect(world.settings.dueInMs).toBeUndefined();
+  });
+
+  test('of all.forwarding is what the write did to each device', () => {
+    const world = known();
+    world.write('all', '1', { setting: 'forwarding', name: 'net/ipv4/ip_forward' });
+    for (const device of ['default', ...Object.keys(NODE)]) {
+      world.set(device, 1, 'forwarding');
+      world.notice(device, { forwarding: 1 });
+    }
+    world.settle('early');
+    world.pass(1000);
+    world.settle();
+    expect(world.changes).toMatchObject([{ seen_by: 'cgroup_sysctl' }]);
+  });
+
+  test('is not believed where it is not so any more', () => {
+    const world = known();
+    world.notice('lxcabcd', { rp_filter: 1 });
+    world.pass(25);
+    world.settle();
+    expect(world.changes).toEqual([]);
+    expect(world.settings.dueInMs).toBeUndefined();
+  });
+
+  test('what it is already costs nothing to hear', () => {
+    const world = known();
+    const { reads } = world;
+    world.notice('lxcabcd', { rp_filter: 0, accept_local: 0 });
+    world.notice('', { rp_filter: 1 });
+    world.notice('lxcabcd', { rp_filter: 1 }, 4711);
+    expect(world.settings.dueInMs).toBeUndefined();
+    expect(world.reads).toBe(reads);
+  });
+
+  test('a new device that takes over a check from default is told, one without is not', () => {
+    const world = known();
+    for (const [device, value] of Object.entries({ veth7: 2, veth8: 0 })) {
+      world.devices({ ...NODE, veth7: 2, veth8: 0 });
+      world.notice(device, { rp_filter: value });
+    }
+    world.pass(25);
+    world.settle();
+    expect(world.changes).toMatchObject([
+      { device: 'veth7', new: '2', seen_by: 'netconf', old_unknown: 'the device is new' },
+    ]);
+  });
+});
+
 describe('what became of a write', () => {
   test('a value that is there when it is read again was changed, for the devices that go by it', () => {
     const world = known();
