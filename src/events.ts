@@ -429,6 +429,12 @@ export const sysctlChangeEvent = z.strictObject({
 
 const causingChange = z.strictObject({ time, ...changed, ...whoWrote });
 
+const hint = z.strictObject({
+  kind: z.enum(['file_written', 'unit_started', 'process_started']).describe('The last time, each'),
+  name: z.string().describe('File and line that set the value; a unit or a process that reads such files'),
+  time: time.describe('Of the wall clock'),
+});
+
 export const incidentEvent = z.strictObject({
   v: version,
   kind: z.literal('incident'),
@@ -445,6 +451,10 @@ export const incidentEvent = z.strictObject({
       .optional()
       .describe('Other changes within a second of it to values that refuse; at most 4'),
     why: z.string().optional().describe('Why the cause is not known'),
+    hints: z
+      .array(hint)
+      .optional()
+      .describe('With why: what may have to do with it, or not. For the tracer’s own network namespace'),
   }),
   first_drop: time.describe('The first that was traced'),
   last_drop: time,
@@ -560,6 +570,7 @@ export type DeviceRole = (typeof DEVICE_ROLES)[number];
 export type VerdictName = (typeof VERDICTS)[number];
 export type Lookup = (typeof LOOKUPS)[number];
 export type RouteType = (typeof ROUTE_TYPES)[number];
+export type Hint = z.infer<typeof hint>;
 export type Persisted = z.infer<typeof persisted>;
 export type Rpf = z.infer<typeof rpf>;
 export type RpfMode = z.infer<typeof rpfMode>;

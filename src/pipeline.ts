@@ -333,6 +333,7 @@ export class Pipeline {
       format: (timeNs) => this.clock.formatNs(timeNs),
       now: monotonicNs,
       place: (netns) => this.#explainer.place(netns),
+      hints: (key, value, netns) => this.#explainer.hints(key, value, netns),
       sourceOf: (writer, key, value) => this.#explainer.sourceOf(writer, key, value),
       undoing: (settings, netns) => this.#explainer.undoing(settings, netns),
       intervalMs: config.every ? 0 : (config.intervalMs ?? DEFAULT_INTERVAL_MS),

@@ -1,11 +1,12 @@
 import { POD_ROLES } from '../attribute/roles.js';
-import type { Device, Rpf, RpfMode, Writer } from '../events.js';
+import type { Device, Hint, Rpf, RpfMode, Writer } from '../events.js';
 import type { NativeAddon } from '../native.js';
 import type { DropReader } from '../record/decode.js';
 import { FLAGS, KNOBS } from '../record/layout.gen.js';
 import { Arming } from './arming.js';
 import { checkSource, type ReverseRoute, type SourceState, type Switch } from './check.js';
 import { type Ailment, type Assignment, findCure, isForSender, SENDER_ONLY, settingKey } from './fix.js';
+import { findHints } from './hints.js';
 import { type CommandPlace, findPlace } from './namespace.js';
 import { findPersistence, findSource, givenBy, type PersistedSetting, type Persistence } from './persist.js';
 import { type Evidence, ReverseRoutes } from './route.js';
@@ -139,6 +140,11 @@ export class Explainer {
   /** The line that a writer took a value from, as its command line tells. */
   sourceOf(writer: Writer, key: string, value: number): PersistedSetting | undefined {
     return findSource(writer, key, value, this.#options.root);
+  }
+
+  /** What may have to do with a value that was there already. */
+  hints(key: string, value: number, netns: number): Hint[] {
+    return netns === this.#options.ownNetns ? findHints(key, value, this.#options.root) : [];
   }
 
   /** Whether this second has had its share of flows that are explained one by one. */

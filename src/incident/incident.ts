@@ -1,4 +1,4 @@
-import type { IncidentEvent } from '../events.js';
+import type { Hint, IncidentEvent } from '../events.js';
 import { type Ailment, afterwards } from '../explain/fix.js';
 import type { Change } from '../settings/change.js';
 import { parseValue } from '../settings/value.js';
@@ -6,7 +6,7 @@ import type { Condition, Refusal } from './culprit.js';
 
 export type Cause =
   | { readonly kind: 'sysctl_change'; readonly change: Change }
-  | { readonly kind: 'unknown'; readonly why: string };
+  | { readonly kind: 'unknown'; readonly why: string; readonly hints?: Hint[] };
 
 export type Closing =
   | { readonly kind: 'sysctl_change'; readonly change: Change }

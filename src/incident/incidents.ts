@@ -1,8 +1,9 @@
-import type { IncidentEvent, Persisted, Writer } from '../events.js';
+import type { Hint, IncidentEvent, Persisted, RpfMode, Writer } from '../events.js';
 import type { Undoing } from '../explain/explain.js';
 import { type Assignment, sysctlWords } from '../explain/fix.js';
 import type { CommandPlace } from '../explain/namespace.js';
 import { type Change, causingChange } from '../settings/change.js';
+import { settingName } from '../settings/name.js';
 import type { Settings } from '../settings/settings.js';
 import { parseValue } from '../settings/value.js';
 import { type Condition, conditionsOf, History, type Refusal } from './culprit.js';
@@ -21,6 +22,8 @@ export interface IncidentsOptions {
   readonly place: (netns: number) => CommandPlace;
   /** Lines of files that will set these to other values. */
   readonly undoing: (settings: readonly Assignment[], netns: number) => Undoing;
+  /** What may have to do with a value that was there before it was first read. */
+  readonly hints: (key: string, value: number, netns: number) => Hint[];
   /** The line that a writer took a value from, as its command line tells. */
   readonly sourceOf: (writer: Writer, key: string, value: number) => Persisted | undefined;
   /** How long counts of drops may stay in the kernel. */
@@ -132,12 +135,31 @@ export class Incidents {
     if (setting !== 'rp_filter' || mode === undefined) {
       return { kind: 'unknown', why: `no setting is known to have changed; ${setting} is as it was ${from}` };
     }
+    const inherited = this.#inherited(netns, device, mode);
+    if (inherited !== undefined)
+      return { kind: 'unknown', why: `${inherited}, which was so already ${from}` };
     const holder = mode.decided_by === 'device' ? device : 'all';
     const value = mode.decided_by === 'device' ? mode.device : mode.all;
     return {
       kind: 'unknown',
       why: `net.ipv4.conf.${holder}.rp_filter was ${value} already ${from}: who set it is not known`,
+      ...this.#hints(holder, value, netns),
     };
+  }
+
+  #hints(device: string, value: number, netns: number): { hints?: Hint[] } {
+    const hints = this.#options.hints(settingName({ device, setting: 'rp_filter' }), value, netns);
+    return hints.length === 0 ? {} : { hints };
+  }
+
+  /** A device that came after the settings were read has what default says. */
+  #inherited(netns: number, device: string, mode: RpfMode): string | undefined {
+    const { settings } = this.#options;
+    const byDefault = settings.table(netns, 'rp_filter')?.values.get('default');
+    const since = settings.deviceSince(netns, device);
+    const isOld = since !== undefined && since <= (settings.knownSince(netns) ?? 0n);
+    if (isOld || mode.decided_by === 'all' || byDefault !== mode.device) return undefined;
+    return `${device} is new and took over net.ipv4.conf.default.rp_filter=${byDefault}`;
   }
 
   /** A change may explain an incident whose cause was not known, or end one. What refuses again then has a new cause. */

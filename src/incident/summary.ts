@@ -18,10 +18,20 @@ export function summarise(incident: Told, ownNetns: number | undefined, isSetBac
 }
 
 function causeText({ cause, first_drop }: Told, where: string): string {
-  if (cause.change === undefined) return `${clock(first_drop)} UTC: ${cause.why}`;
+  if (cause.change === undefined) return `${clock(first_drop)} UTC: ${cause.why}${hintText(cause.hints)}`;
   const text = `${clock(cause.change.time)} UTC ${changeText(cause.change, where)}`;
   const also = (cause.also ?? []).map((change) => changeText(change, ''));
   return also.length === 0 ? text : `${text}, within a second of it ${also.join(' and ')}`;
+}
+
+/** " (hints, no proof: /etc/sysctl.d/50-x.conf:3 was written 2026-11-22 09:40:11 UTC)" */
+function hintText(hints: Told['cause']['hints'] = []): string {
+  if (hints.length === 0) return '';
+  const words = hints.map(({ kind, name, time }) => {
+    const verb = kind === 'file_written' ? 'sets this value and was written' : 'was started';
+    return `${name} ${verb} ${time.slice(0, 10)} ${clock(time)} UTC`;
+  });
+  return ` (hints, no proof: ${words.slice(0, SHOWN).join(', ')})`;
 }
 
 /** "tuned (pid 812, ...) set net.ipv4.conf.all.rp_filter 0 -> 1" */

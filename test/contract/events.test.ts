@@ -213,6 +213,7 @@ async function changes(): Promise<object[]> {
     writer: FULL_WRITER,
     undoing: () => ({ persisted: [line], persisted_unknown: '/b: permission denied' }),
     sourceOf: () => line,
+    hints: () => [{ kind: 'file_written', name: '/a:1', time: '1970-01-01T00:00:00.000000000Z' }],
   }).devices({ lxcabcd: 0 });
   world.settings.baseline(NETNS);
   world.pass(1);
@@ -223,6 +224,9 @@ async function changes(): Promise<object[]> {
   world.drop({ pod: 'default/web-0' });
   world.tell();
   world.drop({ netns: 7 });
+  world.devices({ lxcabcd: 1 }, 9);
+  world.settings.baseline(9);
+  world.drop({ netns: 9 });
   world.drop({ netns: 7, reason: 'IP_LOCALNET', ailment: { route: { kind: 'unknown', why: 'x' } } });
   world.tell();
   world.pass(1);

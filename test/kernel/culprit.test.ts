@@ -1,14 +1,15 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { IncidentEvent, SysctlChangeEvent, TraceEvent } from '../../src/events.js';
+import type { SysctlChangeEvent } from '../../src/events.js';
 import type { Lab } from '../../src/lab/lab.js';
 import type { LabPacket } from '../../src/lab/packet.js';
 import { run } from '../../src/lab/process.js';
 import { send } from '../../src/lab/sender.js';
 import { ADDRESS } from '../../src/lab/topology.js';
 import { temporaryDirectory } from '../fixtures/directory.js';
-import { type Program, startTrace, stopOf } from '../process/support/program.js';
+import { startTrace, stopOf } from '../process/support/program.js';
+import { changesIn, incidentWhen, traceUntil } from './support/incidents.js';
 import { dropsOf, inLab, runTrace, useLab, withLab } from './support/lab.js';
 
 const ALL = 'net.ipv4.conf.all.rp_filter';
@@ -255,34 +256,9 @@ describe('an incident', () => {
   });
 });
 
-function changesIn(events: readonly TraceEvent[]): SysctlChangeEvent[] {
-  return events.filter((event) => event.kind === 'sysctl_change');
-}
-
-function incidentsIn(events: readonly TraceEvent[]): IncidentEvent[] {
-  return events.filter((event) => event.kind === 'incident');
-}
-
 /** The changes that a script in the node made. */
 async function changesBy(lab: Lab, script: string): Promise<SysctlChangeEvent[]> {
   const { events } = await runTrace(inLab(lab, ['node']), () => lab.inside('node', script));
   expect(stopOf(events).totals.malformed).toBe(0);
   return changesIn(events);
-}
-
-async function traceUntil<T>(lab: Lab, work: (program: Program) => Promise<T>): Promise<T> {
-  const trace = await startTrace(['-o', 'ndjson', ...inLab(lab, ['node'])]);
-  try {
-    return await work(trace);
-  } finally {
-    await trace.stop();
-  }
-}
-
-async function incidentWhen(
-  program: Program,
-  satisfies: (incident: IncidentEvent) => boolean,
-): Promise<IncidentEvent> {
-  await program.until(({ events }) => incidentsIn(events).some(satisfies));
-  return incidentsIn(program.events).find(satisfies) as IncidentEvent;
 }

@@ -141,6 +141,23 @@ describe('an incident', () => {
     expect(both.told[0]?.persisted).toEqual([{ ...line, at_boot: true, read_by_writer: true }]);
   });
 
+  it('whose cause is older than the trace has hints that say that they are no more than that', () => {
+    const time = '2026-11-22T09:40:11.000000000Z';
+    const world = new World({
+      hints: (key, value) => [
+        { kind: 'file_written', name: `/etc/sysctl.d/${key}=${value}:3`, time },
+        { kind: 'process_started', name: 'tuned (pid 812)', time },
+      ],
+    }).devices({ lxcabcd: 0, all: 1 });
+    world.settings.baseline(NETNS);
+    world.drop();
+    world.tell();
+    expect(world.told[0]?.cause.hints).toHaveLength(2);
+    expect(world.told[0]?.summary).toContain(
+      `who set it is not known (hints, no proof: /etc/sysctl.d/${ALL}=1:3 sets this value and was written 2026-11-22 09:40:11 UTC, tuned (pid 812) was started 2026-11-22 09:40:11 UTC); since`,
+    );
+  });
+
   it('counts the pods that lost packets', () => {
     const world = incident({}, ['default/web-0', 'default/web-1', 'default/web-0']);
     expect(world.told[0]).toMatchObject({ pods: ['default/web-0', 'default/web-1'], pods_count: 2 });

@@ -112,6 +112,17 @@ describe('an incident', () => {
     );
   });
 
+  test('on a device that is new and has what default was already says so', () => {
+    const world = known({ ...NODE, default: 2 });
+    world.pass(1000);
+    world.set('lxcnew', 2);
+    world.drop({ device: 'lxcnew' });
+    world.tell();
+    expect(world.told[0]?.cause.why).toBe(
+      'lxcnew is new and took over net.ipv4.conf.default.rp_filter=2, which was so already before 00:00:10, when it was first read',
+    );
+  });
+
   test('in a namespace that cannot be read says so', () => {
     const world = new World();
     world.drop({ netns: 77 });
