@@ -1,10 +1,10 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { VERSION } from '../../../version.js';
-import type { Credentials } from './credentials.js';
+import type { AuthorizedRequest, Credentials } from './credentials.js';
 import { ApiFailure, failureOfStatus, toFailure } from './failure.js';
 import { MAX_OBJECT_BYTES, Pieces, parseJson } from './pieces.js';
-import type { Timing } from './timing.js';
+import { pause, type Timing } from './timing.js';
 
 /** One question to the API server. */
 export interface ApiRequest {
@@ -77,8 +77,8 @@ export class ApiClient {
   }
 
   async #send(request: ApiRequest, deadline: Deadline): Promise<IncomingMessage> {
+    const { server, options } = await this.#authorize(deadline.signal);
     deadline.expectBytes(this.#timing.answerMs);
-    const { server, options } = await unlessAborted(this.#credentials.authorize(), deadline.signal);
     const url = new URL(server + request.path);
     for (const [name, value] of Object.entries(request.query)) url.searchParams.set(name, value);
     const answer = await open(url, options, deadline.signal);
@@ -86,21 +86,20 @@ export class ApiClient {
     answer.destroy();
     throw failureOfStatus(answer.statusCode ?? 0, request.permission, answer.headers['retry-after']);
   }
-}
 
-/** A plugin that makes credentials does not know that nobody waits for them any more. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort);
-    if (signal.aborted) onAbort();
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    if (onAbort) signal.removeEventListener('abort', onAbort);
+  /** A plugin may wait for somebody to log in; nobody waits for it. */
+  async #authorize(signal: AbortSignal): Promise<AuthorizedRequest> {
+    const work = this.#credentials.authorize();
+    // It may fail when nobody listens any more.
     work.catch(() => {});
+    const { credentialsMs } = this.#timing;
+    const waiting = new AbortController();
+    const late = pause(credentialsMs, AbortSignal.any([signal, waiting.signal]));
+    const authorized = await Promise.race([work, late]).finally(() => waiting.abort());
+    signal.throwIfAborted();
+    if (authorized) return authorized;
+    const why = `there were no credentials within ${seconds(credentialsMs)}: does a plugin wait for a login?`;
+    throw new ApiFailure('credentials', why);
   }
 }
 

@@ -77,6 +77,10 @@ function codeOf(thrown: unknown): string {
 }
 
 const TLS_TROUBLE = [
+  {
+    test: /^ERR_OSSL_(PEM|ASN1|X509|EVP|UNSUPPORTED)/,
+    why: 'the certificate or key of the credentials is none',
+  },
   { test: /^CERT_HAS_EXPIRED$/, why: "the server's certificate has expired" },
   {
     test: /^CERT_NOT_YET_VALID$/,

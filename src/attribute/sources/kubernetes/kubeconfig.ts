@@ -115,32 +115,13 @@ async function authorize(config: KubeConfig): Promise<AuthorizedRequest> {
   const server = config.getCurrentCluster()?.server ?? '';
   const options: RequestOptions = { headers: {} };
   try {
-    await inTime(config.applyToHTTPSOptions(options));
+    await config.applyToHTTPSOptions(options);
   } catch (error) {
-    throw error instanceof ApiFailure ? error : new ApiFailure('credentials', whyNot(config, error));
+    throw new ApiFailure('credentials', whyNot(config, error));
   }
   const { agent, auth, headers } = options;
   return { server, options: { agent, auth: auth ?? undefined, headers } };
 }
-
-async function inTime(work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const failure = new ApiFailure(
-      'credentials',
-      'the credentials were not there within 30 s: does a plugin ask for a login?',
-    );
-    timer = setTimeout(reject, PLUGIN_MS, failure);
-    timer.unref();
-  });
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-const PLUGIN_MS = 30_000;
 
 /** What a plugin or a library says may contain what it was to keep secret. */
 function whyNot(config: KubeConfig, error: unknown): string {

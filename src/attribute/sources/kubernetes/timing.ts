@@ -1,5 +1,7 @@
 /** How long things may take. Milliseconds. */
 export interface Timing {
+  /** For a plugin that makes credentials. */
+  readonly credentialsMs: number;
   /** From a question to the first bytes of its answer. */
   readonly answerMs: number;
   /** Between the bytes of a list. */
@@ -22,6 +24,7 @@ export interface Timing {
 }
 
 export const TIMING: Timing = {
+  credentialsMs: 20_000,
   answerMs: 30_000,
   idleMs: 30_000,
   pageMs: 120_000,
