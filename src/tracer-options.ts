@@ -1,10 +1,11 @@
 import { inspect } from 'node:util';
+import type { PodSourceOptions } from './attribute/pods/default-sources.js';
 import { TracerError } from './errors.js';
 import type { FilterSpec } from './filters/filters.js';
 import { printable } from './printable.js';
 import { didYouMean } from './suggest.js';
 
-export interface TracerOptions extends FilterSpec {
+export interface TracerOptions extends FilterSpec, PodSourceOptions {
   /** An event for each drop, instead of counting the drops of a flow together. */
   readonly every?: boolean | undefined;
   /** Packet bytes with each drop, 0 to 2048. */
@@ -15,6 +16,8 @@ export interface TracerOptions extends FilterSpec {
   readonly witness?: boolean | undefined;
   /** Name of this machine in the events; the host name when not given. */
   readonly node?: string | undefined;
+  /** With the labels of pods. */
+  readonly labels?: boolean | undefined;
   /** Ends the stream: what was captured still comes, then the stop event. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -58,6 +61,7 @@ interface Rule {
 }
 
 const flag: Rule = { accepts: (value) => typeof value === 'boolean', wanted: 'true or false' };
+const path: Rule = { accepts: isText, wanted: 'a path, as a string' };
 
 const RULES: Record<keyof TracerOptions, Rule> = {
   reasons: {
@@ -87,6 +91,15 @@ const RULES: Record<keyof TracerOptions, Rule> = {
     wanted: `a whole number of milliseconds from ${INTERVAL_MS.min} to ${INTERVAL_MS.max}`,
   },
   witness: flag,
+  cilium: flag,
+  ciliumSocket: path,
+  cri: flag,
+  criSocket: path,
+  kubernetes: flag,
+  kubeconfig: path,
+  context: { accepts: isText, wanted: 'the name of a context in the kubeconfig' },
+  peers: flag,
+  labels: flag,
   node: { accepts: isText, wanted: 'a name, as a string that is not empty' },
   signal: { accepts: isSignal, wanted: 'an AbortSignal' },
 };

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { loadAddon } from './addon.js';
+import { podSources } from './attribute/pods/default-sources.js';
 import { TracerError } from './errors.js';
 import type { TraceEvent } from './events.js';
 import { resolveFilters } from './filters/filters.js';
@@ -36,6 +37,7 @@ export async function openTracer(options: TracerOptions = {}): Promise<Tracer> {
     config: { ...filters.config, ...captureConfig(options) },
     filters: filters.described,
     reasons: filters.reasonNames,
+    pods: { sources: podSources(options), labels: options.labels },
     node,
     witness: options.witness,
     makeSink: (clock) => {

@@ -1,9 +1,11 @@
 import { type Command, Option } from 'commander';
+import type { PodSourceOptions } from '../attribute/pods/default-sources.js';
+import { KUBERNETES_FLAGS } from '../attribute/sources/kubernetes-options.js';
 import { INTERVAL_MS, MAX_SNAPLEN } from '../tracer-options.js';
 import { parseDuration, parseInteger, parseSize } from './units.js';
 
 /** The options of `rpftrace trace` as commander hands them over. */
-export interface TraceOptions {
+export interface TraceOptions extends PodSourceOptions {
   readonly rpfOnly?: true;
   readonly reason: string[];
   readonly device: string[];
@@ -19,11 +21,28 @@ export interface TraceOptions {
   readonly rotateKeep?: number;
   readonly readyFile?: string;
   readonly node?: string;
+  readonly labels?: true;
   /** false with --no-witness. */
   readonly witness: boolean;
 }
 
 export function addTraceOptions(command: Command): Command {
+  return addPodSourceOptions(addStreamOptions(command));
+}
+
+/** Where pods are looked for. */
+export function addPodSourceOptions(command: Command): Command {
+  command
+    .option('--no-cilium', 'do not ask the Cilium agent for pods, nor read its state files')
+    .option('--cilium-socket <path>', 'socket of the Cilium agent (default: /var/run/cilium/cilium.sock)')
+    .option('--no-cri', 'do not ask the container runtime for pods')
+    .option('--cri-socket <path>', 'socket of the container runtime (default: that of containerd or CRI-O)')
+    .option('--no-kubernetes', 'do not ask the Kubernetes API for pods');
+  for (const { flags, help } of KUBERNETES_FLAGS) command.option(flags, help);
+  return command;
+}
+
+function addStreamOptions(command: Command): Command {
   return command
     .option(
       '--rpf-only',
@@ -60,6 +79,7 @@ export function addTraceOptions(command: Command): Command {
       parseInteger(1, 9999),
     )
     .option('--ready-file <file>', 'a file that exists as long as rpftrace is attached')
+    .option('--labels', 'with the labels of pods')
     .option('--node <name>', 'name of this machine in the events (default: NODE_NAME or the host name)');
 }
 

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
 import { loadAddon } from '../addon.js';
+import { podSources } from '../attribute/pods/default-sources.js';
 import { EXIT, exitCodeOf, formatError, TracerError } from '../errors.js';
 import type { StartEvent, StopEvent } from '../events.js';
 import { type Filters, resolveFilters } from '../filters/filters.js';
@@ -66,6 +67,7 @@ async function run({ addon, filters, options, sinkFactory, ending, readyFile }: 
     filters: filters.described,
     reasons: filters.reasonNames,
     node: nodeName(options),
+    pods: { sources: podSources(options), labels: options.labels },
     witness: options.witness,
     makeSink: sinkFactory,
     limit: options.count,

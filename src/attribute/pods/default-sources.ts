@@ -1,17 +1,19 @@
 import type { Source, SourceName } from '../source.js';
+import type { KubernetesOptions } from '../sources/kubernetes-options.js';
 import { LazySource, switchedOff } from './lazy-source.js';
 
 /** Where pods are looked for. What is left out is looked for in its usual place. */
-export interface PodSourceOptions {
+export interface PodSourceOptions extends KubernetesOptions {
   readonly cilium?: boolean | undefined;
   readonly ciliumSocket?: string | undefined;
   readonly cri?: boolean | undefined;
   readonly criSocket?: string | undefined;
+  readonly kubernetes?: boolean | undefined;
 }
 
 /** All sources, those that are not wanted too: their state says so. */
 export function podSources(options: PodSourceOptions): Source[] {
-  const { cilium = true, cri = true } = options;
+  const { cilium = true, cri = true, kubernetes = true } = options;
   return [
     wanted('cilium', cilium, async () => {
       const { CiliumSource } = await import('../sources/cilium/source.js');
@@ -24,6 +26,10 @@ export function podSources(options: PodSourceOptions): Source[] {
     wanted('cri', cri, async () => {
       const { CriSource } = await import('../sources/cri/source.js');
       return new CriSource({ socket: options.criSocket });
+    }),
+    wanted('kubernetes', kubernetes, async () => {
+      const { KubernetesSource } = await import('../sources/kubernetes/source.js');
+      return new KubernetesSource(options);
     }),
   ];
 }
