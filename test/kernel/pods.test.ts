@@ -1,0 +1,185 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { DropEvent } from '../../src/events.js';
+import { rpFilter } from '../../src/lab/steps.js';
+import { ADDRESS } from '../../src/lab/topology.js';
+import { type Program, startTrace } from '../process/support/program.js';
+import { Containerd, type RealPod } from './support/containerd.js';
+import { dropsOf, inLab, useLab } from './support/lab.js';
+
+const lab = useLab();
+let containerd: Containerd;
+
+beforeAll(async () => {
+  containerd = await Containerd.start({ netns: lab.path('node'), network: 'lxc' });
+  const { in: place, run: script } = rpFilter(1);
+  await lab.inside(place, script);
+});
+afterAll(() => containerd?.stop());
+
+describe('a drop of a real pod', () => {
+  it('reads as its name, its device and the way back', async () => {
+    await using pod = await containerd.runPod({ namespace: 'qfusion-admin', name: 'mssql-0' });
+    const { stdout } = await trace(['-o', 'table'], async (running) => {
+      await sendUntil(pod, () => running.stdout.includes('qfusion-admin/mssql-0'));
+    });
+    expect(stdout).toMatch(
+      new RegExp(
+        ` qfusion-admin/mssql-0 \\(${pod.hostDevices[0]}, via cilium_host\\) -> ${ADDRESS.world}:9 `,
+      ),
+    );
+  });
+
+  it('names it in the event, with who says so, from the pod and to the pod', async () => {
+    await using pod = await containerd.runPod({
+      namespace: 'qfusion-admin',
+      name: 'mssql-0',
+      labels: { app: 'mssql' },
+    });
+    await pod.runContainer('mssql');
+    const { drops } = await trace(['--labels'], async (running) => {
+      await sendUntil(pod, () => podsIn(running).some(({ container }) => container !== undefined));
+    });
+    expect(drops.at(-1)).toMatchObject({
+      reason: 'IP_RPFILTER',
+      device: { name: pod.hostDevices[0], role: 'cilium_lxc' },
+      pod: {
+        namespace: 'qfusion-admin',
+        name: 'mssql-0',
+        uid: pod.spec.uid,
+        ip: pod.ip,
+        container: 'mssql',
+        labels: { app: 'mssql' },
+        direction: 'from_pod',
+        source: 'cri',
+      },
+    });
+  });
+
+  it('is known before and for a while after its end', async () => {
+    const pod = await containerd.runPod({ namespace: 'jobs', name: 'short-1' });
+    const { drops } = await trace([], async (running) => {
+      await sendUntil(pod, () => podsIn(running).length > 0);
+      await pod.remove();
+      await pause(1000);
+      // What was on its way to it dies on the node's side.
+      await lab.inside('world', `ping -c 1 -W 1 ${pod.ip} || true`);
+    });
+    const names = new Set(drops.flatMap(({ pod: one }) => one?.name ?? []));
+    expect([...names]).toEqual(['short-1']);
+    expect(drops.filter(({ pod: one }) => one).every(({ pod: one }) => one?.uid === pod.spec.uid)).toBe(true);
+  });
+
+  it('is named where the pod came and went within a second', async () => {
+    await using steady = await containerd.runPod({ namespace: 'jobs', name: 'steady' });
+    const { drops } = await trace(
+      [],
+      async (running) => {
+        await sendUntil(steady, () => podsIn(running).length > 0);
+        const pod = await containerd.runPod({ namespace: 'jobs', name: 'blink-1' });
+        for (let i = 0; i < 5; i++) {
+          await pod.sendUdp(ADDRESS.world, { count: 1 });
+          await pause(80);
+        }
+        await pod.remove();
+        await running.until(({ events }) =>
+          dropsOf(events).some(({ aggregate, packet }) => aggregate && packet?.src === pod.ip),
+        );
+      },
+      ['--interval', '300'],
+    );
+    expect(drops.flatMap(({ pod: one }) => one?.name ?? [])).toContain('blink-1');
+  });
+
+  it('is never given to the pod that had the address before', async () => {
+    await rewindAddresses();
+    const first = await containerd.runPod({ namespace: 'shop', name: 'old-1' });
+    const { drops } = await trace(['--every'], async (running) => {
+      await sendUntil(first, () => podsIn(running).length > 0);
+      await first.remove();
+      await rewindAddresses();
+      await using next = await containerd.runPod({ namespace: 'shop', name: 'new-1' });
+      expect(next.ip).toBe(first.ip);
+      await next.sendUdp(ADDRESS.world, { count: 3 });
+      await sendUntil(next, () => podsIn(running).some(({ name }) => name === 'new-1'));
+    });
+    const ofNew = drops.filter(({ device }) => device.ifindex !== drops[0]?.device.ifindex);
+    expect(ofNew.length).toBeGreaterThan(0);
+    expect(ofNew.filter(({ pod }) => pod?.name === 'old-1')).toEqual([]);
+  });
+
+  it('tells a forged source, and both pods', async () => {
+    await using pod = await containerd.runPod({ namespace: 'shop', name: 'liar' });
+    await using victim = await containerd.runPod({ namespace: 'shop', name: 'victim' });
+    const { drops } = await trace([], async (running) => {
+      await sendUntil(pod, () => podsIn(running).length > 0);
+      await sendUntil(victim, () => podsIn(running).some(({ name }) => name === 'victim'));
+      await pod.sendUdp(ADDRESS.world, { count: 1, src: victim.ip });
+      await running.until(() => podsIn(running).some(({ conflict }) => conflict !== undefined));
+    });
+    const forged = drops.find(({ pod: one }) => one?.conflict !== undefined);
+    expect(forged?.pod).toMatchObject({
+      name: 'liar',
+      conflict: { kind: 'address', namespace: 'shop', name: 'victim', uid: victim.spec.uid },
+    });
+  });
+
+  it('of a reply that dies on its way back is the pod’s too', async () => {
+    await using pod = await containerd.runPod({ namespace: 'shop', name: 'reader' });
+    const { drops } = await trace(
+      [],
+      async (running) => {
+        await sendUntil(pod, () => podsIn(running).length > 0);
+        // Nobody listens: the pod's own network namespace drops it.
+        await lab.inside('node', `bash -c 'echo hello > /dev/udp/${pod.ip}/9'`);
+        await running.until(() => podsIn(running).some(({ direction }) => direction === 'to_pod'));
+      },
+      ['--netns', pod.netnsPath],
+    );
+    expect(drops.find(({ pod: one }) => one?.direction === 'to_pod')).toMatchObject({
+      packet: { dst: pod.ip, dst_port: 9 },
+      pod: { name: 'reader', ip: pod.ip },
+    });
+  });
+});
+
+/** Traces the lab's node with containerd as the only source, until the work is done. */
+async function trace(
+  args: readonly string[],
+  work: (running: Program) => Promise<void>,
+  more: readonly string[] = [],
+): Promise<{ stdout: string; drops: DropEvent[] }> {
+  const output = args.includes('-o') ? [] : ['-o', 'ndjson'];
+  const sources = ['--no-cilium', '--no-kubernetes', '--cri-socket', containerd.socket];
+  const running = await startTrace([...output, ...inLab(lab, ['node']), ...sources, ...args, ...more]);
+  try {
+    await work(running);
+    const { stdout } = await running.stop();
+    return { stdout, drops: output.length > 0 ? dropsOf(running.events) : [] };
+  } finally {
+    running.kill('SIGKILL');
+  }
+}
+
+/** Sends packets that are refused, until the trace has learned what the test waits for. */
+async function sendUntil(pod: RealPod, satisfied: () => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!satisfied()) {
+    if (Date.now() > deadline) throw new Error('the trace does not learn of the pod');
+    await pod.sendUdp(ADDRESS.world, { count: 1 });
+    await pause(50);
+  }
+}
+
+/** The next pod gets the first address again, if nobody has it. The plugin gives them in turn. */
+async function rewindAddresses(): Promise<void> {
+  const folder = join(containerd.folder, 'cni', 'ipam', 'rpftrace');
+  const files = await readdir(folder).catch(() => []);
+  await Promise.all(files.filter((name) => name.startsWith('last_')).map((name) => rm(join(folder, name))));
+}
+
+function podsIn(running: Program): NonNullable<DropEvent['pod']>[] {
+  return dropsOf(running.events).flatMap(({ pod }) => pod ?? []);
+}
