@@ -1,21 +1,36 @@
 import { stat } from 'node:fs/promises';
 
-/**
- * Where a path of the node is found: as it is, below /host (a mount that many DaemonSets have), or below the root of the
- * node's first process (hostPID).
- */
-export function onNode(path: string): string[] {
-  return NODE_ROOTS.map((root) => `${root}${path}`);
+/** Where something may be. */
+export interface Places {
+  readonly paths: readonly string[];
+  /** In words, for those who wonder where it was looked. */
+  readonly words: string;
 }
 
-const NODE_ROOTS = ['', '/host', '/proc/1/root'];
+/** Exactly there. */
+export function place(path: string): Places {
+  return { paths: [path], words: path };
+}
 
-/** The first of these that is there. */
-export async function firstOf(paths: readonly string[]): Promise<string | undefined> {
-  for (const path of paths) {
-    if (await exists(path)) return path;
-  }
-  return undefined;
+/**
+ * Where paths of the node are found: as they are, below /host (a mount that many DaemonSets have), or below the root of the
+ * node's first process (hostPID).
+ */
+export function placesOnNode(...paths: readonly string[]): Places {
+  const below = NODE_ROOTS.join(' or ');
+  return { paths: paths.flatMap(onNode), words: `${paths.join(', ')}, nor below ${below}` };
+}
+
+export function onNode(path: string): string[] {
+  return ['', ...NODE_ROOTS].map((root) => `${root}${path}`);
+}
+
+const NODE_ROOTS = ['/host', '/proc/1/root'];
+
+/** Those of these that are there. */
+export async function allThere({ paths }: Places): Promise<string[]> {
+  const there = await Promise.all(paths.map(exists));
+  return paths.filter((_path, at) => there[at]);
 }
 
 /** A path that may not be looked at counts: what comes next says why. */

@@ -1,7 +1,7 @@
 import type { Observer, PeerSighting, PodSighting, Source, SourceState } from '../../source.js';
 import { Health } from '../health.js';
 import { Ledger } from '../ledger.js';
-import { firstOf, onNode } from '../paths.js';
+import { allThere, type Places, place, placesOnNode } from '../paths.js';
 import { type Pace, Poller } from '../poller.js';
 import { type ApiLimits, CiliumApi, StatusError } from './api.js';
 import { nodeOfConfig, peerOfAddress, peersOfNodes } from './cluster.js';
@@ -21,7 +21,7 @@ export class CiliumSource implements Source {
   readonly name = 'cilium';
   readonly #health = new Health('cilium');
   readonly #ledger = new Ledger();
-  readonly #candidates: readonly string[];
+  readonly #places: Places;
   readonly #limits: ApiLimits;
   readonly #clusterEveryMs: number;
   readonly #poller: Poller;
@@ -34,7 +34,7 @@ export class CiliumSource implements Source {
     limits = LIMITS,
     clusterEveryMs = CLUSTER_EVERY_MS,
   }: CiliumOptions = {}) {
-    this.#candidates = socket === undefined ? onNode(SOCKET) : [socket];
+    this.#places = socket === undefined ? placesOnNode(SOCKET) : place(socket);
     this.#limits = limits;
     this.#clusterEveryMs = clusterEveryMs;
     this.#poller = new Poller((signal) => this.#look(signal), pace);
@@ -58,9 +58,9 @@ export class CiliumSource implements Source {
   }
 
   async #look(signal: AbortSignal): Promise<boolean> {
-    const socket = await firstOf(this.#candidates);
+    const [socket] = await allThere(this.#places);
     if (socket === undefined) {
-      this.#health.absent(`no Cilium agent listens at ${this.#candidates.join(', ')}`);
+      this.#health.absent(`no Cilium agent has its socket at ${this.#places.words}`);
       return false;
     }
     this.#health.lookingAt(socket);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Observer, PodSighting, Source, SourceState } from '../../source.js';
 import { Health } from '../health.js';
 import { Ledger } from '../ledger.js';
-import { firstOf, onNode } from '../paths.js';
+import { allThere, type Places, place, placesOnNode } from '../paths.js';
 import { type Pace, Poller } from '../poller.js';
 import { podOfStateFile } from './state-file.js';
 
@@ -18,13 +18,13 @@ export class CiliumStateSource implements Source {
   readonly name = 'cilium_state';
   readonly #health = new Health('cilium_state');
   readonly #ledger = new Ledger();
-  readonly #candidates: readonly string[];
+  readonly #places: Places;
   readonly #poller: Poller;
   #observer: Observer | undefined;
   #files = new Map<string, StateFile>();
 
   constructor({ folder, pace = PACE }: CiliumStateOptions = {}) {
-    this.#candidates = folder === undefined ? onNode(FOLDER) : [folder];
+    this.#places = folder === undefined ? placesOnNode(FOLDER) : place(folder);
     this.#poller = new Poller((signal) => this.#look(signal), pace);
   }
 
@@ -46,9 +46,9 @@ export class CiliumStateSource implements Source {
   }
 
   async #look(signal: AbortSignal): Promise<boolean> {
-    const folder = await firstOf(this.#candidates);
+    const [folder] = await allThere(this.#places);
     if (folder === undefined) {
-      this.#health.absent(`there is no ${this.#candidates.join(', ')}`);
+      this.#health.absent(`no Cilium agent keeps endpoints in ${this.#places.words}`);
       return false;
     }
     this.#health.lookingAt(folder);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { CallOptions, Client, ClientReadableStream, ServiceError } from '@grpc/grpc-js';
+import type { CallOptions, Client, ClientReadableStream, ClientUnaryCall, ServiceError } from '@grpc/grpc-js';
 import { ROOT } from '../../../root.js';
 
 /** proto/cri.proto, as the loader turns it into objects: absent messages are null, absent strings ''. */
@@ -40,6 +40,7 @@ export interface CriEvents {
 export class CriClient {
   readonly #service: Service;
   readonly #deadlineMs: number;
+  readonly #calls = new Set<ClientUnaryCall>();
 
   private constructor(service: Service, deadlineMs: number) {
     this.#service = service;
@@ -86,15 +87,21 @@ export class CriClient {
     return stream;
   }
 
+  /** What was asked and not answered yet rejects: it would keep the process alive until its deadline. */
   close(): void {
+    for (const call of this.#calls) call.cancel();
     this.#service.close();
   }
 
   #call<Answer>(method: UnaryMethod, request: object): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const done = (error: ServiceError | null, answer: unknown) =>
-        error ? reject(new Error(this.#wordsOf(error))) : resolve(answer as Answer);
-      this.#service[method](request, { deadline: Date.now() + this.#deadlineMs }, done);
+      const done = (error: ServiceError | null, answer: unknown) => {
+        this.#calls.delete(call);
+        if (error) reject(new Error(this.#wordsOf(error)));
+        else resolve(answer as Answer);
+      };
+      const call = this.#service[method](request, { deadline: Date.now() + this.#deadlineMs }, done);
+      this.#calls.add(call);
     });
   }
 
@@ -128,7 +135,7 @@ type Unary = (
   request: object,
   options: CallOptions,
   done: (error: ServiceError | null, answer: unknown) => void,
-) => void;
+) => ClientUnaryCall;
 
 interface Service extends Client, Record<UnaryMethod, Unary> {
   GetContainerEvents(request: object): ClientReadableStream<unknown>;

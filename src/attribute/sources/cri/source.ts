@@ -2,14 +2,16 @@ import type { Observer, PodSighting, Source, SourceState } from '../../source.js
 import { Health } from '../health.js';
 import { Ledger } from '../ledger.js';
 import { netnsInode } from '../netns.js';
-import { firstOf, onNode } from '../paths.js';
+import { allThere, type Places, place, placesOnNode } from '../paths.js';
 import { type Pace, Poller } from '../poller.js';
 import { type Container, CriClient, type CriEvents, type Sandbox } from './client.js';
 import { networkOf, type SandboxNetwork, sightingOf } from './sandbox.js';
 
 export interface CriOptions {
-  /** Path of the runtime's socket; the usual ones without it. */
+  /** Path of the runtime's socket; without it the usual places. */
   readonly socket?: string | undefined;
+  /** Where it is looked for without one. */
+  readonly places?: Places | undefined;
   readonly pace?: Pace | undefined;
   /** Of one question, in milliseconds. */
   readonly deadlineMs?: number | undefined;
@@ -21,16 +23,22 @@ export class CriSource implements Source {
   readonly #health = new Health('cri');
   readonly #ledger = new Ledger();
   readonly #known = new Map<string, KnownSandbox>();
-  readonly #candidates: readonly string[];
+  readonly #places: Places;
   readonly #deadlineMs: number;
   readonly #poller: Poller;
   readonly #startedMs = Date.now();
   #observer: Observer | undefined;
   #connection: Connection | undefined;
+  #failures = 0;
 
-  constructor({ socket, pace = PACE, deadlineMs = DEADLINE_MS }: CriOptions = {}) {
+  constructor({
+    socket,
+    places = placesOnNode(...SOCKETS),
+    pace = PACE,
+    deadlineMs = DEADLINE_MS,
+  }: CriOptions = {}) {
     this.#deadlineMs = deadlineMs;
-    this.#candidates = socket === undefined ? SOCKETS.flatMap(onNode) : [socket];
+    this.#places = socket === undefined ? places : place(socket);
     this.#poller = new Poller(() => this.#look(), pace);
   }
 
@@ -59,17 +67,19 @@ export class CriSource implements Source {
       return connection === undefined ? false : await this.#ask(connection.client);
     } catch (error) {
       this.#disconnect();
+      this.#failures++;
       this.#health.failed((error as Error).message);
       return false;
     }
   }
 
-  /** undefined: there is no runtime. Rejects when there is one that may not be asked. */
+  /** undefined: there is no runtime. A socket may be what is left of another runtime: after a failure the next one is tried. */
   async #connect(): Promise<Connection | undefined> {
     if (this.#connection) return this.#connection;
-    const socket = await firstOf(this.#candidates);
+    const there = await allThere(this.#places);
+    const socket = there[this.#failures % there.length];
     if (socket === undefined) {
-      this.#health.absent(`no container runtime listens at ${this.#candidates.join(', ')}`);
+      this.#health.absent(`no container runtime has its socket at ${this.#places.words}`);
       return undefined;
     }
     this.#health.lookingAt(socket);
@@ -161,8 +171,14 @@ export class CriSource implements Source {
   }
 }
 
-/** The usual places of the sockets, on the node. */
-const SOCKETS = ['/run/containerd/containerd.sock', '/run/crio/crio.sock'];
+/** The usual places: containerd's own, CRI-O's, then those of k3s and RKE2, k0s, MicroK8s. */
+const SOCKETS = [
+  '/run/containerd/containerd.sock',
+  '/run/crio/crio.sock',
+  '/run/k3s/containerd/containerd.sock',
+  '/run/k0s/containerd.sock',
+  '/var/snap/microk8s/common/run/containerd.sock',
+];
 
 /** Fast enough that a pod is known a moment after it came, and 5 s where nothing comes and goes. */
 const PACE: Pace = { minMs: 200, maxMs: 5000 };

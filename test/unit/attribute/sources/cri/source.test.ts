@@ -1,4 +1,4 @@
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -35,6 +35,15 @@ describe('a container runtime', () => {
     expect(source.state.why).toContain(socket);
     await runtime.listen();
     await observer.until(() => source.state.state === 'ok');
+  });
+
+  it('is found beside the socket that another one left behind', async () => {
+    const left = join(temporaryDirectory(), 'left');
+    addPod('web', '10.0.0.1');
+    await runtime.listen();
+    writeFileSync(left, '');
+    start({ socket: undefined, places: { paths: [left, socket], words: 'here' } });
+    await observer.until(() => observer.named('web') !== undefined);
   });
 
   it('that goes away leaves what it said, stale, until it is back', async () => {
@@ -77,6 +86,16 @@ describe('a container runtime', () => {
     expect(source.state.why).toMatch(/0\.1 s/);
     runtime.hangs = false;
     await observer.until(() => source.state.state === 'ok');
+  });
+
+  it('that never answers does not hold up the end', async () => {
+    runtime.hangs = true;
+    await runtime.listen();
+    const source = start({ deadlineMs: 60_000 });
+    await observer.until(() => runtime.asked > 0);
+    const startedMs = performance.now();
+    await source.stop();
+    expect(performance.now() - startedMs).toBeLessThan(5000);
   });
 
   it('that answers more than can be taken is failed, with the size', async () => {
