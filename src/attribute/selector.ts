@@ -80,10 +80,9 @@ class SelectorParser {
     };
   }
 
-  /** "(a, b)". An empty place is the empty value; nothing at all between the brackets is none. */
+  /** "(a, b)". An empty place is the empty value, "()" too. */
   #values(): string[] {
     if (!this.#accept('(')) this.#fail('(');
-    if (this.#peek() === ')') this.#fail('a value');
     const values = [this.#value()];
     while (this.#accept(',')) values.push(this.#value());
     if (!this.#accept(')')) this.#fail('a comma or )');
