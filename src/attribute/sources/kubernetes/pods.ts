@@ -73,24 +73,29 @@ function listOf(text: unknown): readonly unknown[] {
 
 const MAX_NETWORKS = 64;
 
-/** Of all its kinds, and those that ran before the last restart: their packets may still be dropped. */
-function containersOf(pod: unknown): { id: string; name: string | undefined }[] {
-  const found = new Map<string, { id: string; name: string | undefined }>();
-  for (const kind of CONTAINER_KINDS) {
-    for (const status of listAt(pod, 'status', kind)) {
-      const name = textAt(status, 'name');
-      for (const text of [textAt(status, 'containerID'), ...ENDED.map((path) => textAt(status, ...path))]) {
-        const id = text?.replace(/^[^/]*:\/\//, '');
-        if (id && found.size < MAX_CONTAINERS) found.set(id, { id, name });
-      }
-    }
+interface Container {
+  readonly id: string;
+  readonly name: string | undefined;
+}
+
+/**
+ * Of all kinds, and those that have ended: their packets may still be on the way. These have no name, so that a pod with one
+ * container that runs has one name.
+ */
+function containersOf(pod: unknown): Container[] {
+  const found = new Map<string, Container>();
+  const add = (text: string | undefined, name: string | undefined) => {
+    const id = text?.replace(/^[^/]*:\/\//, '');
+    if (id && !found.has(id) && found.size < MAX_CONTAINERS) found.set(id, { id, name });
+  };
+  for (const status of CONTAINER_KINDS.flatMap((kind) => listAt(pod, 'status', kind))) {
+    const hasEnded = valueAt(status, 'state', 'terminated') !== undefined;
+    add(textAt(status, 'containerID'), hasEnded ? undefined : textAt(status, 'name'));
+    add(textAt(status, 'state', 'terminated', 'containerID'), undefined);
+    add(textAt(status, 'lastState', 'terminated', 'containerID'), undefined);
   }
   return [...found.values()];
 }
 
 const CONTAINER_KINDS = ['containerStatuses', 'initContainerStatuses', 'ephemeralContainerStatuses'];
-const ENDED = [
-  ['state', 'terminated', 'containerID'],
-  ['lastState', 'terminated', 'containerID'],
-];
 const MAX_CONTAINERS = 256;

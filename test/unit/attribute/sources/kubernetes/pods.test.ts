@@ -101,10 +101,16 @@ describe('addresses', () => {
   );
 });
 
-test('containers are those of all kinds, and those before the last restart', () => {
+test('containers are those of all kinds; those that have ended bear no name', () => {
   const sighting = sightingOf({
     status: {
-      initContainerStatuses: [{ name: 'init', state: { terminated: { containerID: 'containerd://i1' } } }],
+      initContainerStatuses: [
+        {
+          name: 'init',
+          containerID: 'containerd://i1',
+          state: { terminated: { containerID: 'containerd://i1' } },
+        },
+      ],
       containerStatuses: [
         { name: 'web', containerID: 'cri-o://c2', lastState: { terminated: { containerID: 'cri-o://c1' } } },
         { name: 'waiting', state: { waiting: {} } },
@@ -115,8 +121,8 @@ test('containers are those of all kinds, and those before the last restart', () 
   });
   expect(sighting?.containers).toEqual([
     { id: 'c2', name: 'web' },
-    { id: 'c1', name: 'web' },
-    { id: 'i1', name: 'init' },
+    { id: 'c1' },
+    { id: 'i1' },
     { id: 'e1', name: 'debug' },
   ]);
 });
