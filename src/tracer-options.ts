@@ -96,6 +96,7 @@ const RULES: Record<keyof TracerOptions, Rule> = {
   cri: flag,
   criSocket: path,
   kubernetes: flag,
+  processes: flag,
   kubeconfig: path,
   context: { accepts: isText, wanted: 'the name of a context in the kubeconfig' },
   peers: flag,

@@ -36,8 +36,12 @@ export function addPodSourceOptions(command: Command): Command {
     .option('--no-cilium', 'do not ask the Cilium agent for pods, nor read its state files')
     .option('--cilium-socket <path>', 'socket of the Cilium agent (default: /var/run/cilium/cilium.sock)')
     .option('--no-cri', 'do not ask the container runtime for pods')
-    .option('--cri-socket <path>', 'socket of the container runtime (default: that of containerd or CRI-O)')
-    .option('--no-kubernetes', 'do not ask the Kubernetes API for pods');
+    .option(
+      '--cri-socket <path>',
+      'socket of the container runtime (default: that of containerd, CRI-O, k3s, k0s or MicroK8s)',
+    )
+    .option('--no-kubernetes', 'do not ask the Kubernetes API for pods')
+    .option('--no-processes', 'do not look for pods among the processes of this machine');
   for (const { flags, help } of KUBERNETES_FLAGS) command.option(flags, help);
   return command;
 }

@@ -180,6 +180,7 @@ async function rewindAddresses(): Promise<void> {
   await Promise.all(files.filter((name) => name.startsWith('last_')).map((name) => rm(join(folder, name))));
 }
 
+/** Those whose name is known: processes tell of a pod before the runtime does. */
 function podsIn(running: Program): NonNullable<DropEvent['pod']>[] {
-  return dropsOf(running.events).flatMap(({ pod }) => pod ?? []);
+  return dropsOf(running.events).flatMap(({ pod }) => (pod?.name === undefined ? [] : pod));
 }

@@ -154,6 +154,8 @@ export class PodAttributor {
     direction: PodMember['direction'],
     conflict?: PodMember['conflict'],
   ): Attribution {
+    // Processes tell of a pod before those do who know its name.
+    if (pod.facts.name === undefined) this.#options.onUnknown?.();
     const own = direction === 'to_pod' ? scene.dst : scene.src;
     const other = direction === 'to_pod' ? scene.src : scene.dst;
     const otherPod = direction === 'to_pod' ? scene.srcPod : scene.dstPod;

@@ -9,11 +9,13 @@ export interface PodSourceOptions extends KubernetesOptions {
   readonly cri?: boolean | undefined;
   readonly criSocket?: string | undefined;
   readonly kubernetes?: boolean | undefined;
+  /** The processes of this machine, for their network namespaces and cgroups. */
+  readonly processes?: boolean | undefined;
 }
 
 /** All sources, those that are not wanted too: their state says so. */
 export function podSources(options: PodSourceOptions): Source[] {
-  const { cilium = true, cri = true, kubernetes = true } = options;
+  const { cilium = true, cri = true, kubernetes = true, processes = true } = options;
   return [
     wanted('cilium', cilium, async () => {
       const { CiliumSource } = await import('../sources/cilium/source.js');
@@ -30,6 +32,10 @@ export function podSources(options: PodSourceOptions): Source[] {
     wanted('kubernetes', kubernetes, async () => {
       const { KubernetesSource } = await import('../sources/kubernetes/source.js');
       return new KubernetesSource(options);
+    }),
+    wanted('kernel', processes, async () => {
+      const { KernelSource } = await import('../sources/kernel/source.js');
+      return new KernelSource();
     }),
   ];
 }

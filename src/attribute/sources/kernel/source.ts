@@ -26,6 +26,7 @@ export class KernelSource implements Source {
   readonly #poller: Poller;
   #observer: Observer | undefined;
   #node = '';
+  #hadPods = false;
 
   constructor({ proc = '/proc', pace = PACE }: KernelOptions = {}) {
     this.#proc = proc;
@@ -56,12 +57,19 @@ export class KernelSource implements Source {
       const walk = await walkProcesses(this.#proc, signal);
       const pods = podsOf(walk.processes);
       const changed = this.#ledger.tell(this.#observer as Observer, pods);
-      this.#health.ok(pods.length, this.#missing(walk));
+      this.#judge(pods.length, this.#missing(walk));
       return changed;
     } catch (error) {
       this.#health.failed((error as Error).message);
       return false;
     }
+  }
+
+  /** Where no process was ever in a pod, there are none to be told of. */
+  #judge(pods: number, missing: string | undefined): void {
+    this.#hadPods ||= pods > 0;
+    if (this.#hadPods) this.#health.ok(pods, missing);
+    else this.#health.absent(missing ?? 'no process is in a pod');
   }
 
   #tellNode(): void {

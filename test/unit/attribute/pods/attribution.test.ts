@@ -209,6 +209,13 @@ describe('an unknown pod', () => {
     expect(nudges()).toBe(1);
   });
 
+  test('whose name nobody knows yet wakes the sources too', () => {
+    const { ask, tell, nudges } = world({ source: 'kernel' });
+    tell({ key: 'u', uid: 'u', interfaces: [], netns: POD_NETNS });
+    expect(ask({ netns: POD_NETNS }).pod).toMatchObject({ uid: 'u', source: 'kernel' });
+    expect(nudges()).toBe(1);
+  });
+
   test('says so where nobody could know any', () => {
     const { ask } = world({ hasSources: false });
     expect(ask({})).toEqual({ pod_unknown: 'nothing on this node tells of pods' });

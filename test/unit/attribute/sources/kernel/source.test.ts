@@ -71,7 +71,7 @@ it('says when it is in a container that sees only itself', async () => {
   mkdirSync(join(proc, 'self/ns'), { recursive: true });
   symlinkSync('pid:[4026532999]', join(proc, 'self/ns/pid'));
   const source = start();
-  await observer.until(() => source.state.state === 'ok');
+  await observer.until(() => source.state.state === 'absent');
   expect(source.state.why).toMatch(/hostPID/);
 });
 
@@ -86,6 +86,17 @@ it('lets others do their work while it walks over many processes', async () => {
   await observer.until(() => source.state.state === 'ok', 20_000);
   clearInterval(timer);
   expect(turns).toBeGreaterThan(10);
+});
+
+it('is absent where no process is in a pod, and not where all pods have gone', async () => {
+  addNode();
+  const source = start();
+  await observer.until(() => source.state.state === 'absent');
+  addProcess(20, { parent: 10, netns: 500, cgroup: podCgroup(uid, 'a') });
+  await observer.until(() => source.state.state === 'ok');
+  rmSync(join(proc, '20'), { recursive: true });
+  await observer.until(() => source.state.pods === 0);
+  expect(source.state.state).toBe('ok');
 });
 
 it('is failed where there are no processes to be seen', async () => {
