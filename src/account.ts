@@ -1,5 +1,5 @@
 import type { StopEvent } from './events.js';
-import type { ReasonNames } from './names/reasons.js';
+import { type ReasonNames, reasonOfFilter } from './names/reasons.js';
 import type { NativeStats, NativeTotal } from './native.js';
 import { type CounterReadings, reconcile, type Traced } from './reconcile.js';
 
@@ -27,7 +27,7 @@ export type Account = Pick<
 export function account(books: Books): Account {
   const totals = totalsOf(books);
   const difference = totals.matched - totals.emitted - totals.lost - totals.discarded;
-  const rpfilter = books.reasons.find('IP_RPFILTER');
+  const rpfilter = reasonOfFilter(books.reasons, books.stats);
   const traced = tracedByNetns(books.totals, rpfilter);
   const netns = reconcile(books.readings, traced, unattributed(books.totals)).filter(
     ({ netns, reconciled }) => books.netns === undefined || books.netns.includes(netns) || reconciled,
@@ -80,7 +80,7 @@ function verdictOf(
   if (!hasReason) {
     return {
       reconciled: null,
-      reconciled_unknown: 'this kernel has no drop reason IP_RPFILTER to compare by',
+      reconciled_unknown: 'nothing tells which drops are of rp_filter on this kernel',
     };
   }
   if (netns.every((entry) => entry.reconciled)) return { reconciled: true };

@@ -224,6 +224,7 @@ export const VERDICTS = [
   'local_source',
   'invalid_source',
   'loopback_source',
+  'arp_refused',
   'not_rpf',
 ] as const;
 
@@ -271,7 +272,10 @@ export const persisted = z.strictObject({
 export const rpf = z.strictObject({
   verdict: z.enum(VERDICTS).optional().describe('The branch of the kernel: docs/reasons.md'),
   verdict_unknown: z.string().optional(),
-  from: z.literal('state').optional().describe('The kernel gives no reason: settings and routes prove it'),
+  from: z
+    .enum(['hook', 'state'])
+    .optional()
+    .describe('The kernel gives no reason: a hook saw it refuse the source, or settings and routes prove it'),
   contradiction: z.string().optional().describe('What is found now says otherwise than the kernel did then'),
   mode: rpfMode,
   reverse_route: reverseRoute.optional().describe('Where a packet to the source would go'),
@@ -307,7 +311,7 @@ export const dropEvent = z.strictObject({
     .describe('enum skb_drop_reason of the running kernel, or SUBSYS_n_m, or REASON_n'),
   reason_unknown: z.string().optional(),
   location: z.string().optional().describe('Where in the kernel: symbol+0xoffset, or an address'),
-  hook: z.literal('tp_btf/kfree_skb'),
+  hook: z.string().describe('What saw it, as start.hooks names it'),
   skb: kernelAddress.optional().describe('Address of the struct sk_buff'),
   packet: packet.optional(),
   packet_unknown: z.string().optional(),

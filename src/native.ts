@@ -6,6 +6,8 @@ export interface NativeConfig {
   readonly every?: boolean;
   /** Read by bpf_probe_read_kernel even where bpf_rdonly_cast is there: the way on kernels before 6.2. */
   readonly probeRead?: boolean;
+  /** How refused sources are seen beside the tracepoint; 'auto' when not given. */
+  readonly backend?: 'auto' | 'tracepoint' | 'trampoline';
   /** Packet bytes with each record, 0 to 2048. */
   readonly snaplen?: number;
   readonly ringBytes?: number;
@@ -52,6 +54,14 @@ export interface NativeStats {
   readonly routesErrno: number;
   readonly kfreeSkbArguments: number;
   readonly probeRead: boolean;
+  /** What sees refused sources, ARP's too: "fentry/ip_handle_martian_source"; absent: nothing does. */
+  readonly refusedHook?: string;
+  /** Why nothing does, a negative errno; 0: not asked for. */
+  readonly refusedErrno: number;
+  /** What sees that rp_filter refused where no drop reason tells it; absent: nothing does. */
+  readonly resultHook?: string;
+  /** Why nothing does, a negative errno; 0: not needed. */
+  readonly resultErrno: number;
 }
 
 export interface NativeNetnsCounter {

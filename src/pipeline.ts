@@ -31,7 +31,7 @@ import { REFUSED_SOURCE, ReasonNames } from './names/reasons.js';
 import type { NativeAddon, NativeConfig } from './native.js';
 import { Clock, monotonicNs } from './record/clock.js';
 import { BatchReader, type BatchView, type DropReader, END_OF_BATCH, viewOf } from './record/decode.js';
-import { FLAGS, LOST_WHERE, RECORD_KIND, ROUTE_CHANGED } from './record/layout.gen.js';
+import { FLAGS, LOST_WHERE, REASON, RECORD_KIND, ROUTE_CHANGED } from './record/layout.gen.js';
 import { CONTEXT_PART, FLOW_PART, PartCache } from './record/part-cache.js';
 import type { RouteChangeReader } from './record/route-records.js';
 import { Watched } from './routes/watched.js';
@@ -88,6 +88,8 @@ export class Pipeline {
   /** Batches that are out, the one being read first: as many as the addon has slots. */
   readonly #batches: Batch[] = [];
   #isReading = false;
+  /** What sees refused sources, once attached. */
+  #refusedHook: string | undefined;
 
   constructor(addon: NativeAddon, options: PipelineOptions) {
     this.#addon = addon;
@@ -102,6 +104,7 @@ export class Pipeline {
       ownNetns: options.ownNetns,
       ...(options.root !== undefined && { root: options.root }),
       hasSourceReasons: () => this.reasons.find('IP_LOCAL_SOURCE') !== undefined,
+      hasSourceHook: () => this.#refusedHook !== undefined,
       watch: options.witness === false ? undefined : (on) => this.capture.watchLookups(on),
     });
     this.#watched = new Watched({
@@ -148,6 +151,7 @@ export class Pipeline {
       },
       onError: (error) => this.#options.onError?.(error),
     });
+    this.#refusedHook = this.capture.stats().refusedHook;
   }
 
   /** Reads what the settings are, so that a change shows even where no write is seen. */
@@ -364,12 +368,18 @@ export class Pipeline {
       id,
       aggregate: aggregateOf(drop),
       ...reason,
-      location: this.#locations.name(drop.location),
+      ...this.#place(drop),
       device: attributeDevice(drop, this.#surroundings),
       mode: explainMode(drop),
       isRefusedSource: REFUSED_SOURCE.includes(reason.reason ?? ''),
       linkEpoch: this.#links.epoch,
     };
+  }
+
+  #place(drop: DropReader): Pick<Context, 'location' | 'hook'> {
+    if (drop.reason === REASON.REASON_ARP_REFUSED)
+      return { location: ARP_LOCATION, hook: this.#refusedHook ?? ARP_LOCATION };
+    return { location: this.#locations.name(drop.location), hook: 'tp_btf/kfree_skb' };
   }
 
   #nameReason(drop: DropReader): Pick<Context, 'reason' | 'reason_unknown'> {
@@ -438,6 +448,8 @@ function aggregateOf(drop: DropReader): Context['aggregate'] {
 }
 
 const NOBODY: Flow['attribution'] = {};
+/** The function that is called for it; nothing is freed there. */
+const ARP_LOCATION = 'ip_handle_martian_source';
 const MAX_CONTEXTS = 1024;
 const MAX_BASELINES = 16;
 /** The core's own default, native/core/rpf_core.h. */

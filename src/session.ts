@@ -2,12 +2,14 @@ import { statSync } from 'node:fs';
 import { release } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { account } from './account.js';
-import type { TracerError } from './errors.js';
+import { TracerError } from './errors.js';
 import type { StartEvent, StopEvent } from './events.js';
+import { reasonOfFilter } from './names/reasons.js';
 import type { NativeAddon, NativeConfig, NativeNetnsCounter, NativeStats } from './native.js';
 import { DEFAULT_INTERVAL_MS, Pipeline, type PipelineOptions } from './pipeline.js';
 import type { CounterReadings } from './reconcile.js';
 import { monotonicNs } from './record/clock.js';
+import { REASON } from './record/layout.gen.js';
 import { VERSION } from './version.js';
 
 export interface SessionOptions extends Omit<PipelineOptions, 'ownNetns'> {
@@ -47,7 +49,18 @@ export class Session {
     this.#readings.beforeAttach = this.#addon.netnsCounters();
     this.#startNs = monotonicNs();
     this.pipeline.start();
+    this.#checkReasons();
     this.#readings.afterAttach = this.#addon.netnsCounters();
+  }
+
+  /** A hook has to stand in for the reason that was asked for, where the kernel has none. */
+  #checkReasons(): void {
+    const { reasons = [] } = this.#options.config;
+    if (!reasons.includes(REASON.REASON_RPFILTER) || this.pipeline.capture.stats().resultHook !== undefined)
+      return;
+    throw new TracerError('E_KERNEL_TOO_OLD', 'this kernel has no drop reasons for refused sources', {
+      remedies: ['trace all drops and look at their location', 'use Linux 5.18 or newer'],
+    });
   }
 
   /** Looks up what need not be known to attach, and sends the start event. In the same turn of the event loop as attach(). */
@@ -124,6 +137,7 @@ export class Session {
           arguments: stats.kfreeSkbArguments,
           reads: stats.probeRead ? 'probe_read' : 'typed',
         },
+        ...[stats.refusedHook, stats.resultHook].flatMap((name) => name ?? []).map((name) => ({ name })),
         ...(stats.sysctlErrno === 0 ? [{ name: 'cgroup/sysctl' }] : []),
         ...(stats.routesErrno === 0 ? [{ name: 'rtnetlink' }] : []),
         ...(this.#options.witness === false
@@ -152,9 +166,18 @@ export class Session {
         feature: 'reason',
         why: 'this kernel gives no drop reasons (5.17 and newer do)',
       },
-      reasons.find('IP_RPFILTER') === undefined && {
+      stats.refusedErrno !== 0 && {
+        feature: 'arp_refused',
+        why: `ARP requests that stay without an answer because of their source make no event (fentry/ip_handle_martian_source: ${errorName(stats.refusedErrno)})`,
+      },
+      stats.refusedErrno !== 0 &&
+        reasons.find('IP_LOCAL_SOURCE') === undefined && {
+          feature: 'source_refused',
+          why: 'this kernel has no drop reasons for the sources that it refuses whatever rp_filter says (6.13 and newer do): settings and routes have to prove them',
+        },
+      reasonOfFilter(reasons, stats) === undefined && {
         feature: 'reconciled',
-        why: 'this kernel has no drop reason IP_RPFILTER to hold against its counter',
+        why: `no drop reason IP_RPFILTER on this kernel (5.18 and newer have it), and no hook that sees what rp_filter refuses${stats.resultErrno === 0 ? '' : ` (fexit/ip_route_input_noref: ${errorName(stats.resultErrno)})`}`,
       },
       unreadable > 0 && {
         feature: 'reconciled',

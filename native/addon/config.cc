@@ -63,6 +63,20 @@ void ReadProbeRead(const Napi::Value &value, const std::string &name, Config &co
 	config.raw.probe_read = ReadBoolean(value, name);
 }
 
+void ReadBackend(const Napi::Value &value, const std::string &name, Config &config)
+{
+	const std::string text = ReadString(value, name);
+	if (text == "auto")
+		config.raw.backend = RPF_BACKEND_AUTO;
+	else if (text == "tracepoint")
+		config.raw.backend = RPF_BACKEND_TRACEPOINT;
+	else if (text == "trampoline")
+		config.raw.backend = RPF_BACKEND_TRAMPOLINE;
+	else
+		throw Napi::RangeError::New(value.Env(), name + " is \"" + text +
+								 "\"; there are auto, tracepoint, trampoline");
+}
+
 void ReadSnaplen(const Napi::Value &value, const std::string &name, Config &config)
 {
 	config.raw.snaplen = ReadUint32(value, name, RPF_MAX_SNAP);
@@ -133,7 +147,7 @@ constexpr struct {
 	{ "intervalMs", ReadInterval }, { "wholePerFlow", ReadWholePerFlow },
 	{ "netns", ReadNetns },		{ "reasons", ReadReasons },
 	{ "devices", ReadDevices },	{ "expression", ReadExpression },
-	{ "probeRead", ReadProbeRead },
+	{ "probeRead", ReadProbeRead }, { "backend", ReadBackend },
 };
 
 Reader FindReader(Napi::Env env, const std::string &name)

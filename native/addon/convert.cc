@@ -42,6 +42,12 @@ Napi::Object ToObject(Napi::Env env, const struct rpf_stats &stats)
 	object.Set("routesErrno", stats.routes_err);
 	object.Set("sysctlLost", Napi::BigInt::New(env, stats.sysctl_lost));
 	object.Set("probeRead", stats.probe_read != 0);
+	if (stats.refused_hook)
+		object.Set("refusedHook", stats.refused_hook);
+	object.Set("refusedErrno", stats.refused_err);
+	if (stats.result_hook)
+		object.Set("resultHook", stats.result_hook);
+	object.Set("resultErrno", stats.result_err);
 	return object;
 }
 

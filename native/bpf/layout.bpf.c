@@ -15,6 +15,7 @@ typedef signed long long __s64;
 #include "rpf_record.h"
 
 enum rpf_record_kind record_kind;
+enum rpf_reason reason;
 enum rpf_flags flags;
 enum rpf_knobs knobs;
 enum rpf_lost_where lost_where;

@@ -12,6 +12,7 @@
  */
 #include "compat.h"
 
+#include <asm-generic/errno-base.h>
 #include <linux/ip.h>
 
 #include "cbpf.h"
@@ -89,6 +90,13 @@ struct {
 	__type(value, struct rpf_cbpf_insn);
 } expression SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rpf_refusal);
+} refusals SEC(".maps");
+
 /* Room that is too large for the stack: one per CPU, used by one program run at a time. */
 struct scratch {
 	struct rpf_cbpf cbpf;
@@ -155,13 +163,8 @@ static __always_inline void find_window(struct drop *drop, struct sk_buff *skb)
 	drop->window.total = tail - header + drop->nonlinear;
 }
 
-static __always_inline void fill_flow(struct drop *drop, struct sk_buff *skb, struct net_device *device)
+static __always_inline void fill_addresses(struct rpf_flow *flow, const struct rpf_packet *packet)
 {
-	struct rpf_flow *flow = &drop->flow;
-	struct rpf_packet *packet = &drop->packet;
-	struct in_device *in_dev;
-
-	flow->mark = skb->mark;
 	__builtin_memcpy(flow->src, packet->src, RPF_ADDRESS_BYTES);
 	__builtin_memcpy(flow->dst, packet->dst, RPF_ADDRESS_BYTES);
 	flow->src_port = packet->src_port;
@@ -169,6 +172,16 @@ static __always_inline void fill_flow(struct drop *drop, struct sk_buff *skb, st
 	flow->ethertype = packet->ethertype;
 	flow->family = packet->family;
 	flow->protocol = packet->protocol;
+}
+
+static __always_inline void fill_flow(struct drop *drop, struct sk_buff *skb, struct net_device *device)
+{
+	struct rpf_flow *flow = &drop->flow;
+	struct rpf_packet *packet = &drop->packet;
+	struct in_device *in_dev;
+
+	flow->mark = skb->mark;
+	fill_addresses(flow, packet);
 	if (!device || packet->family != 4)
 		return;
 	in_dev = device->ip_ptr;
@@ -758,6 +771,33 @@ static __always_inline bool is_route_question(struct sk_buff *skb)
 	       skb->protocol == rpf_swap16(RPF_ETH_P_IP);
 }
 
+/* What passed the filters on all that stands in the flow. */
+static __always_inline int deliver(struct drop *drop, struct rpf_total_value *total)
+{
+	if (control.filters & RPF_FILTER_EXPRESSION && !passes_expression(drop))
+		return 0;
+
+	total->matched++;
+	if (settings.every)
+		return send_whole(drop);
+	drop->hash = hash_flow(&drop->flow);
+	return count_fast(drop) ? 0 : count_flow(drop);
+}
+
+/* Joins what the hooks of source.h saw of this skb. Returns the reason where the kernel has none of its own for it. */
+static __always_inline __u32 join_refusal(struct drop *drop, __u32 reason)
+{
+	__u32 zero = 0;
+	struct rpf_refusal *refusal = bpf_map_lookup_elem(&refusals, &zero);
+
+	if (!refusal || refusal->skb != drop->skb)
+		return reason;
+	refusal->skb = 0; /* the next skb at this address is another one */
+	if (refusal->refused)
+		drop->flags |= RPF_SOURCE_REFUSED;
+	return refusal->err == -EXDEV && settings.rpfilter_reason ? settings.rpfilter_reason : reason;
+}
+
 static __always_inline int on_drop(struct sk_buff *skb, void *location, __u32 reason, struct sock *rx_sk)
 {
 	struct drop drop = { .skb = (__u64)skb };
@@ -765,6 +805,8 @@ static __always_inline int on_drop(struct sk_buff *skb, void *location, __u32 re
 	struct net *net = device ? device->nd_net.net : NULL;
 	struct rpf_total_value *total;
 
+	if (settings.join_refusals)
+		reason = join_refusal(&drop, reason);
 	if (is_route_question(skb))
 		return 0;
 	if (device && !is_net(net)) {
@@ -796,16 +838,10 @@ static __always_inline int on_drop(struct sk_buff *skb, void *location, __u32 re
 	find_window(&drop, skb);
 	parse_fast(&drop);
 	fill_flow(&drop, skb, device);
-	if (control.filters & RPF_FILTER_EXPRESSION && !passes_expression(&drop))
-		return 0;
-
-	total->matched++;
-	if (settings.every)
-		return send_whole(&drop);
-	drop.hash = hash_flow(&drop.flow);
-	return count_fast(&drop) ? 0 : count_flow(&drop);
+	return deliver(&drop, total);
 }
 
+#include "source.h"
 #include "sysctl.h"
 
 /* The tracepoint's arguments, include/trace/events/skb.h: v5.10; reason since v5.17; rx_sk since v6.11. */

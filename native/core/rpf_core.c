@@ -184,7 +184,11 @@ static int prepare(struct rpf_tracer *tracer)
 		.snaplen = tracer->config.snaplen,
 		.flow_mask = tracer->config.flow_slots - 1,
 		.slots_per_cpu = slots,
+		.join_refusals = !tracer->features.source_reasons &&
+				 (tracer->hooks.refused.hook || tracer->hooks.result.hook),
+		.rpfilter_reason = tracer->features.rpfilter_reason ? 0 : RPF_REASON_RPFILTER,
 	};
+	rpf_prepare_hooks(tracer->object, &tracer->hooks);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(tracer->object, "ring"), tracer->config.ring_bytes);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(tracer->object, "flow_table"),
 				 tracer->config.every ? 1 : slots * tracer->cpus);
@@ -306,7 +310,7 @@ int rpf_open(const struct rpf_config *config, struct rpf_tracer **opened, struct
 	tracer->wake_fd = -1;
 	err = check_config(&tracer->config, tracer->cpus, error);
 	if (!err)
-		err = rpf_probe_features(&tracer->features, error);
+		err = rpf_probe_features(config->backend, &tracer->features, &tracer->hooks, error);
 	if (config->probe_read)
 		tracer->features.rdonly_cast = false;
 	if (!err)
@@ -384,6 +388,7 @@ int rpf_attach(struct rpf_tracer *tracer, struct rpf_error *error)
 		tracer->recursion_base = info.recursion_misses;
 	tracer->next_interval_ns = rpf_now_ns() + tracer->config.interval_ms * 1000000ULL;
 	attach_sysctl(tracer);
+	rpf_attach_hooks(tracer->object, &tracer->hooks);
 	tracer->link = bpf_program__attach(tracer->program);
 	if (tracer->link)
 		return 0;
@@ -439,6 +444,7 @@ int rpf_detach(struct rpf_tracer *tracer)
 		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 	}
 	tracer->link = NULL;
+	rpf_detach_hooks(&tracer->hooks);
 	rpf_witness(tracer, 0);
 	bpf_link__destroy(tracer->sysctl_link);
 	tracer->sysctl_link = NULL;

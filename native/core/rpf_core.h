@@ -35,10 +35,18 @@ struct rpf_device_pattern {
 	uint32_t length; /* bytes to compare; 16 compares the whole name, its terminator included */
 };
 
+/* How refused sources are seen beside the tracepoint. */
+enum rpf_backend {
+	RPF_BACKEND_AUTO,	/* what the kernel takes, where its drop reasons do not suffice */
+	RPF_BACKEND_TRACEPOINT, /* not at all */
+	RPF_BACKEND_TRAMPOLINE, /* fentry and fexit, or fail */
+};
+
 /* Zero-initialise it, then set what differs from the defaults. */
 struct rpf_config {
-	int every;		 /* 1: every drop as a record of its own, no flow table */
-	int probe_read;		 /* 1: read by bpf_probe_read_kernel even where bpf_rdonly_cast is there */
+	int every;	/* 1: every drop as a record of its own, no flow table */
+	int probe_read; /* 1: read by bpf_probe_read_kernel even where bpf_rdonly_cast is there */
+	enum rpf_backend backend;
 	uint32_t snaplen;	 /* packet bytes with each record; 0 = none; at most RPF_MAX_SNAP */
 	uint32_t ring_bytes;	 /* power of two, at least 64 KiB; 0 = default */
 	uint32_t flow_slots;	 /* flow table entries per CPU, power of two; 0 = default */
@@ -78,6 +86,10 @@ struct rpf_stats {
 	uint64_t sysctl_lost; /* writes that found no room in the ring buffer */
 	int32_t routes_err; /* 0: changes of routes in our own network namespace are listened to; else a negative errno */
 	uint32_t kfree_skb_arguments; /* arity of the tracepoint on this kernel: 2, 3 or 4 */
+	const char *refused_hook; /* sees refused sources, ARP's too: "fentry/ip_handle_martian_source"; NULL = none */
+	int32_t refused_err;	 /* why there is none; 0 = not asked for */
+	const char *result_hook; /* sees what rp_filter refused, where no reason tells it; NULL = none */
+	int32_t result_err;	 /* why there is none; 0 = not needed */
 	uint32_t probe_read; /* 1: reads through bpf_probe_read_kernel, 0: typed pointers and bpf_rdonly_cast */
 };
 

@@ -175,14 +175,48 @@ bool rpf_lost_drain(struct rpf_tracer *tracer, struct rpf_writer *writer);
 struct rpf_features {
 	uint32_t kfree_skb_arguments; /* 2, 3 or 4 */
 	bool rdonly_cast;
+	bool rpfilter_reason; /* the kernel has the drop reason IP_RPFILTER */
+	bool source_reasons;  /* and those for all other refused sources */
 };
+
+/* ---- rpf_hooks.c: the hooks on refused sources ---- */
+
+enum rpf_hook {
+	RPF_HOOK_NONE,
+	RPF_HOOK_REFUSED_FENTRY,
+	RPF_HOOK_RESULT_FEXIT,
+};
+
+struct rpf_chosen_hook {
+	enum rpf_hook hook;
+	int err; /* why it is not there, a negative errno */
+	struct bpf_link *link;
+};
+
+struct rpf_hooks {
+	struct rpf_chosen_hook refused; /* that a source was refused */
+	struct rpf_chosen_hook result;	/* whether rp_filter refused it */
+	bool wants_result;		/* the kernel's own reasons do not tell it */
+};
+
+struct btf;
+void rpf_choose_hooks(const struct btf *btf, enum rpf_backend backend, struct rpf_hooks *hooks);
+/* Before loading: only the programs of the chosen hooks are loaded. */
+void rpf_prepare_hooks(struct bpf_object *object, const struct rpf_hooks *hooks);
+void rpf_attach_hooks(struct bpf_object *object, struct rpf_hooks *hooks);
+void rpf_detach_hooks(struct rpf_hooks *hooks);
+/* "fentry/ip_handle_martian_source"; NULL for RPF_HOOK_NONE. */
+const char *rpf_hook_name(enum rpf_hook hook);
 
 #define RPF_BTF_PATH "/sys/kernel/btf/vmlinux"
 
-struct btf;
+/* Whether the kernel's BTF has a drop reason; name with SKB_DROP_REASON_. */
+bool rpf_has_reason(const struct btf *btf, const char *name);
 /* Arity of the tracepoint on this kernel, or a negative errno where BTF does not tell. */
 int rpf_kfree_skb_arguments(const struct btf *btf);
-int rpf_probe_features(struct rpf_features *features, struct rpf_error *error);
+/* Chooses the hooks on refused sources too. Fails where the backend that was asked for is not to be had. */
+int rpf_probe_features(enum rpf_backend backend, struct rpf_features *features, struct rpf_hooks *hooks,
+		       struct rpf_error *error);
 /* Names the reason behind a refused load as well as can be told. Returns err. */
 int rpf_explain_refusal(int err, const char *what, bool probe_read, struct rpf_error *error);
 
@@ -230,6 +264,7 @@ static inline void rpf_set_flag(__u32 *flag, uint32_t value)
 struct rpf_tracer {
 	struct rpf_config config;
 	struct rpf_features features;
+	struct rpf_hooks hooks;
 	struct bpf_object *object;
 	struct bpf_program *program;  /* the kfree_skb entry of this kernel's arity */
 	struct bpf_link *link;	      /* NULL: not attached */

@@ -52,7 +52,31 @@ int rpf_kfree_skb_arguments(const struct btf *btf)
 	return btf_vlen(type) - 1; /* the first is the tracepoint's own void * */
 }
 
-int rpf_probe_features(struct rpf_features *features, struct rpf_error *error)
+bool rpf_has_reason(const struct btf *btf, const char *name)
+{
+	int id = btf__find_by_name_kind(btf, "skb_drop_reason", BTF_KIND_ENUM);
+	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, id) : NULL;
+	int i;
+
+	for (i = 0; type && i < btf_vlen(type); i++) {
+		if (!strcmp(btf__name_by_offset(btf, btf_enum(type)[i].name_off), name))
+			return true;
+	}
+	return false;
+}
+
+/* What was asked for by name is there, or we say why not. */
+static int check_backend(enum rpf_backend backend, const struct rpf_hooks *hooks, struct rpf_error *error)
+{
+	int err = hooks->refused.err ? hooks->refused.err : hooks->result.err;
+
+	if (backend != RPF_BACKEND_TRAMPOLINE || !err)
+		return 0;
+	return rpf_explain_refusal(err, "trampolines at the functions that refuse sources", false, error);
+}
+
+int rpf_probe_features(enum rpf_backend backend, struct rpf_features *features, struct rpf_hooks *hooks,
+		       struct rpf_error *error)
 {
 	int err = check_capabilities(error), arguments;
 	struct btf *btf;
@@ -66,13 +90,16 @@ int rpf_probe_features(struct rpf_features *features, struct rpf_error *error)
 		return rpf_fail(error, -errno, "E_NO_BTF", "cannot parse %s: %s", RPF_BTF_PATH, strerror(errno));
 	arguments = rpf_kfree_skb_arguments(btf);
 	features->rdonly_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+	features->rpfilter_reason = rpf_has_reason(btf, "SKB_DROP_REASON_IP_RPFILTER");
+	features->source_reasons = rpf_has_reason(btf, "SKB_DROP_REASON_IP_LOCAL_SOURCE");
+	rpf_choose_hooks(btf, backend, hooks);
 	btf__free(btf);
 	if (arguments < 2)
 		return rpf_fail(error, -ENOENT, "E_KERNEL_TOO_OLD",
 				"this kernel has no BTF for tracepoint kfree_skb");
 	/* A kernel that appends arguments keeps the first ones where they are. */
 	features->kfree_skb_arguments = arguments > 4 ? 4 : arguments;
-	return 0;
+	return check_backend(backend, hooks, error);
 }
 
 static bool lockdown_is_confidentiality(void)

@@ -81,6 +81,12 @@ static int read_program(const struct rpf_tracer *tracer, struct rpf_stats *stats
 	return 0;
 }
 
+/* Of a hook that could be attached. */
+static const char *hook_name(const struct rpf_chosen_hook *chosen)
+{
+	return chosen->err ? NULL : rpf_hook_name(chosen->hook);
+}
+
 int rpf_stats(struct rpf_tracer *tracer, struct rpf_stats *stats)
 {
 	struct rpf_total *totals = calloc(RPF_TOTALS + 1, sizeof(*totals));
@@ -105,6 +111,10 @@ int rpf_stats(struct rpf_tracer *tracer, struct rpf_stats *stats)
 	stats->routes_err = tracer->routes_err;
 	stats->sysctl_lost = tracer->control->sysctl_lost;
 	stats->probe_read = !tracer->features.rdonly_cast;
+	stats->refused_hook = hook_name(&tracer->hooks.refused);
+	stats->refused_err = tracer->hooks.refused.err;
+	stats->result_hook = hook_name(&tracer->hooks.result);
+	stats->result_err = tracer->hooks.result.err;
 	return err;
 }
 

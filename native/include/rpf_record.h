@@ -58,6 +58,12 @@ struct rpf_flow {
 	__s32 rp_filter_device; /* net.ipv4.conf.<device>.rp_filter, valid with RPF_CONF */
 };
 
+/* Reasons that no kernel gives itself, in a subsystem (the upper half) that no kernel has. */
+enum rpf_reason {
+	RPF_REASON_RPFILTER = 0x7ffe0001, /* IP_RPFILTER on kernels without that reason: a hook saw -EXDEV */
+	RPF_REASON_ARP_REFUSED = 0x7ffe0002, /* an ARP request that the kernel does not answer; no drop of its own */
+};
+
 enum rpf_flags {
 	RPF_DEVICE = 1 << 0, /* device, ifindex and the device_* members are valid */
 	RPF_DEVICE_STALE = 1 << 1, /* skb->dev held something that is not a device (union with dev_scratch and rbnode) */
@@ -81,7 +87,8 @@ enum rpf_flags {
 	RPF_SNAP_NONLINEAR = 1 << 19, /* fewer packet bytes than asked for, because the rest is not linear */
 	RPF_L3_MALFORMED = 1 << 20,   /* the version or header length in the IP header is impossible */
 	RPF_WITNESS = 1 << 22, /* witness_* are valid: a route lookup for the source was seen on the way to the drop */
-	RPF_AGGREGATE = 1 << 21, /* came out of the flow table: count drops like the flow's first one */
+	RPF_SOURCE_REFUSED = 1 << 23, /* a hook saw that the kernel refused the source of this packet */
+	RPF_AGGREGATE = 1 << 21,      /* came out of the flow table: count drops like the flow's first one */
 };
 
 enum rpf_knobs {

@@ -2,7 +2,7 @@ import { POD_ROLES } from '../attribute/roles.js';
 import type { Device, Hint, Rpf, RpfMode, Writer } from '../events.js';
 import type { NativeAddon } from '../native.js';
 import type { DropReader } from '../record/decode.js';
-import { FLAGS, KNOBS } from '../record/layout.gen.js';
+import { FLAGS, KNOBS, REASON } from '../record/layout.gen.js';
 import { Arming } from './arming.js';
 import { checkSource, type ReverseRoute, type SourceState, type Switch } from './check.js';
 import { type Ailment, type Assignment, findCure, isForSender, SENDER_ONLY, settingKey } from './fix.js';
@@ -11,7 +11,15 @@ import { type CommandPlace, findPlace } from './namespace.js';
 import { findPersistence, findSource, givenBy, type PersistedSetting, type Persistence } from './persist.js';
 import { type Evidence, ReverseRoutes } from './route.js';
 import { sentence } from './sentence.js';
-import { classify, type Facts, kindOf, needsRoute } from './verdict.js';
+import {
+  classify,
+  type Facts,
+  groundsOf,
+  kindOf,
+  needsRoute,
+  type SourceHook,
+  type Verdict,
+} from './verdict.js';
 import { SeenLookups } from './witness.js';
 
 /** What all drops have in common that die in one place on one device in one state. */
@@ -28,6 +36,8 @@ export interface ExplainerOptions {
   readonly ownNetns: number | undefined;
   /** Whether the kernel has reasons of their own for refused sources. */
   readonly hasSourceReasons: () => boolean;
+  /** Whether a hook sees refused sources. */
+  readonly hasSourceHook: () => boolean;
   readonly now?: () => number;
   /** Root of the file system that settings are looked for in. */
   readonly root?: string;
@@ -102,7 +112,7 @@ export class Explainer {
     const withoutMark = markUsed === 0 ? undefined : this.#routes.find({ netns, src, dst, mark: 0 }).evidence;
     // In a flood of forged sources most are unknown: they share what is said of them.
     const whose = evidence.route.kind === 'unknown' ? kindOf(dst) : src;
-    const key = `${scene.id} ${whose} ${markUsed}`;
+    const key = `${scene.id} ${whose} ${markUsed} ${drop.flags & FLAGS.SOURCE_REFUSED}`;
     const known = this.#known.get(key);
     if (known?.scene === scene && known.evidence === evidence && known.withoutMark === withoutMark)
       return { ...known.said, staleAtMs };
@@ -178,6 +188,7 @@ export class Explainer {
       reason: scene.reason,
       hasSourceReasons: this.#options.hasSourceReasons(),
       location: scene.location,
+      hook: this.#options.hasSourceHook() ? hookOf(drop) : undefined,
       mode,
       packet: { ...addresses, mark: drop.mark },
     };
@@ -207,13 +218,14 @@ export class Explainer {
   ): Said {
     const state = stateOf(drop, basic.mode, scene.device, customRules);
     const verdict = classify({ ...basic, route, state });
+    const grounds = groundsFor(verdict, { ...basic, route, state });
     const device = scene.device.name ?? '';
     if (verdict.verdict === 'not_rpf') return { rpf: { ...verdict, mode: basic.mode }, ailment: undefined };
     const named = route.kind === 'unknown' ? { mark: basic.packet.mark } : basic.packet;
     const place = this.#places.get(drop.netns);
     const ailment: Ailment = {
-      verdict: verdict.verdict,
-      isByFilter: basic.reason === 'IP_RPFILTER',
+      verdict: grounds.verdict,
+      isByFilter: basic.reason === 'IP_RPFILTER' || isFilter(grounds.verdict),
       src: drop.src,
       device,
       isPodDevice: isPodDevice(scene.device, basic.mode),
@@ -227,7 +239,7 @@ export class Explainer {
       ...verdict,
       mode: basic.mode,
       ...routeMembers(route),
-      explanation: sentence({ ...basic, packet: named, route, state }, verdict, device),
+      explanation: sentence({ ...basic, packet: named, route, state }, grounds, device),
       fix: fix.fix && [...fix.fix],
       fix_unknown: fix.fix_unknown,
       fix_where: fix.fix && place.where,
@@ -264,6 +276,24 @@ const NOTHING_TO_SAY: Explanation = {
 function refusing(route: ReverseRoute, state: Omit<SourceState, 'route'>): ReverseRoute {
   if (route.kind === 'unknown' || checkSource({ ...state, route }) !== 'accepted') return route;
   return { kind: 'unknown', why: 'the one that is found now is none that the kernel refuses' };
+}
+
+/** What a verdict rests on: of an ARP request the check of its source, else itself. */
+function groundsFor(verdict: Verdict, facts: Facts): Verdict {
+  if (verdict.verdict !== 'arp_refused') return verdict;
+  const grounds = groundsOf(facts);
+  if (grounds !== undefined) return { verdict: grounds };
+  const why =
+    facts.route.kind === 'unknown' ? facts.route.why : 'the route back has changed since, or is not certain';
+  return { verdict: undefined, verdict_unknown: why };
+}
+
+function isFilter(verdict: Verdict['verdict']): boolean {
+  return verdict === 'strict_mismatch' || verdict === 'unnumbered_mismatch' || verdict === 'no_reverse_route';
+}
+
+function hookOf({ flags, reason }: DropReader): SourceHook {
+  return { refused: (flags & FLAGS.SOURCE_REFUSED) !== 0, byFilter: reason === REASON.REASON_RPFILTER };
 }
 
 function stateOf(

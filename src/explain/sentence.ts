@@ -1,4 +1,5 @@
 import type { RpfMode } from '../events.js';
+import { ARP_REFUSED } from '../names/reasons.js';
 import type { FoundRoute, ReverseRoute } from './check.js';
 import type { Facts, Verdict } from './verdict.js';
 
@@ -12,6 +13,11 @@ export function sentence(
   device: string,
   arrived = 'arrived',
 ): string | undefined {
+  const words = refusal(facts, verdict, device, arrived);
+  return facts.reason === ARP_REFUSED ? `an ARP request stays without an answer: ${words}` : words;
+}
+
+function refusal(facts: Facts, verdict: Verdict, device: string, arrived: string): string | undefined {
   const src = facts.packet.src ?? 'a source';
   const { mode, route } = facts;
   switch (verdict.verdict) {
@@ -27,6 +33,8 @@ export function sentence(
       return `${src} ${arrived} on ${device}, but ${invalidBecause(route)}; the kernel takes it from nobody, whatever rp_filter says`;
     case 'loopback_source':
       return `${src} ${arrived} on ${device}, but addresses of 127.0.0.0/8 never leave a machine; the kernel refuses them where route_localnet is off`;
+    case 'arp_refused':
+      return undefined; // said by what it rests on
     case 'not_rpf':
       return hiddenByForwarding(facts, device);
     case undefined:

@@ -1,4 +1,5 @@
 import type { Packet, RpfMode, VerdictName } from '../events.js';
+import { ARP_REFUSED } from '../names/reasons.js';
 import { checkSource, type FoundRoute, type Outcome, type ReverseRoute, type SourceState } from './check.js';
 
 /** All that the verdict on a drop is made of. */
@@ -9,6 +10,8 @@ export interface Facts {
   readonly hasSourceReasons: boolean;
   /** symbol+0xoffset */
   readonly location: string;
+  /** What a hook saw where the kernel refuses sources; undefined where there is no hook. */
+  readonly hook?: SourceHook | undefined;
   readonly mode: RpfMode;
   readonly packet: Pick<Packet, 'src' | 'dst' | 'protocol' | 'mark'>;
   readonly route: ReverseRoute;
@@ -16,12 +19,19 @@ export interface Facts {
   readonly state: Omit<SourceState, 'route'>;
 }
 
+export interface SourceHook {
+  /** The source of this packet was refused. */
+  readonly refused: boolean;
+  /** And rp_filter refused it: the reason is not the kernel's own. */
+  readonly byFilter: boolean;
+}
+
 export interface Verdict {
   /** Undefined where several are possible, or none fits. */
   readonly verdict: VerdictName | undefined;
   readonly verdict_unknown?: string;
-  /** The kernel gives no reason here: settings and routes prove it. */
-  readonly from?: 'state';
+  /** The kernel gives no reason here: a hook saw it refuse the source, or settings and routes prove it. */
+  readonly from?: 'hook' | 'state';
   /** What is found now says otherwise than the kernel did then. */
   readonly contradiction?: string;
 }
@@ -34,7 +44,9 @@ export interface Verdict {
 export function classify(facts: Facts): Verdict {
   switch (facts.reason) {
     case 'IP_RPFILTER':
-      return refusedByFilter(facts);
+      return facts.hook?.byFilter ? { ...refusedByFilter(facts), from: 'hook' } : refusedByFilter(facts);
+    case ARP_REFUSED:
+      return { verdict: 'arp_refused' };
     case 'IP_LOCAL_SOURCE':
       return { verdict: 'local_source', ...contradict(facts, ['local_source']) };
     case 'IP_INVALID_SOURCE':
@@ -43,7 +55,7 @@ export function classify(facts: Facts): Verdict {
       return { verdict: isLoopback(facts.packet.src) ? 'loopback_source' : 'not_rpf' };
     case 'NOT_SPECIFIED':
     case undefined:
-      return mayBeRefusal(facts) ? judgeState(facts) : NOT_RPF;
+      return mayBeRefusal(facts) ? judgeUnnamed(facts) : NOT_RPF;
     default:
       return NOT_RPF;
   }
@@ -54,7 +66,24 @@ export function needsRoute(facts: Omit<Facts, 'route' | 'state'>): boolean {
   const { reason, packet } = facts;
   if (packet.src === undefined || kindOf(packet.src) !== 'ordinary') return false;
   if (reason === 'NOT_SPECIFIED' || reason === undefined) return mayBeRefusal(facts);
-  return reason === 'IP_RPFILTER' || reason === 'IP_LOCAL_SOURCE' || reason === 'IP_INVALID_SOURCE';
+  return NEED_ROUTE.has(reason);
+}
+
+const NEED_ROUTE: ReadonlySet<string> = new Set([
+  'IP_RPFILTER',
+  'IP_LOCAL_SOURCE',
+  'IP_INVALID_SOURCE',
+  ARP_REFUSED,
+]);
+
+/**
+ * Why the kernel refused the source of an ARP request: it gives no reason, but the check is the one of packets. Undefined where
+ * that is not certain.
+ */
+export function groundsOf({ route, state }: Facts): VerdictName | undefined {
+  if (route.kind === 'unknown') return undefined;
+  const outcome = checkSource({ ...state, route });
+  return outcome === 'accepted' ? undefined : outcome;
 }
 
 export type AddressKind = 'ordinary' | 'loopback' | 'multicast' | 'zero' | 'broadcast';
@@ -123,6 +152,33 @@ function wouldDo(outcome: Outcome): string {
  */
 function mayBeRefusal({ hasSourceReasons, location }: Pick<Facts, 'hasSourceReasons' | 'location'>): boolean {
   return !hasSourceReasons && /^ip_(list_|sublist_)?rcv_finish/.test(location);
+}
+
+/** A refused source, or another drop at the same place. */
+function judgeUnnamed(facts: Facts): Verdict {
+  const { hook, packet } = facts;
+  // The sources of multicast are checked elsewhere too: ip_mc_validate_source(), where the hook is not.
+  const isSeen = hook !== undefined && packet.dst !== undefined && kindOf(packet.dst) !== 'multicast';
+  if (!isSeen) return judgeState(facts);
+  return hook.refused ? judgeRefused(facts) : NOT_RPF;
+}
+
+/** Refused for certain, and not by rp_filter where the kernel has a reason for that. */
+function judgeRefused(facts: Facts): Verdict {
+  const { packet, mode, reason } = facts;
+  const kind = packet.src === undefined ? 'ordinary' : kindOf(packet.src);
+  if (kind === 'multicast' || kind === 'broadcast' || kind === 'zero') return fromHook('invalid_source');
+  if (kind === 'loopback' && !mode.route_localnet) return fromHook('loopback_source');
+  const ways: VerdictName[] = ['local_source', 'invalid_source'];
+  const possible = reason === undefined ? [...waysToRefuse(mode), ...ways] : ways;
+  if (facts.route.kind === 'unknown') return unproven(`${possible.join(' or ')}: ${facts.route.why}`);
+  const outcome = checkSource({ ...facts.state, route: facts.route });
+  if (possible.includes(outcome as VerdictName)) return fromHook(outcome as VerdictName);
+  return { ...unproven(possible.join(' or ')), ...contradict(facts, possible) };
+}
+
+function fromHook(verdict: VerdictName): Verdict {
+  return { verdict, from: 'hook' };
 }
 
 /** Only what the state proves is said: whatever the kernel saw, it refuses such a source before anything else. */

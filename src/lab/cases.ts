@@ -33,6 +33,8 @@ export interface ExpectedDrop {
   readonly mode?: Partial<RpfMode>;
   /** Drops for each packet sent; default 1. */
   readonly perPacket?: number;
+  /** What sees it beside the tracepoint, as the start event names it: where that is not, nothing comes. */
+  readonly hook?: string;
   /** Why the source was refused, where it was: the kernel's own branch, whatever reason it gives. */
   readonly refusal?: Refusal;
 }
@@ -362,10 +364,17 @@ const reversePath: readonly LabCase[] = [
   ),
   {
     name: 'arp-refused',
-    about: 'an ARP request is refused without any drop event: only in_martian_src rises',
+    about: 'an ARP request stays without an answer; the kernel drops nothing, and only in_martian_src rises',
     setup: [rpFilter(1)],
     provoke: { from: 'pod', kind: 'arp', src: ADDRESS.pod, dst: ADDRESS.ciliumHost },
-    expect: [],
+    expect: [
+      {
+        ...refused({ family: 'ipv4', protocol: 'arp', src: ADDRESS.pod, dst: ADDRESS.ciliumHost, mark: 0 }),
+        reasons: ['ARP_REFUSED'],
+        hook: 'ip_handle_martian_source',
+        refusal: { verdict: 'arp_refused' },
+      },
+    ],
     martians: 1,
   },
 ];

@@ -1,19 +1,31 @@
+import type { StartEvent } from '../events.js';
 import type { ExpectedDrop, LabCase, LabDrop, Refusal } from './cases.js';
 import type { Provoked } from './provoke.js';
 import { allOfDrop, allOfExpected } from './words.js';
 
-/** Holds what came against what the case expects. Returns every difference in words; none when all is as expected. */
+/**
+ * Holds what came against what the case expects. Returns every difference in words; none when all is as expected. What a hook
+ * has to see that the tracer has not is expected by nobody.
+ */
 export function judge(
   labCase: LabCase,
   count: number,
   provoked: Provoked,
   drops: readonly LabDrop[],
+  hooks: StartEvent['hooks'] = [],
 ): string[] {
   return [
-    ...labCase.expect.flatMap((expected) => judgeDrops(expected, count, drops)),
+    ...expectedWith(labCase, hooks).flatMap((expected) => judgeDrops(expected, count, drops)),
     ...drops.filter((drop) => !isExpected(labCase, drop)).map((drop) => `not expected: ${allOfDrop(drop)}`),
     ...judgeCounters(labCase, count, provoked),
   ];
+}
+
+/** What the case expects of a tracer with these hooks. */
+export function expectedWith({ expect }: LabCase, hooks: StartEvent['hooks']): readonly ExpectedDrop[] {
+  return expect.filter(
+    ({ hook }) => hook === undefined || hooks.some(({ name }) => name.endsWith(`/${hook}`)),
+  );
 }
 
 /** Whether a drop is of the kind that is expected. */

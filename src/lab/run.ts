@@ -1,5 +1,6 @@
+import type { StartEvent } from '../events.js';
 import type { LabCase, LabDrop } from './cases.js';
-import { judge } from './judge.js';
+import { expectedWith, judge } from './judge.js';
 import { Lab } from './lab.js';
 import { type Provoked, provoke } from './provoke.js';
 import { missing } from './requirements.js';
@@ -45,8 +46,8 @@ async function runCase(
   await witness.drops(signal); // what came of trying out the requirements is not the case's
   const provoked = await provoke(lab, labCase, count, signal);
   const drops = await witness.drops(signal);
-  const differences = judge(labCase, count, provoked, drops);
-  print(report(labCase, count, { provoked, drops, differences }));
+  const differences = judge(labCase, count, provoked, drops, witness.hooks);
+  print(report(labCase, count, { provoked, drops, differences, hooks: witness.hooks }));
   return differences.length === 0 ? 'ok' : 'not ok';
 }
 
@@ -63,21 +64,25 @@ interface CaseResult {
   readonly provoked: Provoked;
   readonly drops: readonly LabDrop[];
   readonly differences: readonly string[];
+  readonly hooks: StartEvent['hooks'];
 }
 
-function report(labCase: LabCase, count: number, { provoked, drops, differences }: CaseResult): string {
+function report(labCase: LabCase, count: number, result: CaseResult): string {
+  const { provoked, drops, differences, hooks } = result;
   return [
     `${differences.length === 0 ? 'ok' : 'not ok'} ${labCase.name}: ${labCase.about}`,
-    ...expectations(labCase, count).map((line) => `    expected  ${line}`),
+    ...expectations(labCase, count, hooks).map((line) => `    expected  ${line}`),
     ...outcome(labCase, provoked, drops).map((line) => `    came      ${line}`),
     ...differences.map((line) => `    DIFFERS   ${line}`),
   ].join('\n');
 }
 
-/** What a case expects of the kernel, in words. */
-export function expectations(labCase: LabCase, count: number): string[] {
-  const { expect, receive, reversePathFilter = 0, martians = 0 } = labCase;
-  const drops = expect.map((expected) => expectedInBrief(expected, count * (expected.perPacket ?? 1)));
+/** What a case expects of the kernel, in words; with hooks what these see besides. */
+export function expectations(labCase: LabCase, count: number, hooks: StartEvent['hooks'] = []): string[] {
+  const { receive, reversePathFilter = 0, martians = 0 } = labCase;
+  const drops = expectedWith(labCase, hooks).map((expected) =>
+    expectedInBrief(expected, count * (expected.perPacket ?? 1)),
+  );
   return [
     ...(drops.length > 0 ? drops : ['no drop']),
     ...(receive ? [`${count} packets get through to ${receive}`] : []),

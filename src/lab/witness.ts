@@ -1,5 +1,5 @@
 import { TracerError } from '../errors.js';
-import type { DropEvent, StopEvent, TraceEvent } from '../events.js';
+import type { DropEvent, StartEvent, StopEvent, TraceEvent } from '../events.js';
 import { openTracer, type Tracer } from '../tracer.js';
 import type { LabDrop } from './cases.js';
 import type { Lab } from './lab.js';
@@ -13,6 +13,7 @@ export class Witness implements AsyncDisposable {
   readonly #tracer: Tracer;
   readonly #events: AsyncIterator<TraceEvent>;
   #marks = 0;
+  #hooks: StartEvent['hooks'] = [];
 
   private constructor(lab: Lab, tracer: Tracer) {
     this.#lab = lab;
@@ -24,6 +25,11 @@ export class Witness implements AsyncDisposable {
   static async open(lab: Lab): Promise<Witness> {
     const netns = PLACES.map((place) => lab.path(place));
     return new Witness(lab, await openTracer({ every: true, netns }));
+  }
+
+  /** What the tracer has attached; known once something was read. */
+  get hooks(): StartEvent['hooks'] {
+    return this.#hooks;
   }
 
   /**
@@ -59,6 +65,7 @@ export class Witness implements AsyncDisposable {
     for (;;) {
       const result = await Promise.race([this.#events.next(), interruption]);
       if (result.done) throw new TracerError('E_LAB', 'the tracer ended by itself');
+      if (result.value.kind === 'start') this.#hooks = result.value.hooks;
       events.push(result.value);
       if (isLast(result.value)) return events;
     }

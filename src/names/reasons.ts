@@ -1,4 +1,8 @@
-import type { NativeAddon } from '../native.js';
+import type { NativeAddon, NativeStats } from '../native.js';
+import { REASON } from '../record/layout.gen.js';
+
+/** The reason of ARP requests that the kernel does not answer because of their source: it drops them in silence. */
+export const ARP_REFUSED = 'ARP_REFUSED';
 
 /** Names of the drop reasons as the BTF of the running kernel has them, those of its subsystems included. */
 export class ReasonNames {
@@ -10,7 +14,9 @@ export class ReasonNames {
 
   /** Reads the kernel's BTF: some ten milliseconds. */
   static read(addon: NativeAddon): ReasonNames {
-    return new ReasonNames(addon.reasons());
+    const names = new ReasonNames(addon.reasons());
+    const own = [...OWN_REASONS].filter(([, name]) => names.find(name) === undefined);
+    return new ReasonNames(new Map([...names.#names, ...own]));
   }
 
   /** Names of the kernel's own reasons; empty on kernels before 5.17, which have none. */
@@ -33,13 +39,29 @@ export class ReasonNames {
   }
 }
 
-/** The reasons of fib_validate_source() and of its caller, net/ipv4/route.c, v6.13; older kernels have the first only. */
+/** What no kernel calls so itself, native/include/rpf_record.h: IP_RPFILTER on those that have no such reason. */
+const OWN_REASONS: ReadonlyMap<number, string> = new Map([
+  [REASON.REASON_RPFILTER, 'IP_RPFILTER'],
+  [REASON.REASON_ARP_REFUSED, ARP_REFUSED],
+]);
+
+/** The reasons of fib_validate_source() and of its caller, net/ipv4/route.c, v6.13; older kernels have the first only. And ARP's. */
 export const REFUSED_SOURCE: readonly string[] = [
   'IP_RPFILTER',
   'IP_LOCAL_SOURCE',
   'IP_INVALID_SOURCE',
   'IP_LOCALNET',
+  ARP_REFUSED,
 ];
+
+/** The number that stands for IP_RPFILTER here; undefined where neither the kernel nor a hook tells it. */
+export function reasonOfFilter(
+  names: ReasonNames,
+  { resultHook }: Pick<NativeStats, 'resultHook'>,
+): number | undefined {
+  const reason = names.find('IP_RPFILTER');
+  return reason === REASON.REASON_RPFILTER && resultHook === undefined ? undefined : reason;
+}
 
 /** SKB_DROP_REASON_SUBSYS_SHIFT, include/net/dropreason.h (v6.5 and newer): the upper half is the subsystem. */
 const SUBSYSTEM_SHIFT = 16;

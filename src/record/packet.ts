@@ -16,7 +16,7 @@ export function describePacket(drop: DropReader): Packet | undefined {
     family: when(read, drop.family === 4 ? 'ipv4' : 'ipv6'),
     ethertype: when(!read && drop.ethertype, formatEthertype(drop.ethertype)),
     headers_unknown: headersUnknown(flags),
-    protocol: when(flags & FLAGS.L4_PROTOCOL, PROTOCOLS.get(drop.protocol) ?? String(drop.protocol)),
+    protocol: protocolOf(drop),
     src: when(read, drop.src),
     src_port: when(ports, drop.srcPort),
     dst: when(read, drop.dst),
@@ -26,7 +26,7 @@ export function describePacket(drop: DropReader): Packet | undefined {
     icmp_type: when(icmp, drop.icmpType),
     icmp_code: when(icmp, drop.icmpCode),
     length: drop.length,
-    ttl: when(read, drop.ttl),
+    ttl: when(read && !isArp(drop), drop.ttl),
     mark: drop.mark,
     gso_segs: wirePackets(drop.gsoSegs, drop.gsoSize),
     gso_size: when(drop.gsoSize, drop.gsoSize),
@@ -38,6 +38,16 @@ export function describePacket(drop: DropReader): Packet | undefined {
 
 function when<T>(known: number | boolean, value: T): T | undefined {
   return known ? value : undefined;
+}
+
+/** Of an ARP request the addresses are known, as if it were a packet from its sender to whom it asks for. */
+function isArp(drop: DropReader): boolean {
+  return drop.ethertype === ETH_P_ARP;
+}
+
+function protocolOf(drop: DropReader): string | undefined {
+  if (isArp(drop) && drop.flags & FLAGS.L3) return 'arp';
+  return when(drop.flags & FLAGS.L4_PROTOCOL, PROTOCOLS.get(drop.protocol) ?? String(drop.protocol));
 }
 
 function isIcmp(drop: DropReader): boolean {
@@ -87,6 +97,7 @@ const TCP_FLAGS = [
   [0x80, 'C'],
 ] as const;
 
+const ETH_P_ARP = 0x0806;
 const IPPROTO_ICMP = 1;
 const IPPROTO_ICMPV6 = 58;
 

@@ -32,8 +32,8 @@ export function dropEvent(drop: DropReader, flow: Flow, clock: Clock, node: stri
 export function placeMembers(
   context: Context,
 ): Pick<DropEvent, 'aggregate' | 'reason' | 'reason_unknown' | 'location' | 'hook'> {
-  const { aggregate, reason, reason_unknown, location } = context;
-  return { aggregate, reason, reason_unknown, location, hook: 'tp_btf/kfree_skb' };
+  const { aggregate, reason, reason_unknown, location, hook } = context;
+  return { aggregate, reason, reason_unknown, location, hook };
 }
 
 export function packetMembers(drop: DropReader): Pick<DropEvent, 'packet' | 'packet_unknown'> {

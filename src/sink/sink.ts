@@ -11,6 +11,8 @@ export interface Context {
   readonly reason: string | undefined;
   readonly reason_unknown: string | undefined;
   readonly location: string;
+  /** What saw it. */
+  readonly hook: string;
   /** Another object when something else has to be said. */
   readonly device: Device;
   readonly mode: RpfMode | undefined;

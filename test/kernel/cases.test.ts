@@ -15,7 +15,8 @@ describe('what the lab provokes is what the tracer reports, and no more', () => 
     skip(lack !== undefined, lack);
     const traced = await runTrace(inLab(lab), () => provoke(lab, labCase, PACKETS));
 
-    expect(judge(labCase, PACKETS, traced.result, locate(lab, traced.drops))).toEqual([]);
+    const drops = locate(lab, traced.drops);
+    expect(judge(labCase, PACKETS, traced.result, drops, traced.start.hooks)).toEqual([]);
     const refused = (labCase.reversePathFilter ?? 0) * PACKETS;
     expect(accountOf(traced.stop, lab.inode('node'))?.traced ?? 0).toBe(refused);
     expect(traced.stop.conservation).toEqual({ holds: true, difference: 0 });

@@ -40,15 +40,18 @@ describe('a trace', () => {
       addon: Object.assign(addon, {
         Tracer: class extends Plain {
           override stats() {
-            return { ...super.stats(), kfreeSkbArguments: 2, probeRead: true, sysctlErrno: -1 };
+            const refused = { sysctlErrno: -1, refusedErrno: -1, resultErrno: -1 };
+            return { ...super.stats(), ...refused, kfreeSkbArguments: 2, probeRead: true };
           }
         },
       }),
     });
     expect(events[0].degraded.map(({ feature }: { feature: string }) => feature).sort()).toEqual([
+      'arp_refused',
       'reason',
       'reconciled',
       'reconciled',
+      'source_refused',
       'typed_reads',
       'writer',
     ]);

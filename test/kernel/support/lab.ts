@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect } from 'vitest';
-import type { DropEvent, StopEvent, TraceEvent } from '../../../src/events.js';
+import type { DropEvent, StartEvent, StopEvent, TraceEvent } from '../../../src/events.js';
 import type { LabDrop } from '../../../src/lab/cases.js';
 import { Lab } from '../../../src/lab/lab.js';
 import { PLACES, type Place } from '../../../src/lab/topology.js';
-import { type Ended, parseEvents, startTrace, stopOf } from '../../process/support/program.js';
+import { type Ended, parseEvents, startOf, startTrace, stopOf } from '../../process/support/program.js';
 
 /** A lab of the test file's own, there from its first test to its last. */
 export function useLab(): Lab {
@@ -29,6 +29,7 @@ export interface Traced<T> {
   readonly result: T;
   readonly events: readonly TraceEvent[];
   readonly drops: readonly DropEvent[];
+  readonly start: StartEvent;
   readonly stop: StopEvent;
   readonly ended: Ended;
 }
@@ -40,7 +41,7 @@ export async function runTrace<T>(args: readonly string[], work: () => Promise<T
     const result = await work();
     const ended = await trace.stop();
     const events = parseEvents(ended.stdout);
-    return { result, events, drops: dropsOf(events), stop: stopOf(events), ended };
+    return { result, events, drops: dropsOf(events), start: startOf(events), stop: stopOf(events), ended };
   } finally {
     trace.kill('SIGKILL');
   }

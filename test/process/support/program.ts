@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { StopEvent, TraceEvent } from '../../../src/events.js';
+import type { StartEvent, StopEvent, TraceEvent } from '../../../src/events.js';
 
 export const root = resolve(import.meta.dirname, '..', '..', '..');
 export const program = join(root, 'bin', 'rpftrace');
@@ -155,6 +155,10 @@ export function lost(events: readonly TraceEvent[]): number {
 }
 
 /** The stop event, which must be the last and the only one. */
+export function startOf(events: readonly TraceEvent[]): StartEvent {
+  return events[0] as StartEvent;
+}
+
 export function stopOf(events: readonly TraceEvent[]): StopEvent {
   const stops = events.filter((event) => event.kind === 'stop');
   const last = events.at(-1);

@@ -53,6 +53,7 @@ class Bench {
     addon: this.addon,
     ownNetns: NETNS,
     hasSourceReasons: () => true,
+    hasSourceHook: () => true,
     now: () => this.nowMs,
     root,
   });

@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkSource, type FoundRoute, type ReverseRoute } from '../../../src/explain/check.js';
-import { classify, type Facts, kindOf, needsRoute } from '../../../src/explain/verdict.js';
+import {
+  classify,
+  type Facts,
+  groundsOf,
+  kindOf,
+  needsRoute,
+  type SourceHook,
+} from '../../../src/explain/verdict.js';
 
 const OWN = 12;
 const OTHER = 7;
@@ -28,6 +35,7 @@ interface Given {
   readonly acceptLocal?: boolean;
   readonly customRules?: boolean;
   readonly hasSourceReasons?: boolean;
+  readonly hook?: SourceHook;
   readonly src?: string;
   readonly dst?: string;
   readonly location?: string;
@@ -46,6 +54,7 @@ function facts({
   src = '10.244.3.136',
   dst = '203.0.113.9',
   location = 'ip_rcv_finish_core+0x25b',
+  hook,
   route = elsewhere,
   routeLocalnet = false,
 }: Given = {}): Facts {
@@ -53,6 +62,7 @@ function facts({
     reason: reason === 'none' ? undefined : reason,
     hasSourceReasons,
     location,
+    hook,
     mode: {
       all,
       device,
@@ -134,6 +144,8 @@ describe('sources that are refused whatever rp_filter says', () => {
   });
 });
 
+const SEEN: SourceHook = { refused: true, byFilter: false };
+
 describe('kernels that give no reason', () => {
   const old = { reason: 'NOT_SPECIFIED', hasSourceReasons: false } as const;
 
@@ -165,8 +177,50 @@ describe('kernels that give no reason', () => {
     });
   });
 
+  it.each([
+    [{ route: { ...elsewhere, type: 'local' } }, 'local_source'],
+    [{ route: { ...elsewhere, type: 'broadcast' } }, 'invalid_source'],
+    [{ src: '224.0.0.1' }, 'invalid_source'],
+    [{ src: '127.0.0.1' }, 'loopback_source'],
+    [{ reason: 'none' }, 'unnumbered_mismatch'],
+  ] as const)('%j: %s, where a hook saw the refusal', (given, verdict) => {
+    expect(classify(facts({ ...old, ...given, hook: SEEN }))).toEqual({ verdict, from: 'hook' });
+  });
+
+  it('have a hook’s word for rp_filter', () => {
+    const hook = { refused: true, byFilter: true };
+    expect(classify(facts({ hasSourceReasons: false, hook }))).toEqual({
+      verdict: 'unnumbered_mismatch',
+      from: 'hook',
+    });
+  });
+
+  it('refused no source where the hook saw nothing, whatever the state is now', () => {
+    const route = { ...elsewhere, type: 'local' } as const;
+    const hook = { refused: false, byFilter: false };
+    expect(classify(facts({ ...old, route, hook })).verdict).toBe('not_rpf');
+    // Sources of packets to groups are checked where the hook is not.
+    expect(classify(facts({ ...old, route, hook, dst: '224.0.0.251' })).verdict).toBeUndefined();
+  });
+
+  it('contradict the state that would let a refused source in', () => {
+    expect(classify(facts({ ...old, all: 0, hook: SEEN }))).toMatchObject({
+      verdict: undefined,
+      contradiction: expect.stringContaining('accepts the source'),
+    });
+  });
+
   it('are told from newer ones, where the same reason means something else', () => {
     expect(classify(facts({ ...old, hasSourceReasons: true })).verdict).toBe('not_rpf');
+  });
+});
+
+describe('an ARP request without an answer', () => {
+  it('is refused for what the check of its source says', () => {
+    const request = facts({ reason: 'ARP_REFUSED' });
+    expect(classify(request)).toEqual({ verdict: 'arp_refused' });
+    expect(groundsOf(request)).toBe('unnumbered_mismatch');
+    expect(groundsOf(facts({ reason: 'ARP_REFUSED', all: 0 }))).toBeUndefined();
   });
 });
 

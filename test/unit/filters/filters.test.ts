@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { TracerError } from '../../../src/errors.js';
 import { type FilterSpec, type Filters, resolveFilters } from '../../../src/filters/filters.js';
 import { ownDevices } from '../../../src/filters/netns.js';
+import { REASON } from '../../../src/record/layout.gen.js';
 import { FakeAddon } from '../../fixtures/addon.js';
 import { temporaryDirectory } from '../../fixtures/directory.js';
 
@@ -23,18 +24,25 @@ describe('resolveFilters', () => {
   });
 
   test('the reasons of refused sources, as far as this kernel has them', () => {
-    expect(resolve({ rpfOnly: true }).described.reasons).toEqual(['IP_RPFILTER', 'IP_LOCAL_SOURCE']);
+    expect(resolve({ rpfOnly: true }).described.reasons).toEqual([
+      'IP_RPFILTER',
+      'IP_LOCAL_SOURCE',
+      'ARP_REFUSED',
+    ]);
     expect(resolve({ rpfOnly: true, reasons: ['NO_SOCKET'] }).described.reasons).toEqual([
       'IP_RPFILTER',
       'IP_LOCAL_SOURCE',
+      'ARP_REFUSED',
       'NO_SOCKET',
     ]);
   });
 
-  test('a kernel without drop reasons cannot filter by them', () => {
+  test('on a kernel without drop reasons the numbers that our own hooks give', () => {
     const addon = new FakeAddon();
     addon.names = new Map();
-    expect(failure({ rpfOnly: true }, addon).code).toBe('E_KERNEL_TOO_OLD');
+    const { config, described } = resolve({ rpfOnly: true }, addon);
+    expect(described.reasons).toEqual(['IP_RPFILTER', 'ARP_REFUSED']);
+    expect(config.reasons).toEqual([REASON.REASON_RPFILTER, REASON.REASON_ARP_REFUSED]);
   });
 
   test('an unknown reason is answered with those that are close', () => {

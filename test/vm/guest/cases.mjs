@@ -63,7 +63,7 @@ async function judgeFlows(labCase) {
   });
   const { conservation } = events.at(-1);
   return [
-    ...judge(labCase, PACKETS, result, drops),
+    ...judge(labCase, PACKETS, result, drops, events[0].hooks),
     ...(conservation.holds ? [] : [`drops are missing: ${conservation.difference}`]),
   ];
 }
@@ -78,7 +78,7 @@ async function judgeEvery(labCase) {
     });
     const addsUp = await witness.stop();
     return [
-      ...judge(labCase, PACKETS, provoked, drops),
+      ...judge(labCase, PACKETS, provoked, drops, witness.hooks),
       ...judgeRefusals(labCase, drops),
       ...(addsUp ? [] : ['the trace does not add up to the counters of the kernel']),
     ];

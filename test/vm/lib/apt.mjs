@@ -35,12 +35,9 @@ export class Suites {
     must('apt-get', [...this.#options, '-qq', 'update']);
   }
 
-  /** What a package depends on, the newest version of it in these suites; undefined where there is none. */
-  dependsOn(name) {
-    const stanza = must('apt-cache', [...this.#options, 'show', '--no-all-versions', name], {
-      lenient: true,
-    });
-    return /^Depends: (.*)$/m.exec(stanza)?.[1];
+  /** What is said of the newest version of a package in these suites; '' where there is none. */
+  describe(name) {
+    return must('apt-cache', [...this.#options, 'show', '--no-all-versions', name], { lenient: true });
   }
 
   /** Fetches a package and returns the path of its file. */

@@ -50,12 +50,12 @@ function build(made, scratch, suites) {
 /** Unpacks the packages of the newest kernel and returns its release. */
 function fetch(suites, files) {
   suites.update();
-  const image = /linux-image-\d\S+-amd64/.exec(suites.dependsOn('linux-image-amd64') ?? '')?.[0];
+  const image = /^Depends:.*?(linux-image-\d\S+-amd64)/m.exec(suites.describe('linux-image-amd64'))?.[1];
   if (!image) throw new Stop('the archive has no linux-image-amd64 for this release');
   const release = image.slice('linux-image-'.length);
   // Since v7 Debian has the parts of a kernel in packages of their own.
-  const parts = [image, `linux-modules-${release}`, `linux-binary-${release}`];
-  for (const name of parts.filter((part) => suites.dependsOn(part) !== undefined)) {
+  const parts = [image, ...['base', 'binary', 'modules'].map((part) => `linux-${part}-${release}`)];
+  for (const name of parts.filter((part) => suites.describe(part) !== '')) {
     const file = suites.download(name);
     must('dpkg', ['-x', file, files]);
     rmSync(file);
