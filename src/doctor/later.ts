@@ -30,21 +30,28 @@ interface Step {
   readonly apply: (settings: Settings, device: string, value: number) => Settings | undefined;
 }
 
+/** A line that would break something by one of the settings that it reaches. */
+interface Finding {
+  readonly line: PersistedSetting;
+  readonly step: Step;
+  readonly broken: readonly Audited[];
+  /** What the setting may be instead. */
+  readonly safe: number;
+}
+
 /**
  * What is accepted now and will be dropped when somebody sets what files say, or when a device is created: each value is tried
  * on every way that was found.
  */
 export function findLater(audited: readonly Audited[], options: LaterOptions): Later {
   const pods = audited.filter(({ device, settings }) => device.netns === options.netns && settings);
-  const found = stepsFor(pods).map((step) => ({ step, ...askFiles(step, options) }));
-  const unknown = [...new Set(found.flatMap((one) => one.unknown))];
+  const asked = stepsFor(pods).map((step) => ({ step, ...askFiles(step, options) }));
+  const unknown = [...new Set(asked.flatMap((one) => one.unknown))];
+  const findings = asked.flatMap(({ step, lines }) =>
+    lines.flatMap((line) => tryLine(line, step, pods) ?? []),
+  );
   return {
-    later: [
-      ...newDevices(audited, options),
-      ...found.flatMap(({ step, lines }) =>
-        lines.flatMap((line) => fromLine(line, step, pods, options) ?? []),
-      ),
-    ],
+    later: [...newDevices(audited, options), ...byLine(findings).map((group) => fromLine(group, options))],
     unknown: unknown.length > 0 ? unknown.slice(0, MAX_UNKNOWN).join('; ') : undefined,
   };
 }
@@ -83,34 +90,50 @@ function askFiles({ scope, setting }: Step, { persistence }: LaterOptions): Pers
   return { lines: answers.flatMap(({ lines }) => lines), unknown: answers.flatMap(({ unknown }) => unknown) };
 }
 
-function fromLine(
-  line: PersistedSetting,
-  step: Step,
-  pods: readonly Audited[],
-  options: LaterOptions,
-): LaterReport | undefined {
+function tryLine(line: PersistedSetting, step: Step, pods: readonly Audited[]): Finding | undefined {
   const value = parseValue(givenBy(line));
-  if (value === undefined) return undefined;
-  const broken = brokenBy(pods, step, value);
+  const broken = value === undefined ? [] : brokenBy(pods, step, value);
   if (broken.length === 0) return undefined;
-  const when = step.scope === 'default' ? 'new_device' : (WHEN[line.by] ?? 'sysctl_run');
-  const safe = step.setting === 'forwarding' ? 1 : safestValue(pods, step);
+  return { line, step, broken, safe: step.setting === 'forwarding' ? 1 : safestValue(pods, step) };
+}
+
+/** A line with a pattern reaches many settings. */
+function byLine(findings: readonly Finding[]): Finding[][] {
+  const groups = new Map<string, Finding[]>();
+  for (const finding of findings) {
+    const { file, line, by } = finding.line;
+    const key = `${by} ${file}:${line}`;
+    const group = groups.get(key);
+    if (group) group.push(finding);
+    else groups.set(key, [finding]);
+  }
+  return [...groups.values()];
+}
+
+function fromLine(group: readonly Finding[], { netns, root }: LaterOptions): LaterReport {
+  const { line } = group[0] as Finding;
+  const isForNew = group.some(({ step }) => step.scope === 'default');
+  const isForAll = group.some(({ step }) => step.scope !== 'default');
   return {
-    when,
-    netns: options.netns,
+    when: isForAll ? WHEN[line.by] : 'new_device',
+    netns,
     key: line.key,
     value: line.value,
     file: line.file,
     line: line.line,
     by: line.by,
-    ...devicesOf(broken),
-    explanation: `${line.file}:${line.line} sets ${line.key} to ${line.value} ${MOMENTS[line.by]}${step.scope === 'default' ? ', and new devices begin with it' : ''}`,
-    ...lineFix(line, {
-      ...step,
-      value: safe,
-      roles: broken.map(({ device }) => device.role),
-      root: options.root,
-    }),
+    ...devicesOf(group.flatMap(({ broken }) => broken)),
+    explanation: `${line.file}:${line.line} sets ${line.key} to ${line.value} ${MOMENTS[line.by]}${isForNew ? ', and new devices begin with it' : ''}`,
+    ...lineFix(
+      line,
+      group.map(({ step, safe, broken }) => ({
+        scope: step.scope,
+        setting: step.setting,
+        value: safe,
+        role: broken[0]?.device.role ?? 'unknown',
+      })),
+      root,
+    ),
   };
 }
 

@@ -4,44 +4,47 @@ import { NETWORKD_VALUES } from '../explain/persist/networkd.js';
 import type { PersistedSetting } from '../explain/persist.js';
 import type { LaterReport } from './report.js';
 
-export interface LineFixOptions {
+/** A setting that the line reaches, and what it may be instead. */
+export interface Reached {
   readonly scope: string;
   readonly setting: string;
-  /** What it may be set to. */
   readonly value: number;
-  /** Of the devices that the line would break. */
-  readonly roles: readonly DeviceRole[];
-  readonly root: string;
+  /** Of the device that it is for. */
+  readonly role: DeviceRole;
 }
 
-/** A command that keeps a line of a file from doing harm. Files of packages are overridden, not changed: updates bring them back. */
+/**
+ * A command that keeps a line of a file from doing harm. Files of packages are overridden, not changed: updates would bring them
+ * back. So are lines with a pattern: they may do good to others.
+ */
 export function lineFix(
   line: PersistedSetting,
-  options: LineFixOptions,
+  reached: readonly Reached[],
+  root: string,
 ): Pick<LaterReport, 'fix' | 'fix_unknown'> {
-  const { scope, value, root } = options;
   if (line.by === 'networkmanager')
     return { fix_unknown: `${line.file} is a script: change its line ${line.line}` };
   const isPattern = /[*?[]/.test(line.key);
   const isSysctl = line.by === 'sysctl' || line.by === 'cilium';
   if (isSysctl && (isPattern || !line.file.startsWith('/etc/'))) {
-    const keys =
-      isPattern && scope !== 'all' && scope !== 'default' ? patternsFor(options) : [ownKey(options)];
-    const lines = keys.map((key) => quote(`${key} = ${value}`)).join(' ');
-    return { fix: [`printf '%s\\n' ${lines} >> ${quote(`${root}${OVERRIDE}`)}`] };
+    const lines = [
+      ...new Set(reached.map((one) => `${isPattern ? patternFor(one) : keyOf(one)} = ${one.value}`)),
+    ];
+    return { fix: [`printf '%s\\n' ${lines.map(quote).join(' ')} >> ${quote(`${root}${OVERRIDE}`)}`] };
   }
+  const value = Math.min(...reached.map((one) => one.value));
   const written = line.by === 'networkd' ? networkdWord(value) : ` ${value}`;
   return { fix: [`sed -i '${line.line}s/=.*/=${written}/' ${quote(`${root}${line.file.slice(1)}`)}`] };
 }
 
 /** New devices have names that nobody knows yet, so it takes a pattern for their kind. */
-function patternsFor({ roles, scope, setting }: LineFixOptions): string[] {
-  const prefixes = [...new Set(roles.map((role) => PREFIXES[role]))];
-  if (prefixes.includes(undefined)) return [settingKey(scope, setting)];
-  return prefixes.map((prefix) => settingKey(`${prefix}*`, setting));
+function patternFor(reached: Reached): string {
+  const prefix = PREFIXES[reached.role];
+  const isDevice = reached.scope !== 'all' && reached.scope !== 'default';
+  return isDevice && prefix !== undefined ? settingKey(`${prefix}*`, reached.setting) : keyOf(reached);
 }
 
-function ownKey({ scope, setting }: LineFixOptions): string {
+function keyOf({ scope, setting }: Reached): string {
   return settingKey(scope, setting);
 }
 

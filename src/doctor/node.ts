@@ -32,7 +32,7 @@ export function auditNode(
     surveys,
     uplinkOf: (inode) => passages.uplinkOf(inode),
     neighboursOf: memoized((inode: number) => neighboursOf(addon, inode)),
-    addressesOf: (inode, device) => book.addressesOf(inode, device),
+    addressesOf: book.addressesOf,
   });
   const wanted = devices.filter((device) => netns === undefined || netns.includes(device.netns));
   const audited = auditAll(wanted, surveys, passages);

@@ -1,4 +1,7 @@
-import type { PodSighting, Source, SourceState } from '../attribute/source.js';
+import { hashOfName } from '../attribute/pods/hashed-names.js';
+import type { Key, KeyKind, Pod } from '../attribute/pods/pod.js';
+import { PodIndex } from '../attribute/pods/pod-index.js';
+import type { Observer, Source, SourceState } from '../attribute/source.js';
 import type { NativeSurveyDevice } from '../native.js';
 import type { PodName } from './audit.js';
 import type { PodDevice } from './pod-devices.js';
@@ -8,87 +11,83 @@ export interface PodBook {
   readonly states: readonly SourceState[];
   nameOf(device: PodDevice, ip: string | undefined): PodName | undefined;
   /** IPv4 addresses of the pod behind a device. */
-  addressesOf(netns: number, device: NativeSurveyDevice): readonly string[];
+  addressesOf(device: NativeSurveyDevice): readonly string[];
 }
 
-/** Of pods that were told: by their network namespace, by the device outside, and by address. */
-export function bookOf(pods: readonly PodSighting[], states: readonly SourceState[] = []): PodBook {
-  const known = pods.filter(({ hostNetwork }) => !hostNetwork).slice(0, MAX_PODS);
-  const byNetns = new Map(
-    known.flatMap((pod) => (pod.netns === undefined ? [] : [[pod.netns, pod] as const])),
-  );
-  const byDevice = new Map(
-    known.flatMap((pod) =>
-      pod.interfaces.flatMap(({ hostDevice }) => (hostDevice ? [[hostDevice, pod] as const] : [])),
-    ),
-  );
-  const byIp = new Map(
-    known.flatMap((pod) => pod.interfaces.flatMap(({ ips }) => ips.map((ip) => [ip, pod] as const))),
-  );
+/** Asks the sources, and waits until each has told all that it knows, or cannot, or the time is over. */
+export async function askSources(sources: readonly Source[], timeoutMs = TIMEOUT_MS): Promise<PodBook> {
+  const index = new PodIndex();
+  const deadline = performance.now() + timeoutMs;
+  const pending = new Set(sources);
+  for (const source of sources)
+    source.start(noticing(index.observer(source.name), () => pending.delete(source)));
+  try {
+    while (isAnyPending(pending) && performance.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    return bookOf(
+      index.pods,
+      sources.map(({ state }) => state),
+    );
+  } finally {
+    index.close();
+    await stopAll(sources);
+  }
+}
+
+function noticing(observer: Observer, onSynced: () => void): Observer {
+  return {
+    ...observer,
+    synced: (pods, peers) => {
+      observer.synced(pods, peers);
+      onSynced();
+    },
+  };
+}
+
+/** One that has failed, or has nothing to look at, tells no more soon. */
+function isAnyPending(pending: ReadonlySet<Source>): boolean {
+  return [...pending].some(({ state: { state } }) => state === 'connecting' || state === 'ok');
+}
+
+/** One that does not end keeps nobody waiting. */
+async function stopAll(sources: readonly Source[]): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const enough = new Promise((resolve) => {
+    timer = setTimeout(resolve, STOP_MS);
+  });
+  await Promise.race([Promise.allSettled(sources.map((source) => source.stop())), enough]);
+  clearTimeout(timer);
+}
+
+/** Finds pods by their network namespace, by the device outside, by the hash in its name, and by address. */
+export function bookOf(pods: Iterable<Pod>, states: readonly SourceState[] = []): PodBook {
+  const found = new Map<string, Pod>();
+  for (const pod of pods) {
+    for (const [kind, keys] of Object.entries(pod.keys))
+      for (const key of keys) found.set(`${kind} ${key}`, pod);
+  }
+  const find = (kind: KeyKind, key: Key | undefined) =>
+    key === undefined ? undefined : found.get(`${kind} ${key}`);
   const behind = (peerNetns: number | undefined, name: string) =>
-    (peerNetns === undefined ? undefined : byNetns.get(peerNetns)) ?? byDevice.get(name);
+    find('netns', peerNetns) ?? find('devices', name) ?? find('hashes', hashOfName(name));
   return {
     states,
     nameOf({ peerNetns, device }, ip) {
-      const pod = behind(peerNetns, device.name) ?? (ip === undefined ? undefined : byIp.get(ip));
-      return pod && { namespace: pod.namespace, name: pod.name };
+      const pod = behind(peerNetns, device.name);
+      const named = pod?.facts.name === undefined ? find('addresses', ip) : pod;
+      return named && { namespace: named.facts.namespace, name: named.facts.name };
     },
-    addressesOf(_netns, { linkNetns, name }) {
-      const pod = behind(linkNetns === 0 ? undefined : linkNetns, name);
-      const interfaces = pod?.interfaces ?? [];
+    addressesOf({ linkNetns, name }) {
+      const interfaces = behind(linkNetns || undefined, name)?.facts.interfaces ?? [];
       const own = interfaces.filter(({ hostDevice }) => hostDevice === undefined || hostDevice === name);
       return own.flatMap(({ ips }) => ips.filter((ip) => !ip.includes(':')));
     },
   };
 }
 
-/** Asks the sources, and waits until each has told all that it knows, or cannot, or the time is over. */
-export async function askSources(sources: readonly Source[], timeoutMs = TIMEOUT_MS): Promise<PodBook> {
-  const deadline = performance.now() + timeoutMs;
-  const told = sources.map((source) => new Told(source));
-  try {
-    while (told.some((one) => one.isPending) && performance.now() < deadline)
-      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
-    return bookOf(
-      told.flatMap(({ pods }) => [...pods.values()]),
-      told.map(({ source }) => source.state),
-    );
-  } finally {
-    await Promise.all(sources.map((source) => source.stop()));
-  }
-}
-
-/** What one source has told so far. */
-class Told {
-  readonly source: Source;
-  readonly pods = new Map<string, PodSighting>();
-  #isSynced = false;
-
-  constructor(source: Source) {
-    this.source = source;
-    source.start({
-      pod: (sighting) => {
-        if (this.pods.size < MAX_PODS) this.pods.set(sighting.key, sighting);
-      },
-      podGone: (key) => this.pods.delete(key),
-      peer: () => undefined,
-      peerGone: () => undefined,
-      node: () => undefined,
-      synced: () => {
-        this.#isSynced = true;
-      },
-    });
-  }
-
-  get isPending(): boolean {
-    return !this.#isSynced && this.source.state.state === 'connecting';
-  }
-}
-
-/** As many as a node may have, some times over. */
-const MAX_PODS = 4096;
 /** Sources that are there answer within milliseconds; a report is not to wait long for one that hangs. */
 const TIMEOUT_MS = 700;
+const STOP_MS = 200;
 const LOOK_AGAIN_MS = 10;
 
 /** Where no source is asked. */

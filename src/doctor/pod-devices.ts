@@ -33,7 +33,7 @@ export interface Surroundings {
   /** What routes and neighbours tell. Asked only where nothing else does. */
   readonly neighboursOf: (netns: number) => NativeNeighbours;
   /** Addresses that a source of pods knows. */
-  readonly addressesOf?: (netns: number, device: NativeSurveyDevice) => readonly string[];
+  readonly addressesOf?: (device: NativeSurveyDevice) => readonly string[];
 }
 
 /**
@@ -100,7 +100,7 @@ function findAddresses(
     ({ ifindex, scope }) => ifindex === device.linkIfindex && scope < RT_SCOPE_LINK,
   );
   if (own.length > 0) return unique(own.map(({ ip }) => ({ ip, from: 'peer' })));
-  const known = addressesOf?.(netns, device) ?? [];
+  const known = addressesOf?.(device) ?? [];
   if (known.length > 0) return unique(known.map((ip) => ({ ip, from: 'source' })));
   if (peerSurvey !== undefined && peerSurvey.errno === undefined) return [];
   const behind = neighboursOf(netns).addresses.filter(({ ifindex }) => ifindex === device.ifindex);
