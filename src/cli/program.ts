@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Argument, Command, CommanderError } from 'commander';
 import { EXIT, exitCodeOf, formatError, TracerError, toTracerError } from '../errors.js';
 import { printable } from '../printable.js';
 import { didYouMean } from '../suggest.js';
@@ -41,10 +41,14 @@ function makeProgram(result: { exitCode: number }): Command {
     });
   program
     .command('schema')
-    .description('print the JSON Schema of the events')
-    .action(async () => {
-      const { jsonSchema } = await import('../events.js');
-      process.stdout.write(`${JSON.stringify(jsonSchema(), null, 2)}\n`);
+    .description('print the JSON Schema of the events, or of what doctor tells')
+    .addArgument(new Argument('[what]').choices(['events', 'doctor']).default('events'))
+    .action(async (what: string) => {
+      const schema =
+        what === 'doctor'
+          ? (await import('../doctor/report.js')).reportSchema()
+          : (await import('../events.js')).jsonSchema();
+      process.stdout.write(`${JSON.stringify(schema, null, 2)}\n`);
     });
   return program;
 }

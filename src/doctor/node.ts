@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { type CommandPlace, findPlace } from '../explain/namespace.js';
+import { Files } from '../explain/persist/files.js';
 import { findPersistence, type Persistence } from '../explain/persist.js';
 import type { NativeAddon, NativeNeighbours, NativeSurvey } from '../native.js';
 import { type Audited, auditAll, describePod } from './audit.js';
@@ -27,7 +28,8 @@ export function auditNode(
   const passages = new Passages(addon);
   const ownNetns = inodeOf('/proc/self/ns/net');
   const place = memoized((inode: number) => findPlace(inode, ownNetns));
-  const persistence = memoized((key: string) => findPersistence([key], root));
+  const files = new Files(root);
+  const persistence = memoized((key: string) => findPersistence([key], root, files));
   const devices = findPodDevices({
     surveys,
     uplinkOf: (inode) => passages.uplinkOf(inode),

@@ -18,10 +18,13 @@ export interface Persistence {
 /**
  * The lines that will set these keys again, in the order in which they are applied at boot: what systemd-sysctl and
  * `sysctl --system` read, what networkd and NetworkManager do with a device, then tuned. Of several lines of one program for
- * one key the last one wins; the others are left out.
+ * one key the last one wins; the others are left out. Who asks for many keys, one by one, hands over the files.
  */
-export function findPersistence(keys: readonly string[], root = '/'): Persistence {
-  const files = new Files(root);
+export function findPersistence(
+  keys: readonly string[],
+  root = '/',
+  files: Files = new Files(root),
+): Persistence {
   const paths = keys.map(canonical);
   const sysctl = sysctlLines(files);
   const doubts: string[] = [];

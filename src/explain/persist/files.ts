@@ -9,10 +9,12 @@ export interface Line {
   readonly value: string;
 }
 
-/** The files of a machine. What is there and cannot be read is remembered, with why. */
+/** The files of a machine as they are now: each is read once. What is there and cannot be read is remembered, with why. */
 export class Files {
   readonly #root: string;
   readonly #unreadable = new Map<string, string>();
+  readonly #lines = new Map<string, string[]>();
+  readonly #names = new Map<string, string[]>();
 
   /** `root` ends in a slash; tests have their own. */
   constructor(root = '/') {
@@ -26,18 +28,14 @@ export class Files {
 
   /** Empty where there is no such file. */
   lines(path: string): string[] {
-    const text = this.#attempt(path, (real) => {
-      const stat = statSync(real);
-      if (!stat.isFile()) return ''; // a link to /dev/null masks others
-      if (stat.size > MAX_BYTES) throw new Error(`larger than ${MAX_BYTES} bytes`);
-      return readFileSync(real, 'utf8');
-    });
-    return text ? text.split('\n') : [];
+    return remembered(this.#lines, path, () => this.#readLines(path));
   }
 
   /** Names in a folder, sorted as systemd and sysctl sort them; empty where there is none. */
   names(folder: string): string[] {
-    return (this.#attempt(folder, (real) => readdirSync(real)) ?? []).sort();
+    return remembered(this.#names, folder, () =>
+      (this.#attempt(folder, (real) => readdirSync(real)) ?? []).sort(),
+    );
   }
 
   isExecutable(path: string): boolean {
@@ -46,6 +44,16 @@ export class Files {
 
   isSame(one: string, other: string): boolean {
     return this.#realPath(one) === this.#realPath(other);
+  }
+
+  #readLines(path: string): string[] {
+    const text = this.#attempt(path, (real) => {
+      const stat = statSync(real);
+      if (!stat.isFile()) return ''; // a link to /dev/null masks others
+      if (stat.size > MAX_BYTES) throw new Error(`larger than ${MAX_BYTES} bytes`);
+      return readFileSync(real, 'utf8');
+    });
+    return text ? text.split('\n') : [];
   }
 
   #realPath(path: string): string {
@@ -61,6 +69,14 @@ export class Files {
       return undefined;
     }
   }
+}
+
+function remembered(known: Map<string, string[]>, path: string, read: () => string[]): string[] {
+  const before = known.get(path);
+  if (before) return before;
+  const now = read();
+  known.set(path, now);
+  return now;
 }
 
 const NOT_THERE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR']);
