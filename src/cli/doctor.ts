@@ -2,13 +2,16 @@ import { statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
 import { loadAddon } from '../addon.js';
+import { type PodSourceOptions, podSources } from '../attribute/pods/default-sources.js';
 import { examine } from '../doctor/doctor.js';
+import { askSources } from '../doctor/pod-book.js';
 import { formatReport } from '../doctor/text.js';
 import { TracerError } from '../errors.js';
 import { findNetns } from '../filters/netns.js';
 import { wantsColor } from './color.js';
+import { addPodSourceOptions } from './trace-options.js';
 
-interface DoctorCommandOptions {
+interface DoctorCommandOptions extends PodSourceOptions {
   readonly output: 'text' | 'json';
   readonly netns: string[];
   readonly root: string;
@@ -18,7 +21,7 @@ interface DoctorCommandOptions {
 
 /** Adds `rpftrace doctor`; `onEnd` gets its exit code. */
 export function registerDoctor(program: Command, onEnd: (exitCode: number) => void): void {
-  program
+  const command = program
     .command('doctor')
     .description('what this kernel allows, and which pods would lose packets now or later; sends none')
     .addOption(
@@ -39,6 +42,7 @@ export function registerDoctor(program: Command, onEnd: (exitCode: number) => vo
     .option('--node <name>', 'name of this machine in the report (default: NODE_NAME or the host name)')
     .addHelpText('after', HELP)
     .action(async (options: DoctorCommandOptions) => onEnd(await doctor(options)));
+  addPodSourceOptions(command);
 }
 
 const HELP = `
@@ -63,6 +67,7 @@ async function doctor(options: DoctorCommandOptions): Promise<number> {
     node: options.node || process.env.NODE_NAME || hostname(),
     netns: netns.length > 0 ? netns : undefined,
     root,
+    book: await askSources(podSources(options)),
   });
   const isTerminal = process.stdout.isTTY === true;
   const text =

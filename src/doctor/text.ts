@@ -284,8 +284,9 @@ function featureText({ name, detail }: Feature): string {
 }
 
 function featureLines({ name, state, why = '', cost }: Feature, paint: Paint): string[] {
+  const head = printable(state === 'partial' ? `${name} in part` : `no ${name}`);
   return [
-    `  ${paint(state === 'partial' ? `${name} in part` : `no ${name}`, 'warning')}: ${printable(why)}`,
+    `  ${paint(head, 'warning')}: ${printable(why)}`,
     ...(cost === undefined ? [] : [`    costs: ${printable(cost)}`]),
   ];
 }
