@@ -67,7 +67,8 @@ describe('help', () => {
 
       Commands:
         trace [options] [expression...]  stream drops (default command)
-        schema                           print the JSON Schema of the events
+        schema [what]                    print the JSON Schema of the events, or of
+                                         what doctor tells
         doctor [options]                 what this kernel allows, and which pods would
                                          lose packets now or later; sends none
         lab                              rebuild the incident on this machine, in
@@ -85,35 +86,49 @@ describe('help', () => {
       stream drops (default command)
 
       Arguments:
-        expression             pcap-filter(7) expression, as for tcpdump: 'tcp and dst
-                               port 443'
+        expression              pcap-filter(7) expression, as for tcpdump: 'tcp and
+                                dst port 443'
 
       Options:
-        --rpf-only             only drops of a refused source: IP_RPFILTER,
-                               IP_LOCAL_SOURCE, IP_INVALID_SOURCE, IP_LOCALNET
-        --reason <name>        only this drop reason (repeatable); help lists those of
-                               this kernel (default: all)
-        --device <name>        only this device; a trailing * matches any rest
-                               (repeatable) (default: all)
-        --netns <netns>        only this network namespace: name, path or inode number
-                               (repeatable) (default: all)
-        -o, --output <format>  table on a terminal, else ndjson (choices: "table",
-                               "ndjson")
-        --every                an event for each drop, instead of counting the drops
-                               of a flow together
-        --snaplen <bytes>      packet bytes with each drop, up to 2048
-        --interval <ms>        how often the counts of flows come out (default: 1000)
-        --no-witness           never watch the kernel’s route lookups, as is done for
-                               some seconds after a refused source
-        --duration <time>      end after this time: 500ms, 10s, 2m, 1h
-        --count <n>            end after this many drop events
-        --out <file>           write to this file, from its start
-        --rotate-size <size>   begin a new file after this many bytes: 64k, 100M, 1G
-        --rotate-keep <n>      old files to keep: FILE.1 is the newest (default: 5)
-        --ready-file <file>    a file that exists as long as rpftrace is attached
-        --node <name>          name of this machine in the events (default: NODE_NAME
-                               or the host name)
-        -h, --help             display help for command
+        --rpf-only              only drops of a refused source: IP_RPFILTER,
+                                IP_LOCAL_SOURCE, IP_INVALID_SOURCE, IP_LOCALNET
+        --reason <name>         only this drop reason (repeatable); help lists those
+                                of this kernel (default: all)
+        --device <name>         only this device; a trailing * matches any rest
+                                (repeatable) (default: all)
+        --netns <netns>         only this network namespace: name, path or inode
+                                number (repeatable) (default: all)
+        -o, --output <format>   table on a terminal, else ndjson (choices: "table",
+                                "ndjson")
+        --every                 an event for each drop, instead of counting the drops
+                                of a flow together
+        --snaplen <bytes>       packet bytes with each drop, up to 2048
+        --interval <ms>         how often the counts of flows come out (default: 1000)
+        --no-witness            never watch the kernel’s route lookups, as is done for
+                                some seconds after a refused source
+        --duration <time>       end after this time: 500ms, 10s, 2m, 1h
+        --count <n>             end after this many drop events
+        --out <file>            write to this file, from its start
+        --rotate-size <size>    begin a new file after this many bytes: 64k, 100M, 1G
+        --rotate-keep <n>       old files to keep: FILE.1 is the newest (default: 5)
+        --ready-file <file>     a file that exists as long as rpftrace is attached
+        --labels                with the labels of pods
+        --node <name>           name of this machine in the events (default: NODE_NAME
+                                or the host name)
+        --no-cilium             do not ask the Cilium agent for pods, nor read its
+                                state files
+        --cilium-socket <path>  socket of the Cilium agent (default:
+                                /var/run/cilium/cilium.sock)
+        --no-cri                do not ask the container runtime for pods
+        --cri-socket <path>     socket of the container runtime (default: that of
+                                containerd or CRI-O)
+        --no-kubernetes         do not ask the Kubernetes API for pods
+        --kubeconfig <file>     reach the Kubernetes API with this file (otherwise
+                                $KUBECONFIG, the service account, ~/.kube/config)
+        --context <name>        use this context of the kubeconfig
+        --no-peers              do not ask the Kubernetes API for services and nodes
+                                to name the other end
+        -h, --help              display help for command
       "
     `);
   });
