@@ -24,12 +24,19 @@ export function loadAddon(
   throw new TracerError('E_ADDON_MISSING', `the native addon could not be loaded; tried\n${indent(tried)}`);
 }
 
-/** Where the addon may lie, the likeliest first: this checkout's build, then prebuilt binaries in the package. */
+/** The path of a binary that belongs to the addon; where there is none, of the place where it should be. */
+export function findBinary(name: string): string {
+  const places = placesOf(name);
+  return places.find((place) => existsSync(place)) ?? (places.at(-1) as string);
+}
+
 function candidates(): string[] {
-  const places = [
-    'build/Release/rpftrace.node',
-    `prebuilds/${process.platform}-${process.arch}/rpftrace.node`,
-  ];
+  return placesOf('rpftrace.node');
+}
+
+/** Where a binary may lie, the likeliest first: this checkout's build, then prebuilt binaries in the package. */
+function placesOf(name: string): string[] {
+  const places = [`build/Release/${name}`, `prebuilds/${process.platform}-${process.arch}/${name}`];
   return places.map((place) => join(ROOT, place));
 }
 

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { ROOT } from '../root.js';
+import { findBinary } from '../addon.js';
 import type { Lab } from './lab.js';
 import type { LabPacket } from './packet.js';
 import { run } from './process.js';
@@ -21,7 +20,7 @@ export interface Sent {
   readonly elapsedNs: number;
 }
 
-export const SENDER = join(ROOT, 'build/Release/rpftrace-send');
+export const SENDER = findBinary('rpftrace-send');
 
 /** Sends `count` packets and resolves when the kernel has dealt with them. Throws E_LAB. */
 export async function send(lab: Lab, packet: LabPacket, options: SendOptions): Promise<Sent> {
