@@ -40,8 +40,12 @@ function packedFiles() {
   const [{ files }] = JSON.parse(
     must('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root }),
   );
-  return files.map(({ path }) => path);
+  const packed = files.map(({ path }) => path);
+  // Without prebuilt binaries those of this machine do: the guest's root is of its release.
+  return packed.some((path) => path.startsWith('prebuilds/')) ? packed : [...packed, ...BUILT];
 }
+
+const BUILT = ['build/Release/rpftrace.node', 'build/Release/rpftrace-send'];
 
 /** The folders below node_modules of what the package needs when it runs. */
 function dependencies() {
