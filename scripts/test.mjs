@@ -27,6 +27,11 @@ const stages = [
     needsRoot: 'to run the tracer, with and without each of its capabilities',
     start: (environment) => runVitest(['process'], environment),
   },
+  {
+    name: 'package',
+    needsRoot: 'to make the root file systems that it is built and installed in',
+    start: (environment) => runVitest(['package'], environment),
+  },
 ];
 
 const able = stages.filter((stage) => isRoot() || !stage.needsRoot);
@@ -35,7 +40,7 @@ const unable = stages.filter((stage) => !able.includes(stage));
 await main(async () => {
   tellWhatNeedsRoot(process.stderr);
   requireNode();
-  installDebianPackages(['build', 'demo', 'test']);
+  installDebianPackages(['build', 'demo', 'test', 'package']);
   installNpmPackages();
   run(process.execPath, ['scripts/build.mjs']);
   report(await runStages(able));
