@@ -97,6 +97,11 @@ export class History {
     return others.slice(-MAX_ALSO);
   }
 
+  /** The changes since a time. */
+  since(netns: number, timeNs: bigint): readonly Change[] {
+    return this.#of(netns).filter((change) => change.timeNs >= timeNs);
+  }
+
   #of(netns: number): readonly Change[] {
     return this.#changes.get(netns) ?? [];
   }

@@ -88,6 +88,7 @@ export class Incidents {
     const events: IncidentEvent[] = [];
     for (const incident of [...this.#open]) {
       if (incident.drops > incident.told) incident.activeNs = now;
+      if (!incident.isTold) this.#catchUp(incident);
       incident.closing ??= this.#ending(incident, now);
       if (incident.closing) this.#remove(incident);
       if (isNews(incident, now)) events.push(this.#tell(incident, now));
@@ -99,6 +100,7 @@ export class Incidents {
   finish(): IncidentEvent[] {
     const now = this.#options.now();
     for (const incident of this.#open) {
+      if (!incident.isTold) this.#catchUp(incident);
       if (incident.setBack) incident.closing = { kind: 'sysctl_change', change: incident.setBack };
     }
     return this.#open
@@ -171,6 +173,12 @@ export class Incidents {
     if (!incident.isEndedBy(change, (device) => table?.values.has(device) ?? true)) return;
     incident.setBack = change;
     incident.activeNs = this.#options.now();
+  }
+
+  /** What was set back at once may have been learned of before the first drop was. */
+  #catchUp(incident: Incident): void {
+    for (const change of this.#history.since(incident.netns, incident.firstNs))
+      this.#relate(incident, change);
   }
 
   #explain(incident: Incident): void {

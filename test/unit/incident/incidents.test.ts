@@ -71,6 +71,23 @@ describe('an incident', () => {
     expect(world.incidents.hasOpen).toBe(false);
   });
 
+  test('that Cilium ended before its first drop was read is over, too, and by Cilium', () => {
+    const world = known();
+    world.write('all', '1');
+    world.pass(200);
+    world.write('all', '0', { pid: 99, comm: 'cilium-agent', args: ['cilium-agent'] });
+    world.settle();
+    world.drop({ ageMs: 100, mode: { ...MODE, all: 1, effective: 1 } });
+    world.tell();
+    world.pass(2000);
+    world.tell();
+    expect(world.told).toMatchObject([
+      { state: 'open', cause: { change: { writer: { comm: 'tuned' } } }, fix: [] },
+      { state: 'closed', closed_by: { kind: 'sysctl_change' } },
+    ]);
+    expect(world.told[1]?.summary).toContain('Cilium’s own reconciliation, cilium-agent (pid 99,');
+  });
+
   test('ends when there are no drops for long', () => {
     const world = opened();
     world.pass(31_500);
