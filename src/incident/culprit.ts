@@ -48,23 +48,40 @@ function isStrict(mode: RpfMode | undefined): boolean {
   return mode !== undefined && !mode.unnumbered && mode.effective === 1;
 }
 
-/** The changes of each network namespace, newest last. Bounded: the oldest are forgotten. */
+/**
+ * The changes of each network namespace, newest last. Bounded: the oldest are forgotten, those first that only made another
+ * value of one that refused already.
+ */
 export class History {
   readonly #changes = new Map<number, Change[]>();
+  /** Namespaces of which changes were forgotten. */
+  readonly #incomplete = new Set<number>();
 
   add(change: Change): void {
     const { netns } = change;
     const changes = this.#changes.get(netns) ?? [];
     this.#changes.delete(netns);
-    if (this.#changes.size === MAX_NETNS) this.#changes.delete(this.#changes.keys().next().value as number);
+    if (this.#changes.size === MAX_NETNS) this.forget(this.#changes.keys().next().value as number);
     this.#changes.set(netns, changes);
     const after = changes.findLastIndex(({ timeNs }) => timeNs <= change.timeNs);
     changes.splice(after + 1, 0, change);
-    if (changes.length > MAX_CHANGES) changes.shift();
+    if (changes.length <= MAX_CHANGES) return;
+    this.#incomplete.add(netns);
+    changes.splice(Math.max(changes.findIndex(isOfNoConsequence), 0), 1);
+  }
+
+  /** Whether changes of it were forgotten. */
+  isIncomplete(netns: number): boolean {
+    return this.#incomplete.has(netns);
+  }
+
+  hasChanged(netns: number, device: string, setting: string): boolean {
+    return this.#of(netns).some((change) => change.device === device && change.setting === setting);
   }
 
   forget(netns: number): void {
     this.#changes.delete(netns);
+    this.#incomplete.delete(netns);
   }
 
   /**
@@ -105,6 +122,11 @@ export class History {
   #of(netns: number): readonly Change[] {
     return this.#changes.get(netns) ?? [];
   }
+}
+
+/** It neither switched anything on nor off. */
+function isOfNoConsequence({ effects }: Change): boolean {
+  return [...effects.values()].every((effect) => (effect.old === 0) === (effect.new === 0));
 }
 
 /** A device that is younger than a change got its value from `default`, which the change may have made binding. */

@@ -142,9 +142,16 @@ export class Incidents {
       return { kind: 'unknown', why: `${inherited}, which was so already ${from}` };
     const holder = mode.decided_by === 'device' ? device : 'all';
     const value = mode.decided_by === 'device' ? mode.device : mode.all;
+    const name = `net.ipv4.conf.${holder}.rp_filter`;
+    if (this.#history.isIncomplete(netns))
+      return {
+        kind: 'unknown',
+        why: `more changed than is remembered: who set ${name} is not known any more`,
+      };
+    const was = this.#history.hasChanged(netns, holder, setting) ? 'on' : value;
     return {
       kind: 'unknown',
-      why: `net.ipv4.conf.${holder}.rp_filter was ${value} already ${from}: who set it is not known`,
+      why: `${name} was ${was} already ${from}: who set it is not known`,
       ...this.#hints(holder, value, netns),
     };
   }

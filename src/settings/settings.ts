@@ -42,6 +42,8 @@ export class Settings {
   readonly #writers: Pick<Writers, 'describe'>;
   readonly #netns = new Map<number, Namespace>();
   #waiting: Attempt[] = [];
+  /** How many may wait. */
+  #fullAt = FEW_WAITING;
   #lost = 0;
   /** When losses were noticed last. */
   #lostNs = 0n;
@@ -62,7 +64,7 @@ export class Settings {
 
   /** No more attempts should be taken before the next settle(). */
   get isFull(): boolean {
-    return this.#waiting.length >= MAX_WAITING;
+    return this.#waiting.length >= this.#fullAt;
   }
 
   /** When settle() will find out more, in milliseconds from now; undefined: when more comes. */
@@ -120,8 +122,11 @@ export class Settings {
     }
     this.#waiting = [];
     const changes = [...byNetns].flatMap(([netns, attempts]) =>
-      this.#settleIn(this.#find(netns), attempts, moment),
+      moment === 'full' && attempts.length < MAX_WAITING
+        ? this.#settleFollowed(this.#find(netns), attempts)
+        : this.#settleIn(this.#find(netns), attempts, moment),
     );
+    this.#fullAt = this.#waiting.length + FEW_WAITING;
     return moment === 'early' || moment === 'full'
       ? changes
       : [...changes, ...this.#lookAgain(moment === 'final')];
@@ -230,6 +235,19 @@ export class Settings {
     } catch (error) {
       return `it could not be read back: ${(error as Error).message}`;
     }
+  }
+
+  /** In a burst most attempts are known by what the next one found: nothing has to be read for these. */
+  #settleFollowed(namespace: Namespace, attempts: readonly Attempt[]): Change[] {
+    const followed = countFollowed(attempts);
+    this.#waiting.push(...attempts.slice(followed));
+    namespace.cookie ||= attempts[0]?.netnsCookie ?? 0n;
+    this.#goBack(namespace, attempts);
+    const afters = aftersOf(attempts, new Map());
+    const drafts = attempts
+      .slice(0, followed)
+      .flatMap((attempt, index) => this.#draft(namespace, attempt, afters[index] as After));
+    return drafts.map(({ make }) => make());
   }
 
   /** With `unreadable` nothing is read back, and this is why. */
@@ -529,6 +547,14 @@ function aftersOf(attempts: readonly Attempt[], read: ReadonlyMap<string, Values
     .toReversed();
 }
 
+/** Attempts before the first one whose setting none of the later ones writes. */
+function countFollowed(attempts: readonly Attempt[]): number {
+  const last = new Map(
+    attempts.map(({ setting, device }, index) => [`${storedAs(setting)}/${device}`, index]),
+  );
+  return Math.min(attempts.length, ...last.values());
+}
+
 function readBack(attempt: Attempt, values: Values | string | undefined): After {
   if (values === undefined) return { why: 'it was not read back' };
   if (typeof values === 'string') return { why: values };
@@ -546,5 +572,7 @@ const DECIDED_NS = BigInt(DECIDED_MS) * 1_000_000n;
 const SUSPECT_NS = BigInt(SUSPECT_MS) * 1_000_000n;
 /** A batch holds some 1400. */
 const MAX_WAITING = 512;
+/** What waits for longer than the young generation lasts costs more to collect than to settle. */
+const FEW_WAITING = 32;
 const MAX_NETNS = 64;
 const MAX_DEVICES = 4096;

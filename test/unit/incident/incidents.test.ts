@@ -265,6 +265,42 @@ describe('the culprit', () => {
     expect(world.told[0]?.cause.change).toMatchObject({ new: '2', writer: { comm: 'tuned' } });
   });
 
+  test('is found among hundreds of later changes that only made another value of it', () => {
+    const world = known();
+    world.write('all', '1');
+    for (let index = 0; index < 1000; index++) {
+      world.pass(1);
+      world.write('all', index % 2 === 0 ? '2' : '1', { pid: 7, comm: 'flapping' });
+    }
+    world.settle();
+    world.drop();
+    world.tell();
+    expect(world.told[0]?.cause.change).toMatchObject({ new: '1', writer: { comm: 'tuned' } });
+  });
+
+  test('that may be among changes that are forgotten is said to be', () => {
+    const world = known({ ...NODE, all: 1 });
+    for (let index = 0; index < 1000; index++) {
+      world.pass(1);
+      world.write('cilium_host', index % 2 === 0 ? '2' : '0');
+    }
+    world.settle();
+    world.drop();
+    world.tell();
+    expect(world.told[0]?.cause.why).toBe(
+      'more changed than is remembered: who set net.ipv4.conf.all.rp_filter is not known any more',
+    );
+  });
+
+  test('is not who made 2 of the 1 that was there before', () => {
+    const world = known({ ...NODE, all: 1 });
+    world.write('all', '2');
+    world.settle();
+    world.drop();
+    world.tell();
+    expect(world.told[0]?.cause.why).toContain('net.ipv4.conf.all.rp_filter was on already before 00:00:10');
+  });
+
   test('is who made it strict where loose mode would have let it in', () => {
     const world = known({ ...NODE, all: 2 });
     world.write('all', '0');
