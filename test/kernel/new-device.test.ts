@@ -1,13 +1,11 @@
-import { chmodSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { Lab } from '../../src/lab/lab.js';
 import { run } from '../../src/lab/process.js';
 import { send } from '../../src/lab/sender.js';
 import { ADDRESS, MAC } from '../../src/lab/topology.js';
-import { temporaryDirectory } from '../fixtures/directory.js';
 import { incidentWhen, traceUntil } from './support/incidents.js';
 import { count, dropsOf, useLab } from './support/lab.js';
+import { script } from './support/script.js';
 
 const DEFAULT = 'net.ipv4.conf.default.rp_filter';
 
@@ -41,10 +39,7 @@ it('a device that inherited default has the one who wrote default for its culpri
 });
 
 it('what udev has systemd-sysctl do to a new device is told as that, with its parents', async () => {
-  const folder = temporaryDirectory();
-  const tool = join(folder, 'systemd-sysctl');
-  writeFileSync(tool, '#!/bin/sh\necho 1 > "/proc/sys$1/rp_filter"\n');
-  chmodSync(tool, 0o755);
+  const tool = script('systemd-sysctl', 'echo 1 > "/proc/sys$1/rp_filter"');
   const incident = await traceUntil(lab, async (program) => {
     await addPod(lab, 'lxcnew3');
     await lab.inside('node', `${tool} /net/ipv4/conf/lxcnew3`);
