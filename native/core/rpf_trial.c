@@ -11,7 +11,6 @@
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -19,7 +18,7 @@
 
 #include "rpf_internal.h"
 
-#define KPROBE_FOLDER "/sys/bus/event_source/devices/kprobe"
+#define KPROBE_TYPE "/sys/bus/event_source/devices/kprobe/type"
 #define RING_BYTES 4096
 
 /* What all trials share. */
@@ -132,41 +131,33 @@ static void try_tracepoints(const struct trials *trials)
 		    COUNT(return_zero), 0);
 }
 
-/* Trampolines. Some architectures take functions of a few arguments only. */
+/* Trampolines, where rpf_hooks.c attaches them. */
 static void try_functions(const struct trials *trials)
 {
 	try_tracing(trials, "fentry/ip_handle_martian_source", BPF_TRACE_FENTRY,
 		    find(trials, "ip_handle_martian_source", BTF_KIND_FUNC), return_zero, COUNT(return_zero), 0);
-	try_tracing(trials, "fexit/fib_validate_source", BPF_TRACE_FEXIT,
-		    find(trials, "fib_validate_source", BTF_KIND_FUNC), return_zero, COUNT(return_zero), 0);
+	try_tracing(trials, "fexit/ip_route_input_noref", BPF_TRACE_FEXIT,
+		    find(trials, "ip_route_input_noref", BTF_KIND_FUNC), return_zero, COUNT(return_zero), 0);
 }
 
-static int read_number(const char *path, const char *prefix, unsigned int *number)
+static int read_number(const char *path, uint32_t *number)
 {
 	char text[32];
 	int err = rpf_read_line(AT_FDCWD, path, text, sizeof(text));
 
-	if (err)
-		return err;
-	if (strncmp(text, prefix, strlen(prefix)))
-		return -EPROTO;
-	*number = strtoul(text + strlen(prefix), NULL, 10);
-	return 0;
+	if (!err)
+		*number = strtoul(text, NULL, 10);
+	return err;
 }
 
-static int attach_kprobe(int program, bool is_return)
+static int attach_kprobe(int program)
 {
 	struct perf_event_attr attribute = { .size = sizeof(attribute), .disabled = 1 };
-	unsigned int type, bit;
-	int event, err = read_number(KPROBE_FOLDER "/type", "", &type);
+	int event, err = read_number(KPROBE_TYPE, &attribute.type);
 
-	if (!err)
-		err = read_number(KPROBE_FOLDER "/format/retprobe", "config:", &bit);
 	if (err)
 		return err;
-	attribute.type = type;
-	attribute.config = is_return ? 1ULL << bit : 0;
-	attribute.config1 = (uintptr_t) "fib_validate_source";
+	attribute.config1 = (uintptr_t) "ip_handle_martian_source";
 	event = syscall(SYS_perf_event_open, &attribute, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
 	if (event < 0)
 		return -errno;
@@ -175,15 +166,16 @@ static int attach_kprobe(int program, bool is_return)
 	return err;
 }
 
-static void try_kprobe(const struct trials *trials, const char *name, bool is_return)
+static void try_kprobe(const struct trials *trials)
 {
+	const char *name = "kprobe/ip_handle_martian_source";
 	int program = load(BPF_PROG_TYPE_KPROBE, 0, 0, return_zero, COUNT(return_zero));
 
 	if (program < 0) {
 		tell(trials, name, program, LOAD, 0);
 		return;
 	}
-	tell(trials, name, attach_kprobe(program, is_return), ATTACH, 0);
+	tell(trials, name, attach_kprobe(program), ATTACH, 0);
 	close(program);
 }
 
@@ -254,8 +246,7 @@ void rpf_trials(void (*visit)(void *context, const struct rpf_trial *trial), voi
 	try_ring(&trials);
 	try_sysctl(&trials);
 	try_functions(&trials);
-	try_kprobe(&trials, "kprobe/fib_validate_source", false);
-	try_kprobe(&trials, "kretprobe/fib_validate_source", true);
+	try_kprobe(&trials);
 	tell(&trials, "netlink", rpf_with_rtnetlink(join_netconf, NULL), ATTACH, 0);
 	btf__free(trials.btf);
 	libbpf_set_print(before);

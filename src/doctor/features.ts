@@ -24,9 +24,9 @@ export interface FeatureFacts {
 /** What this kernel and these privileges allow, and what it costs where they do not. In the order of importance. */
 export function describeFeatures(facts: FeatureFacts): Feature[] {
   const trials = new Map(facts.trials.map((trial) => [trial.name, trial]));
-  const tried = TRIED.flatMap(({ name, cost, detail }) => {
-    const trial = trials.get(name);
-    return trial ? [fromTrial(trial, cost, detail)] : [];
+  const tried = TRIED.flatMap((one) => {
+    const trial = trials.get(one.name);
+    return trial ? [fromTrial(trial, one, facts)] : [];
   });
   return [...tried.map((feature) => refine(feature, facts)), reasonsFeature(facts), ...aroundFeatures(facts)];
 }
@@ -35,6 +35,8 @@ interface Tried {
   readonly name: string;
   readonly cost: string;
   readonly detail?: (trial: NativeTrial) => string;
+  /** Whether anything uses it on this kernel; something always does where this is not given. */
+  readonly isNeeded?: (facts: FeatureFacts) => boolean;
 }
 
 const TRIED: readonly Tried[] = [
@@ -51,7 +53,8 @@ const TRIED: readonly Tried[] = [
   },
   {
     name: 'bpf_probe_read_kernel',
-    cost: 'none where there is bpf_rdonly_cast; without both nothing can be traced',
+    cost: 'nothing can be traced where there is no bpf_rdonly_cast either',
+    isNeeded: ({ trials }) => trials.some(({ name, errno }) => name === 'bpf_rdonly_cast' && errno !== 0),
   },
   {
     name: 'cgroup/sysctl',
@@ -67,27 +70,26 @@ const TRIED: readonly Tried[] = [
   },
   { name: 'netlink', cost: 'devices are told as they were at the drop only, and routes are not known' },
   {
-    name: 'fexit/fib_validate_source',
-    cost: 'the refusal itself is not seen: it is told by the drop reason, or by settings and routes where there is none',
-  },
-  {
     name: 'fentry/ip_handle_martian_source',
-    cost: 'ARP requests that the check refuses are not seen: the kernel frees them without a drop',
+    cost: 'ARP requests that get no answer because of their source make no event; where the kernel has no reason for a refused source, settings and routes have to prove it',
   },
   {
-    name: 'kprobe/fib_validate_source',
-    cost: 'what fentry and fexit give, where these are refused',
+    name: 'fexit/ip_route_input_noref',
+    cost: 'what rp_filter refuses is told by settings and routes: this kernel has no drop reason for it',
+    isNeeded: ({ reasons }) => !reasons.has('IP_RPFILTER'),
   },
   {
-    name: 'kretprobe/fib_validate_source',
-    cost: 'what fentry and fexit give, where these are refused',
+    name: 'kprobe/ip_handle_martian_source',
+    cost: 'none: rpftrace uses no kprobe',
+    isNeeded: () => false,
   },
 ];
 
-function fromTrial(trial: NativeTrial, cost: string, detail: Tried['detail']): Feature {
+function fromTrial(trial: NativeTrial, { cost, detail, isNeeded }: Tried, facts: FeatureFacts): Feature {
   const { name, errno, step } = trial;
-  if (errno === 0) return { name, state: 'available', detail: detail?.(trial) };
-  return { name, state: 'unavailable', why: `${WORDS[step]}${errorWords(errno)}`, cost };
+  const unused = isNeeded?.(facts) === false ? true : undefined;
+  if (errno === 0) return { name, state: 'available', unused, detail: detail?.(trial) };
+  return { name, state: 'unavailable', unused, why: `${WORDS[step]}${errorWords(errno)}`, cost };
 }
 
 const WORDS: Readonly<Record<NativeTrial['step'], string>> = {

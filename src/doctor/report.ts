@@ -21,6 +21,7 @@ const tracer = z.strictObject({
 const feature = z.strictObject({
   name: z.string(),
   state: z.enum(['available', 'partial', 'unavailable', 'unknown']),
+  unused: z.literal(true).optional().describe('Nothing of rpftrace uses it on this kernel'),
   detail: z.string().optional().describe('Which form of it there is'),
   why: z.string().optional().describe('Why it is not available, or what is missing'),
   cost: z.string().optional().describe('What it costs not to have it, or not all of it'),

@@ -247,7 +247,7 @@ function sourcesBlock({ sources }: Report, paint: Paint): string[] {
 
 function machineBlock(report: Report, all: boolean, paint: Paint): string[] {
   const { features, capabilities, environment } = report;
-  const lacking = features.filter(({ state }) => state !== 'available');
+  const lacking = features.filter(({ state, unused }) => state !== 'available' && (all || !unused));
   const lines = lacking.flatMap((feature) => featureLines(feature, paint));
   const there = features
     .filter(({ state }) => state === 'available')
