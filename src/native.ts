@@ -198,6 +198,14 @@ export interface NativeTrial {
  */
 export type OnBatch = (error: Error | null, slot: number, bytes: number) => void;
 
+/** How the kernel tells pods' packets from others. */
+export interface NativePodKeys {
+  readonly addresses: readonly string[];
+  /** Names of devices in the host. */
+  readonly devices: readonly string[];
+  readonly netns: readonly number[];
+}
+
 export interface NativeTracer {
   readonly buffers: readonly ArrayBuffer[];
   /** Attaches the programs and starts the poll thread. */
@@ -205,6 +213,11 @@ export interface NativeTracer {
   release(slot: number): void;
   /** Replaces netns, reasons and devices. */
   configure(config: NativeConfig): void;
+  /**
+   * Only drops of these pods' packets: with one of these addresses, or in one of these network namespaces, or on one of these
+   * devices. Replaces what was set before. Throws E_INTERNAL for more than 8192 of them together.
+   */
+  setPods(keys: NativePodKeys): void;
   /**
    * Watches route lookups, so that drops carry the one for their source (FLAGS.WITNESS, detail.witness_*). Costs some 60 ns
    * for every IPv4 route lookup of the node: on for seconds at a time. Throws when the tracer is not attached.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 
+#include <arpa/inet.h>
+
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -180,6 +182,42 @@ std::unique_ptr<Config> ReadConfig(const Napi::Value &value)
 			read(member, "config." + name, *config);
 	}
 	return config;
+}
+
+std::vector<rpf_pod_key> ReadPodKeys(const Napi::Value &value)
+{
+	const Napi::Env env = value.Env();
+	if (!value.IsObject())
+		throw Napi::TypeError::New(env, "pods must be an object, not " + Describe(value));
+	const auto pods = value.As<Napi::Object>();
+	std::vector<rpf_pod_key> keys;
+	const auto add = [&keys](uint32_t kind) -> rpf_pod_key & {
+		rpf_pod_key key{};
+		key.kind = kind;
+		return keys.emplace_back(key);
+	};
+	ReadArray(pods.Get("addresses"), "pods.addresses", RPF_MAX_POD_KEYS,
+		  [&](uint32_t, const Napi::Value &element, const std::string &which) {
+			  const std::string text = ReadString(element, which);
+			  const bool v6 = text.find(':') != std::string::npos;
+			  rpf_pod_key &key = add(v6 ? RPF_POD_IPV6 : RPF_POD_IPV4);
+			  if (inet_pton(v6 ? AF_INET6 : AF_INET, text.c_str(), key.bytes) != 1)
+				  throw Napi::RangeError::New(env, which + " is \"" + text + "\"; that is no address");
+		  });
+	ReadArray(pods.Get("devices"), "pods.devices", RPF_MAX_POD_KEYS,
+		  [&](uint32_t, const Napi::Value &element, const std::string &which) {
+			  const std::string text = ReadString(element, which);
+			  rpf_pod_key &key = add(RPF_POD_DEVICE);
+			  if (text.empty() || text.size() >= sizeof(key.bytes))
+				  throw Napi::RangeError::New(env, which + " is \"" + text +
+									   "\"; a device name has 1 to 15 bytes");
+			  std::memcpy(key.bytes, text.data(), text.size());
+		  });
+	ReadArray(pods.Get("netns"), "pods.netns", RPF_MAX_POD_KEYS,
+		  [&](uint32_t, const Napi::Value &element, const std::string &which) {
+			  add(RPF_POD_NETNS).number = ReadUint32(element, which);
+		  });
+	return keys;
 }
 
 uint32_t ReadUint32(const Napi::Value &value, const std::string &name, uint32_t max)

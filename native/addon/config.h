@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <napi.h>
 
@@ -23,6 +24,9 @@ struct Config {
 };
 
 // JS thread. Throws a TypeError or RangeError that names the member.
+// NativePodKeys of src/native.ts. Throws as ReadConfig() does.
+std::vector<rpf_pod_key> ReadPodKeys(const Napi::Value &value);
+
 std::unique_ptr<Config> ReadConfig(const Napi::Value &value);
 
 // JS thread. A whole number from 0 to max, or a TypeError or RangeError that names it.

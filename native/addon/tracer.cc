@@ -71,6 +71,7 @@ Napi::Function Tracer::Define(Napi::Env env)
 				   InstanceMethod("attach", &Tracer::Attach),
 				   InstanceMethod("release", &Tracer::Release),
 				   InstanceMethod("configure", &Tracer::Configure),
+				   InstanceMethod("setPods", &Tracer::SetPods),
 				   InstanceMethod("witness", &Tracer::Witness),
 				   InstanceMethod("watch", &Tracer::Watch),
 				   InstanceMethod("symbol", &Tracer::Symbol),
@@ -207,6 +208,16 @@ void Tracer::Configure(const Napi::CallbackInfo &info)
 	rpf_error error{};
 	if (rpf_configure(tracer, &config->raw, &error) < 0)
 		throw ToError(info.Env(), error);
+}
+
+// JS thread.
+void Tracer::SetPods(const Napi::CallbackInfo &info)
+{
+	rpf_tracer *tracer = Open(info.Env());
+	std::vector<rpf_pod_key> keys = ReadPodKeys(info[0]);
+	const int err = rpf_set_pods(tracer, keys.data(), keys.size());
+	if (err)
+		throw ToError(info.Env(), err, "filtering by pods");
 }
 
 // JS thread.

@@ -64,6 +64,7 @@ private:
 	void Attach(const Napi::CallbackInfo &info);
 	void Release(const Napi::CallbackInfo &info);
 	void Configure(const Napi::CallbackInfo &info);
+	void SetPods(const Napi::CallbackInfo &info);
 	void Witness(const Napi::CallbackInfo &info);
 	Napi::Value Watch(const Napi::CallbackInfo &info);
 	Napi::Value Symbol(const Napi::CallbackInfo &info);

@@ -84,6 +84,14 @@ struct {
 } reason_filter SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, RPF_MAX_POD_KEYS);
+	__uint(map_flags, BPF_F_NO_PREALLOC); /* mostly empty; the core alone writes it */
+	__type(key, struct rpf_pod_key);
+	__type(value, __u8);
+} pod_filter SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, RPF_CBPF_MAX);
 	__type(key, __u32);
@@ -749,6 +757,46 @@ __noinline int parse_packet(struct drop *drop)
 	return 0;
 }
 
+static __always_inline bool is_pod_key(__u32 kind, __u32 number, const void *bytes)
+{
+	struct rpf_pod_key key = { .kind = kind, .number = number };
+
+	if (bytes)
+		__builtin_memcpy(key.bytes, bytes, sizeof(key.bytes));
+	return bpf_map_lookup_elem(&pod_filter, &key) != NULL;
+}
+
+/* Of a device that was renamed, letters of its old name may stand behind the terminator: they are no part of the key. */
+static __always_inline bool is_pod_device(const char *name)
+{
+	char clean[RPF_NAME_BYTES] = {};
+	int i;
+
+	for (i = 0; i < RPF_NAME_BYTES && name[i]; i++)
+		clean[i] = name[i];
+	return is_pod_key(RPF_POD_DEVICE, 0, clean);
+}
+
+/* Whether the packet is one of a pod that is asked for. Devices by name: ifindexes are those of any network namespace. */
+__noinline int is_of_pod(const struct drop *drop)
+{
+	if (!drop)
+		return 0;
+	if (is_pod_key(RPF_POD_NETNS, drop->flow.netns, NULL) || is_pod_device(drop->flow.device))
+		return 1;
+	if (drop->flow.family != RPF_POD_IPV4 && drop->flow.family != RPF_POD_IPV6)
+		return 0;
+	return is_pod_key(drop->flow.family, 0, drop->flow.src) || is_pod_key(drop->flow.family, 0, drop->flow.dst);
+}
+
+/* What is known only after the packet was read. */
+static __always_inline bool passes_packet(const struct drop *drop)
+{
+	if (control.filters & RPF_FILTER_PODS && !is_of_pod(drop))
+		return false;
+	return !(control.filters & RPF_FILTER_EXPRESSION) || passes_expression(drop);
+}
+
 /* Plain IPv4 in line, since a call costs as much as the parsing; the rest by the call. */
 static __always_inline void parse_fast(struct drop *drop)
 {
@@ -774,7 +822,7 @@ static __always_inline bool is_route_question(struct sk_buff *skb)
 /* What passed the filters on all that stands in the flow. */
 static __always_inline int deliver(struct drop *drop, struct rpf_total_value *total)
 {
-	if (control.filters & RPF_FILTER_EXPRESSION && !passes_expression(drop))
+	if (control.filters & (RPF_FILTER_EXPRESSION | RPF_FILTER_PODS) && !passes_packet(drop))
 		return 0;
 
 	total->matched++;

@@ -105,7 +105,7 @@ static int map_fd(const struct rpf_tracer *tracer, const char *name)
 static int set_filters(struct rpf_tracer *tracer, const struct rpf_config *config, struct rpf_error *error)
 {
 	struct rpf_control *control = tracer->control;
-	uint32_t filters = control->filters & (RPF_FILTER_EXPRESSION | RPF_FILTER_VLAN), i;
+	uint32_t filters = control->filters & (RPF_FILTER_EXPRESSION | RPF_FILTER_VLAN | RPF_FILTER_PODS), i;
 	int err = replace_keys(map_fd(tracer, "netns_filter"), config->netns, config->netns_count);
 
 	if (!err)

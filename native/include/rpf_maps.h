@@ -3,6 +3,7 @@
 #ifndef RPF_MAPS_H
 #define RPF_MAPS_H
 
+#include "rpf_pods.h"
 #include "rpf_record.h"
 
 /*
@@ -85,6 +86,7 @@ enum rpf_filters {
 	RPF_FILTER_DEVICE = 1 << 2,
 	RPF_FILTER_EXPRESSION = 1 << 3,
 	RPF_FILTER_VLAN = 1 << 4, /* the expression asks for VLAN tags */
+	RPF_FILTER_PODS = 1 << 5,
 };
 
 /* Flags and filters that both sides write while the programs run. */
