@@ -67,6 +67,10 @@ export const startEvent = z.strictObject({
       devices: z.array(z.string()).optional(),
       netns: z.array(netns).optional(),
       expression: z.string().optional(),
+      namespaces: z.array(z.string()).optional().describe('Of pods'),
+      pods: z.array(z.string()).optional(),
+      selector: z.string().optional().describe('Of pods by their labels'),
+      this_pod: z.literal(true).optional().describe('The pod that rpftrace runs in'),
     })
     .describe('Drops that do not match all of these are counted but make no event'),
   sources: z.array(podSourceState).describe('Where pods are known from'),

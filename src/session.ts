@@ -1,11 +1,13 @@
-import { statSync } from 'node:fs';
 import { release } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { account } from './account.js';
 import { TracerError } from './errors.js';
 import type { StartEvent, StopEvent } from './events.js';
+import { readOwnNetns } from './filters/own-netns.js';
+import { PodFollower } from './filters/pod-follower.js';
+import type { PodFilter } from './filters/pods.js';
 import { reasonOfFilter } from './names/reasons.js';
-import type { NativeAddon, NativeConfig, NativeNetnsCounter, NativeStats } from './native.js';
+import type { NativeAddon, NativeConfig, NativeNetnsCounter, NativePodKeys, NativeStats } from './native.js';
 import { DEFAULT_INTERVAL_MS, Pipeline, type PipelineOptions } from './pipeline.js';
 import type { CounterReadings } from './reconcile.js';
 import { monotonicNs } from './record/clock.js';
@@ -15,6 +17,10 @@ import { VERSION } from './version.js';
 export interface SessionOptions extends Omit<PipelineOptions, 'ownNetns'> {
   /** The filters in words, for the start event. */
   readonly filters: StartEvent['filters'];
+  /** Which pods' drops are wanted; all when left out. */
+  readonly podFilter?: PodFilter | undefined;
+  /** Something that people should know, in words. */
+  readonly onNote?: (text: string) => void;
 }
 
 /** Why a trace ends. */
@@ -23,6 +29,7 @@ export type StopCause = Pick<StopEvent, 'why' | 'signal' | 'error'>;
 /** One trace from its start event to its stop event: attaches, lets the pipeline run, detaches, settles the account. */
 export class Session {
   readonly pipeline: Pipeline;
+  readonly #follower: PodFollower | undefined;
   readonly #addon: NativeAddon;
   readonly #options: SessionOptions;
   readonly #ownNetns = readOwnNetns();
@@ -42,6 +49,18 @@ export class Session {
     this.#addon = addon;
     this.#options = options;
     this.pipeline = new Pipeline(addon, { ...options, ownNetns: this.#ownNetns });
+    this.#follower = this.#followPods();
+  }
+
+  /** From before the first drop on. */
+  #followPods(): PodFollower | undefined {
+    const { podFilter: filter, onNote = () => undefined } = this.#options;
+    if (filter === undefined) return undefined;
+    const { capture, pods } = this.pipeline;
+    const apply = (keys: NativePodKeys) => capture.setPods(keys);
+    const follower = new PodFollower({ filter, index: pods.index, apply, tell: onNote });
+    follower.start();
+    return follower;
   }
 
   /** Attaches. No event comes before announce(). Throws a TracerError. */
@@ -84,6 +103,7 @@ export class Session {
   async abandon(cause: StopCause): Promise<StopEvent> {
     const { capture } = this.pipeline;
     this.pipeline.abandon();
+    this.#follower?.stop();
     if (this.#stopNs === 0n) this.#detach().catch(() => undefined);
     this.#final ??= this.#stopEvent(cause);
     await Promise.all([capture.close(), this.pipeline.pods.stop()]);
@@ -92,6 +112,7 @@ export class Session {
 
   async #stop(cause: StopCause): Promise<StopEvent> {
     const { capture, sink } = this.pipeline;
+    this.#follower?.stop();
     try {
       const failure = await this.#detach().then(
         () => undefined,
@@ -231,13 +252,4 @@ export function captureConfig(options: {
     ...(options.snaplen !== undefined && { snaplen: options.snaplen }),
     ...(options.intervalMs !== undefined && { intervalMs: options.intervalMs }),
   };
-}
-
-/** Inode number of this process's network namespace. */
-function readOwnNetns(): number | undefined {
-  try {
-    return statSync('/proc/self/ns/net').ino;
-  } catch {
-    return undefined;
-  }
 }

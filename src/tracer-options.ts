@@ -61,6 +61,8 @@ interface Rule {
 }
 
 const flag: Rule = { accepts: (value) => typeof value === 'boolean', wanted: 'true or false' };
+const isNames = (value: unknown) => isArrayOf(value, isText);
+const names: Rule = { accepts: isNames, wanted: "an array of names: ['default']" };
 const path: Rule = { accepts: isText, wanted: 'a path, as a string' };
 
 const RULES: Record<keyof TracerOptions, Rule> = {
@@ -91,6 +93,10 @@ const RULES: Record<keyof TracerOptions, Rule> = {
     wanted: `a whole number of milliseconds from ${INTERVAL_MS.min} to ${INTERVAL_MS.max}`,
   },
   witness: flag,
+  namespaces: names,
+  pods: { accepts: isNames, wanted: "an array of names: ['qfusion-admin/mssql-0', 'mssql-1']" },
+  selector: { accepts: isText, wanted: "a label selector: 'app=mssql'" },
+  thisPod: flag,
   cilium: flag,
   ciliumSocket: path,
   cri: flag,

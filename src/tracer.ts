@@ -4,6 +4,7 @@ import { podSources } from './attribute/pods/default-sources.js';
 import { TracerError } from './errors.js';
 import type { TraceEvent } from './events.js';
 import { resolveFilters } from './filters/filters.js';
+import { checkPodSources } from './filters/pods.js';
 import { captureConfig, Session, type StopCause } from './session.js';
 import { QueueSink } from './sink/queue.js';
 import { checkTracerOptions, type TracerOptions } from './tracer-options.js';
@@ -32,12 +33,15 @@ export async function openTracer(options: TracerOptions = {}): Promise<Tracer> {
   const addon = loadAddon();
   const filters = resolveFilters(addon, options);
   const node = options.node ?? hostname();
+  const sources = podSources(options);
+  checkPodSources(filters.pods, sources);
   let queue: QueueSink | undefined;
   const session = new Session(addon, {
     config: { ...filters.config, ...captureConfig(options) },
     filters: filters.described,
     reasons: filters.reasonNames,
-    pods: { sources: podSources(options), labels: options.labels },
+    pods: { sources, labels: options.labels },
+    podFilter: filters.pods,
     node,
     witness: options.witness,
     makeSink: (clock) => {

@@ -202,15 +202,16 @@ std::vector<rpf_pod_key> ReadPodKeys(const Napi::Value &value)
 			  const bool v6 = text.find(':') != std::string::npos;
 			  rpf_pod_key &key = add(v6 ? RPF_POD_IPV6 : RPF_POD_IPV4);
 			  if (inet_pton(v6 ? AF_INET6 : AF_INET, text.c_str(), key.bytes) != 1)
-				  throw Napi::RangeError::New(env, which + " is \"" + text + "\"; that is no address");
+				  throw Napi::RangeError::New(env, which + " is \"" + text +
+									   "\"; that is no address");
 		  });
 	ReadArray(pods.Get("devices"), "pods.devices", RPF_MAX_POD_KEYS,
 		  [&](uint32_t, const Napi::Value &element, const std::string &which) {
 			  const std::string text = ReadString(element, which);
 			  rpf_pod_key &key = add(RPF_POD_DEVICE);
 			  if (text.empty() || text.size() >= sizeof(key.bytes))
-				  throw Napi::RangeError::New(env, which + " is \"" + text +
-									   "\"; a device name has 1 to 15 bytes");
+				  throw Napi::RangeError::New(
+					  env, which + " is \"" + text + "\"; a device name has 1 to 15 bytes");
 			  std::memcpy(key.bytes, text.data(), text.size());
 		  });
 	ReadArray(pods.Get("netns"), "pods.netns", RPF_MAX_POD_KEYS,

@@ -786,7 +786,8 @@ __noinline int is_of_pod(const struct drop *drop)
 		return 1;
 	if (drop->flow.family != RPF_POD_IPV4 && drop->flow.family != RPF_POD_IPV6)
 		return 0;
-	return is_pod_key(drop->flow.family, 0, drop->flow.src) || is_pod_key(drop->flow.family, 0, drop->flow.dst);
+	return is_pod_key(drop->flow.family, 0, drop->flow.src) ||
+	       is_pod_key(drop->flow.family, 0, drop->flow.dst);
 }
 
 /* What is known only after the packet was read. */

@@ -7,7 +7,8 @@
 #include <linux/types.h>
 #endif
 
-#define RPF_MAX_POD_KEYS 8192 /* 1,000 pods with two addresses, a network namespace, a device, and as much again */
+#define RPF_MAX_POD_KEYS \
+	8192 /* 1,000 pods with two addresses, a network namespace, a device, and as much again */
 
 enum rpf_pod_key_kind {
 	RPF_POD_IPV4 = 4, /* bytes: the address, source or destination; the values are those of rpf_flow.family */

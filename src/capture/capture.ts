@@ -1,5 +1,12 @@
 import { type TracerError, toTracerError } from '../errors.js';
-import type { NativeAddon, NativeConfig, NativeStats, NativeTotal, NativeTracer } from '../native.js';
+import type {
+  NativeAddon,
+  NativeConfig,
+  NativePodKeys,
+  NativeStats,
+  NativeTotal,
+  NativeTracer,
+} from '../native.js';
 
 /** A batch that is out: valid until release(slot). */
 export interface Batch {
@@ -48,6 +55,11 @@ export class Capture {
   /** Listens to changes of routes in a network namespace, or no more. Returns 0 or a negative errno. */
   watchRoutes(netns: number, on: boolean): number {
     return translate(() => this.#tracer.watch(netns, on));
+  }
+
+  /** Only drops of these pods' packets, from now on. Throws a TracerError. */
+  setPods(keys: NativePodKeys): void {
+    translate(() => this.#tracer.setPods(keys));
   }
 
   symbol(address: bigint): string | undefined {

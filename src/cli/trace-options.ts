@@ -22,6 +22,10 @@ export interface TraceOptions extends PodSourceOptions {
   readonly readyFile?: string;
   readonly node?: string;
   readonly labels?: true;
+  readonly namespace: string[];
+  readonly pod: string[];
+  readonly selector?: string;
+  readonly thisPod?: true;
   /** false with --no-witness. */
   readonly witness: boolean;
 }
@@ -59,6 +63,12 @@ function addStreamOptions(command: Command): Command {
     .addOption(
       repeatable('--netns <netns>', 'only this network namespace: name, path or inode number (repeatable)'),
     )
+    .addOption(repeatable('-n, --namespace <namespace>', 'only drops of pods of this namespace (repeatable)'))
+    .addOption(
+      repeatable('--pod <namespace/name>', 'only drops of this pod, be it there yet or not (repeatable)'),
+    )
+    .option('-l, --selector <selector>', "only drops of pods with these labels: 'app=mssql,tier!=test'")
+    .option('--this-pod', 'only drops of the pod that rpftrace runs in')
     .addOption(
       new Option('-o, --output <format>', 'table on a terminal, else ndjson').choices(['table', 'ndjson']),
     )

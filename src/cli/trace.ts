@@ -2,11 +2,14 @@ import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
 import { loadAddon } from '../addon.js';
 import { podSources } from '../attribute/pods/default-sources.js';
+import type { Source } from '../attribute/source.js';
 import { EXIT, exitCodeOf, formatError, TracerError } from '../errors.js';
 import type { StartEvent, StopEvent } from '../events.js';
 import { type Filters, resolveFilters } from '../filters/filters.js';
+import { checkPodSources } from '../filters/pods.js';
 import { ReasonNames } from '../names/reasons.js';
 import type { NativeAddon } from '../native.js';
+import { printable } from '../printable.js';
 import type { Clock } from '../record/clock.js';
 import { captureConfig, Session } from '../session.js';
 import { NdjsonSink, PREPARED_BYTES } from '../sink/ndjson.js';
@@ -29,6 +32,10 @@ export async function trace(words: readonly string[], options: TraceOptions): Pr
     rpfOnly: options.rpfOnly,
     devices: options.device,
     netns: options.netns,
+    namespaces: options.namespace,
+    pods: options.pod,
+    selector: options.selector,
+    thisPod: options.thisPod,
     expression: words.join(' '),
   });
   const readyFile = new ReadyFile(options.readyFile);
@@ -62,16 +69,20 @@ interface Parts {
 
 async function run({ addon, filters, options, sinkFactory, ending, readyFile }: Parts): Promise<number> {
   const summary = new Summary();
+  const sources = podSources(options);
+  checkPodSources(filters.pods, sources);
   const session = new Session(addon, {
     config: { ...filters.config, ...captureConfig({ ...options, intervalMs: options.interval }) },
     filters: filters.described,
     reasons: filters.reasonNames,
     node: nodeName(options),
-    pods: { sources: podSources(options), labels: options.labels },
+    pods: { sources, labels: options.labels },
+    podFilter: filters.pods,
     witness: options.witness,
     makeSink: sinkFactory,
     limit: options.count,
     onLimit: () => ending.end({ why: 'count' }),
+    onNote: note,
     onError: (error) => ending.fail(error),
     onForget: (flows, recordOf) => summary.add(flows, recordOf),
     onIncident: (incident) => summary.addIncident(incident),
@@ -80,6 +91,7 @@ async function run({ addon, filters, options, sinkFactory, ending, readyFile }: 
     session.attach();
     readyFile.write();
     tellDegraded(session.announce());
+    tellSourcesSoon(sources);
   } catch (error) {
     await session.abandon({ why: 'error' });
     throw error;
@@ -157,8 +169,24 @@ function size(isTerminal: boolean): { columns: number; rows: number } | undefine
   return columns > 0 ? { columns, rows: Number.POSITIVE_INFINITY } : undefined;
 }
 
+/** Who could know pods and may not is said once it is known, in good time to do something about it. */
+function tellSourcesSoon(sources: readonly Source[]): void {
+  const tell = () => {
+    for (const { state } of sources) {
+      if (state.state === 'failed')
+        note(`without pods from ${state.name}: ${state.why ?? 'it does not answer'}`);
+    }
+  };
+  setTimeout(tell, SOURCES_SETTLED_MS).unref();
+}
+
+function note(text: string): void {
+  process.stderr.write(`rpftrace: ${printable(text)}\n`);
+}
+
 function tellDegraded({ degraded }: StartEvent): void {
   for (const { feature, why } of degraded) process.stderr.write(`rpftrace: without ${feature}: ${why}\n`);
 }
 
 const STDOUT = 1;
+const SOURCES_SETTLED_MS = 2000;

@@ -5,9 +5,11 @@ import type { NativeAddon, NativeConfig } from '../native.js';
 import { printable } from '../printable.js';
 import { didYouMean } from '../suggest.js';
 import { devicesIn, findNetns, type Netns, ownDevices } from './netns.js';
+import { readOwnNetns } from './own-netns.js';
+import { type PodFilter, type PodFilterSpec, resolvePodFilter } from './pods.js';
 
 /** Which drops are wanted, in words. All that are given must match; of several of one kind one is enough. */
-export interface FilterSpec {
+export interface FilterSpec extends PodFilterSpec {
   /** Names of drop reasons, with or without SKB_DROP_REASON_, in any case. */
   readonly reasons?: readonly string[] | undefined;
   /** The reasons with which the kernel refuses a source address. */
@@ -23,6 +25,7 @@ export interface FilterSpec {
 export interface Filters {
   readonly config: NativeConfig;
   readonly described: StartEvent['filters'];
+  readonly pods: PodFilter | undefined;
   /** Read when reasons were given. */
   readonly reasonNames: ReasonNames | undefined;
 }
@@ -37,6 +40,7 @@ export function resolveFilters(addon: NativeAddon, spec: FilterSpec): Filters {
   for (const device of devices) checkDevice(addon, device, netns);
   checkExpression(addon, spec.expression);
   checkLimits({ reasons, devices, netns });
+  const pods = resolvePodFilter(spec, readOwnNetns);
   const inums = [...new Set(netns.map((one) => one.inum))];
   return {
     config: {
@@ -52,7 +56,9 @@ export function resolveFilters(addon: NativeAddon, spec: FilterSpec): Filters {
       ...(devices.length > 0 && { devices: [...devices] }),
       ...(inums.length > 0 && { netns: inums }),
       ...(spec.expression && { expression: spec.expression }),
+      ...pods?.described,
     },
+    pods,
     reasonNames,
   };
 }

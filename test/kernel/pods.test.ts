@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DropEvent } from '../../src/events.js';
 import { rpFilter } from '../../src/lab/steps.js';
 import { ADDRESS } from '../../src/lab/topology.js';
-import { type Program, startTrace } from '../process/support/program.js';
+import { type Program, parseEvents, startTrace } from '../process/support/program.js';
 import { Containerd, type RealPod } from './support/containerd.js';
 import { dropsOf, inLab, useLab } from './support/lab.js';
 
@@ -145,19 +145,73 @@ describe('a drop of a real pod', () => {
   });
 });
 
+describe('a filter on pods', () => {
+  it('waits for a pod, follows it, and lets no other one pass', async () => {
+    await using other = await containerd.runPod({ namespace: 'shop', name: 'other' });
+    const wanted = ['--pod', 'shop/wanted', '--every'];
+    const { drops, stderr } = await trace(wanted, async (running) => {
+      await other.sendUdp(ADDRESS.world, { count: 3 });
+      await until(() => running.stderr.includes('waiting for pod shop/wanted'));
+      await using pod = await containerd.runPod({ namespace: 'shop', name: 'wanted' });
+      await sendUntil(pod, () => dropsOf(running.events).length > 0);
+      await other.sendUdp(ADDRESS.world, { count: 3 });
+      await pod.sendUdp(ADDRESS.world, { count: 1 });
+    });
+    expect(stderr).toContain('tracing pod shop/wanted');
+    expect(drops.length).toBeGreaterThanOrEqual(2);
+    expect(drops.filter(({ pod }) => pod?.name !== 'wanted')).toEqual([]);
+  });
+
+  it('knows namespaces and labels', async () => {
+    await using red = await containerd.runPod({ namespace: 'shop', name: 'red', labels: { color: 'red' } });
+    await using blue = await containerd.runPod({
+      namespace: 'shop',
+      name: 'blue',
+      labels: { color: 'blue' },
+    });
+    await using away = await containerd.runPod({ namespace: 'away', name: 'red', labels: { color: 'red' } });
+    const wanted = ['--namespace', 'shop', '--selector', 'color in (red,green)'];
+    const { drops } = await trace(wanted, async (running) => {
+      await sendUntil(red, () => podsIn(running).length > 0);
+      await Promise.all([blue, away, red].map((pod) => pod.sendUdp(ADDRESS.world, { count: 2 })));
+    });
+    const pods = new Set(drops.map(({ pod }) => `${pod?.namespace}/${pod?.name}`));
+    expect([...pods]).toEqual(['shop/red']);
+  });
+
+  it('--this-pod sees from inside of a pod what becomes of its packets outside, and needs no source', async () => {
+    await using pod = await containerd.runPod({ namespace: 'shop', name: 'me' });
+    await using other = await containerd.runPod({ namespace: 'shop', name: 'other' });
+    const running = await startTrace(['-o', 'ndjson', '--every', '--this-pod'], {
+      under: ['nsenter', `--net=${pod.netnsPath}`],
+    });
+    try {
+      await other.sendUdp(ADDRESS.world, { count: 3 });
+      await pod.sendUdp(ADDRESS.world, { count: 3 });
+      await running.until(({ events }) => dropsOf(events).length >= 3);
+      const { stdout } = await running.stop();
+      const drops = dropsOf(parseEvents(stdout));
+      expect(drops.filter(({ device }) => device.name === pod.hostDevices[0])).toHaveLength(3);
+      expect(drops.filter(({ packet }) => packet?.src === other.ip)).toEqual([]);
+    } finally {
+      running.kill('SIGKILL');
+    }
+  });
+});
+
 /** Traces the lab's node with containerd as the only source, until the work is done. */
 async function trace(
   args: readonly string[],
   work: (running: Program) => Promise<void>,
   more: readonly string[] = [],
-): Promise<{ stdout: string; drops: DropEvent[] }> {
+): Promise<{ stdout: string; stderr: string; drops: DropEvent[] }> {
   const output = args.includes('-o') ? [] : ['-o', 'ndjson'];
   const sources = ['--no-cilium', '--no-kubernetes', '--cri-socket', containerd.socket];
   const running = await startTrace([...output, ...inLab(lab, ['node']), ...sources, ...args, ...more]);
   try {
     await work(running);
-    const { stdout } = await running.stop();
-    return { stdout, drops: output.length > 0 ? dropsOf(running.events) : [] };
+    const { stdout, stderr } = await running.stop();
+    return { stdout, stderr, drops: output.length > 0 ? dropsOf(running.events) : [] };
   } finally {
     running.kill('SIGKILL');
   }
@@ -170,6 +224,14 @@ async function sendUntil(pod: RealPod, satisfied: () => boolean): Promise<void> 
     if (Date.now() > deadline) throw new Error('the trace does not learn of the pod');
     await pod.sendUdp(ADDRESS.world, { count: 1 });
     await pause(50);
+  }
+}
+
+async function until(satisfied: () => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!satisfied()) {
+    if (Date.now() > deadline) throw new Error('what the test waits for does not come');
+    await pause(20);
   }
 }
 

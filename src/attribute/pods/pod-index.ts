@@ -12,8 +12,6 @@ export interface PodIndexOptions {
   /** Pods of one source. */
   readonly maxPods?: number;
   readonly maxPeers?: number;
-  /** A pod has come, changed or gone. */
-  readonly onChange?: (pod: Pod) => void;
 }
 
 /**
@@ -22,10 +20,11 @@ export interface PodIndexOptions {
  */
 export class PodIndex {
   readonly versions = new Versions();
+  /** A pod has come, changed, gone or is forgotten. */
+  onChange: () => void = () => undefined;
   readonly keys = new Keyring(this.versions);
   readonly peers: PeerIndex;
   readonly #now: () => number;
-  readonly #onChange: (pod: Pod) => void;
   readonly #registry: Registry;
   readonly #present = new Set<Pod>();
   /** The one that went first first. */
@@ -34,9 +33,8 @@ export class PodIndex {
   #node: NodeSighting = {};
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ now, maxPods, maxPeers, onChange }: PodIndexOptions = {}) {
+  constructor({ now, maxPods, maxPeers }: PodIndexOptions = {}) {
     this.#now = now ?? Date.now;
-    this.#onChange = onChange ?? (() => undefined);
     this.peers = new PeerIndex(maxPeers ?? MAX_PEERS, (ip) => this.versions.bump(ip));
     this.#registry = new Registry({
       maxPods: maxPods ?? MAX_PODS,
@@ -59,6 +57,11 @@ export class PodIndex {
   /** Those that are there. */
   get pods(): ReadonlySet<Pod> {
     return this.#present;
+  }
+
+  /** Those that are there no more, for a minute. */
+  get gone(): ReadonlySet<Pod> {
+    return this.#gone;
   }
 
   /** What the sources say of the node, put together. */
@@ -104,7 +107,7 @@ export class PodIndex {
     this.#gone.delete(pod);
     this.#present.add(pod);
     this.keys.update(pod, this.#now());
-    this.#onChange(pod);
+    this.onChange();
   }
 
   #end(pod: Pod): void {
@@ -112,7 +115,7 @@ export class PodIndex {
     this.#present.delete(pod);
     this.#gone.add(pod);
     this.keys.end(pod, pod.goneMs);
-    this.#onChange(pod);
+    this.onChange();
     if (this.#gone.size > MAX_GONE) this.#forgetOldest();
     this.#schedule();
   }
@@ -126,13 +129,14 @@ export class PodIndex {
     this.#gone.delete(pod);
     this.#registry.forget(pod);
     this.keys.forget(pod);
+    this.onChange();
   }
 
   /** Another pod has all that it had. */
   #drop(pod: Pod): void {
     this.#present.delete(pod);
     this.keys.forget(pod);
-    this.#onChange(pod);
+    this.onChange();
   }
 
   #schedule(): void {
