@@ -69,7 +69,7 @@ export function resolvePodFilter(
 export function checkPodSources(filter: PodFilter | undefined, sources: readonly Source[]): void {
   if (filter === undefined || filter.fixed || sources.some(({ state }) => state.state !== 'off')) return;
   throw usage('drops are filtered by pods, and every source that knows pods is switched off', [
-    'leave out --no-cilium, --no-cri or --no-kubernetes',
+    'leave out --no-cilium, --no-cri, --no-kubernetes or --no-processes',
   ]);
 }
 

@@ -274,7 +274,10 @@ async function traceAll(records: readonly Uint8Array[], own: number): Promise<ob
   const { events } = await traceLines(records, {
     addon,
     config: { intervalMs: 1000, snaplen: 64 },
-    filters: { reasons: ['IP_RPFILTER'], devices: ['lxc*'], netns: [own], expression: 'tcp' },
+    filters: {
+      ...{ reasons: ['IP_RPFILTER'], devices: ['lxc*'], netns: [own], expression: 'tcp' },
+      ...{ namespaces: ['shop'], pods: ['shop/cart-1'], selector: 'app=cart', this_pod: true },
+    },
     cause: { why: 'signal', signal: 'SIGINT' },
     meanwhile: ({ tracer }) => {
       tracer.rows = [{ netns: own, netnsCookie: 5n, reason: 16, seen: 5n, matched: 5n, lost: 0n }];
