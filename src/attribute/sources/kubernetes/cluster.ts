@@ -6,7 +6,8 @@ import type { NodeName } from './node-name.js';
 import { PeerBook } from './peer-book.js';
 import { ciliumNodeFacts, nodeFacts, servicePeers, slicePeers } from './peers.js';
 import { PodBook } from './pod-book.js';
-import { Reflector, type ReflectorState, type Resource, type Taker } from './reflector.js';
+import { Reflector, type ReflectorState, type Taker } from './reflector.js';
+import type { Resource } from './resource.js';
 import { CILIUM_NODES, ENDPOINT_SLICES, NODES, podsOf, SERVICES } from './resources.js';
 import { pause, type Timing } from './timing.js';
 

@@ -55,6 +55,7 @@ function readFiles(
   boundPlugins(config);
   if (context !== undefined) config.setCurrentContext(context);
   checkContext(config, there);
+  checkProvider(config);
   return config;
 }
 
@@ -102,6 +103,16 @@ function checkContext(config: KubeConfig, files: readonly string[]): void {
       `context ${printable(name)} of ${where} names no cluster with a server`,
     );
   }
+}
+
+/** The library runs their programs without letting anything else run meanwhile. kubectl has dropped them with 1.26. */
+function checkProvider(config: KubeConfig): void {
+  const name = config.getCurrentUser()?.authProvider?.name;
+  if (name !== 'gcp' && name !== 'azure') return;
+  throw new ApiFailure(
+    'credentials',
+    `the auth provider ${name} of the kubeconfig is not used: take its exec plugin`,
+  );
 }
 
 /** A server's URL may carry a password. */

@@ -1,4 +1,5 @@
-import { isIP, SocketAddress } from 'node:net';
+import { isIP } from 'node:net';
+import { normalAddress } from '../../pods/normal-address.js';
 
 /** The value at a path of members, undefined where one is missing. Nothing that comes from a server is taken for granted. */
 export function valueAt(value: unknown, ...path: readonly string[]): unknown {
@@ -37,11 +38,7 @@ export function addressesOf(values: readonly unknown[]): string[] {
 
 /** The address as RFC 5952 wants it; undefined for what is none. */
 export function addressOf(value: unknown): string | undefined {
-  if (typeof value !== 'string') return undefined;
-  const family = isIP(value);
-  if (family !== 6) return family === 4 ? value : undefined;
-  if (value.includes('%')) return undefined;
-  return new SocketAddress({ address: value, family: 'ipv6' }).address;
+  return typeof value === 'string' ? normalAddress(value) : undefined;
 }
 
 /** Networks among the values: "10.244.3.0/24". */

@@ -1,20 +1,11 @@
-import type { ApiClient, ApiRequest } from './client.js';
-import { ApiFailure, failureOfStatus, toFailure } from './failure.js';
-import { ListReader } from './list-reader.js';
+import type { ApiClient } from './client.js';
+import { type ApiFailure, failureOfStatus, toFailure } from './failure.js';
+import { listAll } from './listing.js';
 import { textAt, valueAt } from './object.js';
+import type { Resource } from './resource.js';
 import { Backoff, pause, type Timing } from './timing.js';
-import { type WatchEvent, WatchReader } from './watch-reader.js';
-
-/** A kind of object that is followed. */
-export interface Resource {
-  /** "/api/v1/pods" */
-  readonly path: string;
-  readonly fieldSelector?: string | undefined;
-  /** For the person who has to allow it: "list and watch of pods". */
-  readonly permission: string;
-  /** Objects beyond these are not taken. */
-  readonly max: number;
-}
+import type { WatchEvent } from './watch-reader.js';
+import { watchFrom } from './watching.js';
 
 /** Takes the objects as they are now, under their UID. Does not throw. */
 export interface Taker {
@@ -94,18 +85,15 @@ export class Reflector {
   async #list(): Promise<string> {
     const before = new Set(this.#known);
     this.#state = { ...this.#state, left: 0 };
-    let version = '';
-    let next: string | undefined;
-    for (let page = 0; page === 0 || next !== undefined; page++) {
-      const reader = new ListReader((item) => before.delete(this.#put(item) ?? ''));
-      await this.#client.get(this.#listRequest(next), (chunk) => reader.push(chunk));
-      const envelope = reader.end();
-      this.#leave(reader.tooLarge);
-      const isAgain = envelope.continue !== undefined && envelope.continue === next;
-      if (isAgain || page >= MAX_PAGES) throw new ApiFailure('malformed', 'the list has no end');
-      next = envelope.continue;
-      version = envelope.resourceVersion;
-    }
+    const options = { passCache: this.#passCache, inPages: this.#inPages };
+    const { version, tooLarge } = await listAll(
+      this.#client,
+      this.#resource,
+      this.#timing,
+      options,
+      (object) => before.delete(this.#put(object) ?? ''),
+    );
+    this.#leave(tooLarge);
     for (const uid of before) this.#drop(uid);
     this.#passCache = false;
     this.#inPages = true;
@@ -114,39 +102,15 @@ export class Reflector {
     return version;
   }
 
-  /** From the server's cache ("0") where it may be: with a field selector, anything else makes it read the pods of all nodes. */
-  #listRequest(next: string | undefined): ApiRequest {
-    const { path, permission } = this.#resource;
-    const query: Record<string, string> = this.#selection();
-    if (this.#inPages) query.limit = String(PAGE);
-    if (next !== undefined) query.continue = next;
-    else if (!this.#passCache)
-      Object.assign(query, { resourceVersion: '0', resourceVersionMatch: 'NotOlderThan' });
-    return { path, query, permission, withinMs: this.#timing.pageMs, idleMs: this.#timing.idleMs };
-  }
-
   /** Returns at the end of the stream how long to wait before the next. */
   async #watch(version: string): Promise<number> {
-    const { path, permission } = this.#resource;
-    const watchMs = this.#timing.watchMs * (1 + Math.random() / 4);
-    const query = {
-      ...this.#selection(),
-      watch: 'true',
-      allowWatchBookmarks: 'true',
-      resourceVersion: version,
-      timeoutSeconds: String(Math.max(1, Math.round(watchMs / 1000))),
-    };
-    const withinMs = watchMs + this.#timing.watchGraceMs;
-    const reader = new WatchReader((event) => this.#take(event));
     const begunMs = performance.now();
     this.#isForgiven = false;
-    const take = (chunk: Buffer) => {
-      reader.push(chunk);
-      this.#heard();
-    };
     try {
-      const request = { path, query, permission, withinMs, idleMs: withinMs };
-      await this.#client.get(request, take, () => this.#heard());
+      await watchFrom(version, this.#client, this.#resource, this.#timing, {
+        event: (event) => this.#take(event),
+        heard: () => this.#heard(),
+      });
     } finally {
       if (performance.now() - begunMs >= this.#timing.goodWatchMs) this.#forgive();
     }
@@ -157,11 +121,6 @@ export class Reflector {
   #forgive(): void {
     this.#isForgiven = true;
     this.#backoff.reset();
-  }
-
-  #selection(): Record<string, string> {
-    const { fieldSelector } = this.#resource;
-    return fieldSelector === undefined ? {} : { fieldSelector };
   }
 
   #take({ type, object }: WatchEvent): void {
@@ -242,7 +201,4 @@ export class Reflector {
   }
 }
 
-const PAGE = 500;
-/** Times a page: more objects than etcd holds. */
-const MAX_PAGES = 2000;
 const RIGHT_AWAY_MS = 1;

@@ -1,4 +1,4 @@
-import type { Resource } from './reflector.js';
+import type { Resource } from './resource.js';
 
 /** The pods of a node. kubelet runs 110 unless told otherwise; those that have ended count until somebody deletes them. */
 export function podsOf(node: string): Resource {

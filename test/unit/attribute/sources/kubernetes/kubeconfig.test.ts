@@ -101,6 +101,21 @@ describe('a kubeconfig', () => {
     await until(({ state }) => state === 'ok');
   });
 
+  test('that was changed is read again when the server does not take it in the middle', async () => {
+    const api = await startApi();
+    api.token = 'first';
+    const file = write(kubeconfig(api, { token: 'first' }));
+    const { seen, until } = followWith(api, file);
+    await until(({ state }) => state === 'ok');
+    await eventually(() => expect(api.watchers()).toBe(1));
+    api.token = 'second';
+    api.endWatches();
+    await until(({ state }) => state === 'stale');
+    writeFileSync(file, JSON.stringify(kubeconfig(api, { token: 'second' })));
+    api.put(PODS, pod('db-0', '10.244.3.7'));
+    await eventually(() => expect(seen.podNames).toEqual(['db-0']));
+  });
+
   test('that was changed is read again when the server does not take it any more', async () => {
     const api = await startApi();
     api.token = 'second';
@@ -233,6 +248,11 @@ describe('a kubeconfig that is of no use', () => {
       'has an authority that is none',
       (api) => kubeconfig(api, {}, { 'certificate-authority-data': 'c2VjcmV0' }),
       'is not of the certificate authority that the credentials name',
+    ],
+    [
+      'has an old provider',
+      (api) => kubeconfig(api, { 'auth-provider': { name: 'gcp', config: { 'cmd-path': 'secret' } } }),
+      'the auth provider gcp of the kubeconfig is not used',
     ],
     [
       'has a server without TLS',

@@ -59,7 +59,7 @@ describe('addresses', () => {
 
   test('that are none are left out', () => {
     const lies = [
-      { ip: '10.244.3.7/24' },
+      { ip: '10.244.3' },
       { ip: 'fe80::1%eth0' },
       { ip: 7 },
       null,
