@@ -83,16 +83,30 @@ test('no file imports itself by a detour, types included', () => {
 });
 
 test('the tracing path does not load zod', () => {
-  const seen = new Set<string>();
-  const visit = (file: string): void => {
-    if (seen.has(file)) return;
-    seen.add(file);
-    for (const target of valueImportsOf(file)) visit(target);
-  };
-  visit('cli/trace.ts');
-  expect([...seen]).toContain('pipeline.ts');
-  expect([...seen]).not.toContain('events.ts');
+  const loaded = loadedWith('cli/trace.ts');
+  expect(loaded).toContain('pipeline.ts');
+  expect(loaded).not.toContain('events.ts');
 });
+
+test('the tracing path loads no source of pods, and of the packages those that each trace needs', () => {
+  const loaded = loadedWith('cli/program.ts', 'cli/trace.ts');
+  const sources = loaded.filter((file) => file.startsWith(join('attribute', 'sources', '')));
+  expect(sources).toEqual([join('attribute', 'sources', 'kubernetes-options.ts')]);
+  const packages = new Set(loaded.flatMap(valuePackagesOf));
+  expect([...packages].sort()).toEqual(['commander', 'sonic-boom']);
+});
+
+/** The files, and all that is loaded with them. */
+function loadedWith(...files: string[]): string[] {
+  const seen = new Set<string>();
+  const visit = (next: string): void => {
+    if (seen.has(next)) return;
+    seen.add(next);
+    for (const target of valueImportsOf(next)) visit(target);
+  };
+  files.forEach(visit);
+  return [...seen];
+}
 
 /** Files below a folder of src/, relative to src/. */
 function filesOf(folder: string): string[] {
@@ -117,6 +131,13 @@ function importsOf(file: string): string[] {
 /** Those that are loaded with it. */
 function valueImportsOf(file: string): string[] {
   return matches(file, /^(?:import|export) (?!type\b)(?:[^;]*?from )?'(\.[^']+)'/gm);
+}
+
+/** Packages that are loaded with it. */
+function valuePackagesOf(file: string): string[] {
+  const text = readFileSync(join(source, file), 'utf8');
+  const imports = text.matchAll(/^import (?!type\b)[^;]*?from '([^'.][^']*)'/gm);
+  return [...imports].map(([, name]) => name as string).filter((name) => !name.startsWith('node:'));
 }
 
 function matches(file: string, pattern: RegExp): string[] {
