@@ -76,13 +76,12 @@ function placeIn(error: unknown): string {
   return typeof mark?.line === 'number' ? `: line ${mark.line + 1} is no YAML` : '';
 }
 
+/** The library takes the first of one name. */
 function merge(whole: KubeConfig, part: KubeConfig): void {
-  const isNew = (known: readonly { name: string }[]) => (entry: { name: string }) =>
-    known.every(({ name }) => name !== entry.name);
   whole.loadFromOptions({
-    clusters: [...whole.clusters, ...part.clusters.filter(isNew(whole.clusters))],
-    users: [...whole.users, ...part.users.filter(isNew(whole.users))],
-    contexts: [...whole.contexts, ...part.contexts.filter(isNew(whole.contexts))],
+    clusters: [...whole.clusters, ...part.clusters],
+    users: [...whole.users, ...part.users],
+    contexts: [...whole.contexts, ...part.contexts],
     currentContext: whole.currentContext || part.currentContext,
   });
 }
