@@ -443,6 +443,27 @@ const hint = z.strictObject({
   time: time.describe('Of the wall clock'),
 });
 
+const routeChange = z.strictObject({
+  time: time.describe('When the kernel told of it, just after'),
+  what: z.enum(['route', 'rule', 'address', 'link', 'nexthop', 'many', 'missed']),
+  action: z.enum(['added', 'replaced', 'deleted', 'up', 'down', 'changed']).optional(),
+  text: z.string().describe('What it was done to, in the words of ip(8)'),
+  netns,
+  count: count.optional().describe('With many: how many changes'),
+  table: uint32.optional(),
+  prefix: z.string().optional().describe('Of a route, a rule or an address'),
+  gateway: z.string().optional(),
+  device: z.string().optional(),
+  type: z.string().optional().describe('Of a route: unicast, local, blackhole, ...'),
+  nexthop_id: uint32.optional(),
+  port_id: uint32.optional().describe('Of the netlink socket that asked for it'),
+  ...whoWrote,
+  writer_by: z
+    .enum(['socket', 'port_id'])
+    .optional()
+    .describe('socket: the process has that socket; port_id: it has its number, which mostly is the same'),
+});
+
 export const incidentEvent = z.strictObject({
   v: version,
   kind: z.literal('incident'),
@@ -452,12 +473,19 @@ export const incidentEvent = z.strictObject({
   state: z.enum(['open', 'update', 'closed']),
   netns,
   cause: z.strictObject({
-    kind: z.enum(['sysctl_change', 'unknown']),
+    kind: z.enum(['sysctl_change', 'route_change', 'unknown']),
     change: causingChange.optional().describe('The change that made the check binding'),
     also: z
       .array(causingChange)
       .optional()
       .describe('Other changes within a second of it to values that refuse; at most 4'),
+    route: routeChange.optional().describe('The change that moved the way back'),
+    came_with: routeChange.optional().describe('The route that came or went with it'),
+    certain: z
+      .boolean()
+      .optional()
+      .describe('With route: without it the kernel would have let the source in'),
+    uncertain: z.string().optional().describe('Why that is not proven'),
     why: z.string().optional().describe('Why the cause is not known'),
     hints: z
       .array(hint)
@@ -478,9 +506,12 @@ export const incidentEvent = z.strictObject({
   closed_by: z
     .strictObject({
       kind: z
-        .enum(['sysctl_change', 'drops_stopped', 'namespace_gone', 'crowded_out'])
+        .enum(['sysctl_change', 'route_change', 'drops_stopped', 'namespace_gone', 'crowded_out'])
         .describe('crowded_out: there are too many incidents at a time'),
       change: causingChange.optional(),
+      route: routeChange
+        .optional()
+        .describe('The last change of the way back: with it the kernel lets the sources in'),
       seconds: z.number().optional().describe('Without a drop'),
     })
     .optional(),
@@ -565,6 +596,7 @@ export type DropEvent = z.infer<typeof dropEvent>;
 export type SysctlChangeEvent = z.infer<typeof sysctlChangeEvent>;
 export type Writer = z.infer<typeof writer>;
 export type CausingChange = z.infer<typeof causingChange>;
+export type RouteChangeMember = z.infer<typeof routeChange>;
 export type IncidentEvent = z.infer<typeof incidentEvent>;
 export type LostEvent = z.infer<typeof lostEvent>;
 export type StopEvent = z.infer<typeof stopEvent>;

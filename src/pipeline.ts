@@ -34,6 +34,8 @@ import { BatchReader, type BatchView, type DropReader, END_OF_BATCH, viewOf } fr
 import { FLAGS, LOST_WHERE, REASON, RECORD_KIND, ROUTE_CHANGED } from './record/layout.gen.js';
 import { CONTEXT_PART, FLOW_PART, PartCache } from './record/part-cache.js';
 import type { RouteChangeReader } from './record/route-records.js';
+import { Askers } from './routes/askers.js';
+import { readRouteChange } from './routes/change.js';
 import { Watched } from './routes/watched.js';
 import { Settings } from './settings/settings.js';
 import { type Context, type Flow, MAX_FLOWS, type Sink } from './sink/sink.js';
@@ -80,6 +82,7 @@ export class Pipeline {
   readonly #flows: PartCache<MutableFlow>;
   readonly #explainer: Explainer;
   readonly #watched: Watched;
+  readonly #askers: Askers;
   /** Milliseconds of performance.now() when the batch was opened. */
   #batchMs = 0;
   readonly #settings: Settings;
@@ -107,6 +110,7 @@ export class Pipeline {
       hasSourceHook: () => this.#refusedHook !== undefined,
       watch: options.witness === false ? undefined : (on) => this.capture.watchLookups(on),
     });
+    this.#askers = new Askers({ ownNetns: options.ownNetns, now: () => performance.now() });
     this.#watched = new Watched({
       watch: (netns, on) => this.capture.watchRoutes(netns, on),
       own: options.ownNetns,
@@ -144,6 +148,7 @@ export class Pipeline {
   }
 
   start(): void {
+    for (const netns of (this.#options.config.netns ?? []).slice(0, MAX_BASELINES)) this.#watched.meet(netns);
     this.capture.attach({
       onBatch: (batch) => {
         this.#batches.push(batch);
@@ -158,10 +163,7 @@ export class Pipeline {
   lookAtSettings(): void {
     const { config, ownNetns } = this.#options;
     const watched = config.netns ?? (ownNetns === undefined ? [] : [ownNetns]);
-    for (const netns of watched.slice(0, MAX_BASELINES)) {
-      this.#settings.baseline(netns);
-      this.#watched.meet(netns);
-    }
+    for (const netns of watched.slice(0, MAX_BASELINES)) this.#settings.baseline(netns);
   }
 
   /** What is known of changes and incidents and was not told yet goes to the sink. No record comes after this. */
@@ -263,15 +265,16 @@ export class Pipeline {
     flow.podEpoch = grounds.isLasting ? this.pods.epoch : -1;
   }
 
-  #takeRouteChange({ netns, what }: RouteChangeReader): void {
+  #takeRouteChange(record: RouteChangeReader): void {
+    const { netns, what } = record;
     if (what === ROUTE_CHANGED.CHANGED_UNWATCHED) this.#watched.forget(netns);
     this.#explainer.forgetRoutes(netns);
+    const change = readRouteChange(record, (portId) => this.#askers.find(portId, netns));
+    if (change) this.#correlation.takeRouteChange(change);
   }
 
   #explainAgain(flow: MutableFlow, drop: DropReader): void {
-    const { rpf, staleAtMs } = this.#explain(drop, flow.context);
-    flow.rpf = rpf;
-    flow.staleAtMs = staleAtMs;
+    Object.assign(flow, this.#explain(drop, flow.context));
     flow.routesEpoch = this.#explainer.epoch;
   }
 
@@ -304,12 +307,13 @@ export class Pipeline {
       flow.epoch = this.#correlation.epoch;
       return;
     }
-    const refusal = { netns: drop.netns, device: device.name, reason, mode, verdict: flow.rpf?.verdict };
+    const { ailment, rpf } = flow;
+    const refusal = { netns: drop.netns, device: device.name, reason, mode, verdict: rpf?.verdict, ailment };
     flow.incident = this.#correlation.join(refusal, wholeNs(drop.firstLow, drop.firstHigh), drop.netnsCookie);
     flow.epoch = this.#correlation.epoch;
     const source = () => (flow.context.aggregate === 'device' ? undefined : drop.src);
     const dropNs = wholeNs(drop.timeLow, drop.timeHigh);
-    flow.incident?.enter(refusal, { source, ailment: flow.ailment, dropNs });
+    flow.incident?.enter(refusal, { source, ailment, dropNs });
   }
 
   #countIn(incident: Incident, drop: DropReader): void {
@@ -340,6 +344,7 @@ export class Pipeline {
       hints: (key, value, netns) => this.#explainer.hints(key, value, netns),
       sourceOf: (writer, key, value) => this.#explainer.sourceOf(writer, key, value),
       undoing: (settings, netns) => this.#explainer.undoing(settings, netns),
+      reverseRoute: (passage) => this.#explainer.reverseRoute(passage),
       intervalMs: config.every ? 0 : (config.intervalMs ?? DEFAULT_INTERVAL_MS),
     });
     return new Correlation({

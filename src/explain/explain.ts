@@ -9,7 +9,7 @@ import { type Ailment, type Assignment, findCure, isForSender, SENDER_ONLY, sett
 import { findHints } from './hints.js';
 import { type CommandPlace, findPlace } from './namespace.js';
 import { findPersistence, findSource, givenBy, type PersistedSetting, type Persistence } from './persist.js';
-import { type Evidence, ReverseRoutes } from './route.js';
+import { type Evidence, type Passage, ReverseRoutes } from './route.js';
 import { sentence } from './sentence.js';
 import {
   classify,
@@ -96,6 +96,11 @@ export class Explainer {
     this.epoch++;
   }
 
+  /** What there is now. */
+  reverseRoute(passage: Passage): Evidence {
+    return this.#routes.find(passage).evidence;
+  }
+
   /** As long as nothing has changed, the same object comes back. */
   explain(drop: DropReader, scene: Scene): Explanation {
     const { mode } = scene;
@@ -103,8 +108,8 @@ export class Explainer {
     if (this.#isCrowded()) return this.#explainCrowd(drop, scene, mode);
     const facts = this.#basicFacts(drop, scene, mode);
     if (!needsRoute(facts)) return this.#explainAlone(facts, scene);
-    const { netns, src, dst, mark } = drop;
-    const markUsed = mode.src_valid_mark ? mark : 0;
+    const { netns, src, dst } = drop;
+    const markUsed = markOf(drop, mode);
     const passage = { netns, src, dst, mark: markUsed };
     const { evidence: asked, staleAtMs } = this.#routes.find(passage);
     const evidence = this.#seen.refine(passage, asked, drop);
@@ -227,6 +232,7 @@ export class Explainer {
       verdict: grounds.verdict,
       isByFilter: basic.reason === 'IP_RPFILTER' || isFilter(grounds.verdict),
       src: drop.src,
+      passage: { netns: drop.netns, src: drop.src, dst: drop.dst, mark: markOf(drop, basic.mode) },
       device,
       isPodDevice: isPodDevice(scene.device, basic.mode),
       state,
@@ -271,6 +277,11 @@ const NOTHING_TO_SAY: Explanation = {
   ailment: undefined,
   staleAtMs: Number.POSITIVE_INFINITY,
 };
+
+/** The mark that the source is looked up with. */
+function markOf({ mark }: DropReader, { src_valid_mark }: RpfMode): number {
+  return src_valid_mark ? mark : 0;
+}
 
 /** A way back that the kernel would have accepted is not the one that it found. */
 function refusing(route: ReverseRoute, state: Omit<SourceState, 'route'>): ReverseRoute {

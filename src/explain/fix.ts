@@ -10,6 +10,7 @@ import {
   type Switch,
 } from './check.js';
 import type { CommandPlace } from './namespace.js';
+import type { Passage } from './route.js';
 
 /** What a cure is chosen by. */
 export interface Ailment {
@@ -23,6 +24,8 @@ export interface Ailment {
   readonly state: Omit<SourceState, 'route'>;
   readonly srcValidMark: Switch;
   readonly route: ReverseRoute;
+  /** To ask for the way back again. */
+  readonly passage?: Passage | undefined;
   /** Without the packet's mark; undefined where the mark has no part in the lookup. */
   readonly routeWithoutMark: ReverseRoute | undefined;
 }

@@ -1,6 +1,7 @@
 import type { IncidentEvent, LostEvent, SysctlChangeEvent } from '../events.js';
 import type { SysctlReader } from '../record/decode.js';
 import type { NetconfReader } from '../record/route-records.js';
+import type { RouteChange } from '../routes/change.js';
 import type { Moment, Settings } from '../settings/settings.js';
 import type { Refusal } from './culprit.js';
 import type { Incident } from './incident.js';
@@ -34,6 +35,9 @@ export class Correlation {
   #toldLost = 0;
   /** Network namespaces of which messages about settings were missed. */
   readonly #unsure = new Set<number>();
+  /** Network namespaces with incidents whose routes have changed since these were looked at. */
+  readonly #moved = new Set<number>();
+  #recheckedNs = 0n;
 
   constructor(options: CorrelationOptions) {
     this.#options = options;
@@ -57,6 +61,12 @@ export class Correlation {
     else if (this.#unsure.size < MAX_UNSURE) this.#unsure.add(record.netns);
   }
 
+  /** Something that routes depend on has changed. */
+  takeRouteChange(change: RouteChange): void {
+    this.#options.incidents.learnRoute(change);
+    if (this.#options.incidents.netns.has(change.netns)) this.#moved.add(change.netns);
+  }
+
   /** The incident of a flow; undefined for drops that no setting decides. What was written before is in the stream then. */
   join(refusal: Refusal, dropNs: bigint, netnsCookie: bigint): Incident | undefined {
     const { settings, incidents } = this.#options;
@@ -74,6 +84,7 @@ export class Correlation {
   /** All records of a batch were read. */
   endOfBatch(): void {
     if (this.#options.settings.waiting > 0) this.#settleAfter(SETTLE_NS);
+    this.#recheckMoved();
     this.#tell();
     this.#schedule();
   }
@@ -86,6 +97,7 @@ export class Correlation {
     this.#emitChanges(settings.settle('final'));
     for (const netns of incidents.netns) this.#emitChanges(settings.reconcile(netns));
     this.#emitChanges(settings.settle('final'));
+    for (const netns of this.#moved) incidents.recheck(netns);
     this.#tellLost();
     for (const event of incidents.finish()) this.#options.emit(event);
   }
@@ -153,7 +165,7 @@ export class Correlation {
   #schedule(): void {
     const { settings, incidents } = this.#options;
     const isAtWork = incidents.hasOpen || this.#unsure.size > 0;
-    const dueMs = settings.dueInMs ?? (isAtWork ? TICK_MS : undefined);
+    const dueMs = this.#moved.size > 0 ? RECHECK_MS : (settings.dueInMs ?? (isAtWork ? TICK_MS : undefined));
     if (dueMs === undefined) return;
     const dueNs = this.#options.now() + BigInt(dueMs) * 1_000_000n;
     if (this.#timer && this.#timerNs <= dueNs) return;
@@ -170,11 +182,21 @@ export class Correlation {
     if (this.#options.isIdle()) {
       this.#settle('idle');
       this.#reconcile();
+      this.#recheckMoved();
       this.#tellLost();
       this.#tell();
       this.#options.onTold();
     }
     this.#schedule();
+  }
+
+  /** While routes come and go the ways back are not asked for after each change. */
+  #recheckMoved(): void {
+    const now = this.#options.now();
+    if (this.#moved.size === 0 || now - this.#recheckedNs < RECHECK_NS) return;
+    this.#recheckedNs = now;
+    for (const netns of this.#moved) this.#options.incidents.recheck(netns);
+    this.#moved.clear();
   }
 
   /** Something unseen may have ended an incident, or changed what it is about. */
@@ -190,6 +212,8 @@ export class Correlation {
 }
 
 const MAX_UNSURE = 64;
+const RECHECK_MS = 50;
+const RECHECK_NS = BigInt(RECHECK_MS) * 1_000_000n;
 const TICK_MS = 1000;
 const SETTLE_NS = 20_000_000n;
 /** Before a drop of a new flow it matters more that all changes are known. */

@@ -1,4 +1,5 @@
 import type { RpfMode } from '../events.js';
+import type { Ailment } from '../explain/fix.js';
 import type { Change } from '../settings/change.js';
 import type { Settings } from '../settings/settings.js';
 
@@ -9,6 +10,8 @@ export interface Refusal {
   readonly reason: string;
   readonly mode: RpfMode | undefined;
   readonly verdict?: string | undefined;
+  /** What the kernel looked at; undefined where it is not known in detail. */
+  readonly ailment?: Ailment | undefined;
 }
 
 /** A setting, and with which effective values the kernel refuses. */

@@ -1,15 +1,19 @@
 import type { Hint, IncidentEvent } from '../events.js';
 import { type Ailment, afterwards } from '../explain/fix.js';
+import type { RouteChange } from '../routes/change.js';
 import type { Change } from '../settings/change.js';
 import { parseValue } from '../settings/value.js';
 import type { Condition, Refusal } from './culprit.js';
+import type { RouteSuspect } from './route-culprit.js';
 
 export type Cause =
   | { readonly kind: 'sysctl_change'; readonly change: Change }
+  | { readonly kind: 'route_change'; readonly suspect: RouteSuspect }
   | { readonly kind: 'unknown'; readonly why: string; readonly hints?: Hint[] };
 
 export type Closing =
   | { readonly kind: 'sysctl_change'; readonly change: Change }
+  | { readonly kind: 'route_change'; readonly route: RouteChange }
   | { readonly kind: 'drops_stopped'; readonly seconds: number }
   | { readonly kind: 'crowded_out' | 'namespace_gone' };
 
@@ -39,6 +43,8 @@ export class Incident {
   closing: Closing | undefined;
   /** The change that put an end to it, as soon as it is known; drops that were counted before still come in. */
   setBack: Change | undefined;
+  /** The change of routes that did, instead. */
+  movedBack: RouteChange | undefined;
   /** CLOCK_MONOTONIC, when something of it was told last. */
   toldNs = 0n;
   /** Drops that had been told then. */
@@ -71,6 +77,18 @@ export class Incident {
 
   get isOpen(): boolean {
     return this.closing === undefined;
+  }
+
+  /** What put an end to it: it is over when no more drops come. */
+  get end(): Closing | undefined {
+    if (this.setBack) return { kind: 'sysctl_change', change: this.setBack };
+    return this.movedBack && { kind: 'route_change', route: this.movedBack };
+  }
+
+  /** Whether it has drops like this one. */
+  holds({ device, reason, ailment }: Refusal): boolean {
+    const isKnown = ailment === undefined || this.sources.has(ailment.src);
+    return this.devices.has(device) && this.reasons.has(reason) && isKnown;
   }
 
   /** CLOCK_MONOTONIC of the last drop. */

@@ -2,6 +2,9 @@ import type { Hint, IncidentEvent, Persisted, RpfMode, Writer } from '../events.
 import type { Undoing } from '../explain/explain.js';
 import { type Assignment, sysctlWords } from '../explain/fix.js';
 import type { CommandPlace } from '../explain/namespace.js';
+import type { Evidence, Passage } from '../explain/route.js';
+import type { RouteChange } from '../routes/change.js';
+import { RouteHistory } from '../routes/history.js';
 import { type Change, causingChange } from '../settings/change.js';
 import { settingName } from '../settings/name.js';
 import type { Settings } from '../settings/settings.js';
@@ -9,6 +12,9 @@ import { parseValue } from '../settings/value.js';
 import { type Condition, conditionsOf, History, type Refusal } from './culprit.js';
 import { findRemedy, type Remedy } from './fix.js';
 import { type Cause, type Closing, Incident } from './incident.js';
+import { findRouteCulprit } from './route-culprit.js';
+import { movedBack } from './route-ending.js';
+import { routeCause, routeMember, undoOf } from './route-words.js';
 import { summarise, type Told } from './summary.js';
 
 export interface IncidentsOptions {
@@ -26,6 +32,8 @@ export interface IncidentsOptions {
   readonly hints: (key: string, value: number, netns: number) => Hint[];
   /** The line that a writer took a value from, as its command line tells. */
   readonly sourceOf: (writer: Writer, key: string, value: number) => Persisted | undefined;
+  /** The way back as it is now. */
+  readonly reverseRoute: (passage: Passage) => Evidence;
   /** How long counts of drops may stay in the kernel. */
   readonly intervalMs: number;
 }
@@ -35,6 +43,7 @@ export class Incidents {
   readonly #options: IncidentsOptions;
   readonly #history = new History();
   readonly #open: Incident[] = [];
+  readonly #routes = new RouteHistory();
   readonly #sources = new WeakMap<Change, Persisted | undefined>();
   #count = 0;
   /** Another number when flows may belong to another incident than before. */
@@ -67,6 +76,7 @@ export class Incidents {
   /** A network namespace is gone: nothing of it has to do with the next one of its number. */
   forget(netns: number): void {
     this.#history.forget(netns);
+    this.#routes.forget(netns);
     for (const incident of this.#open) {
       if (incident.netns === netns) incident.closing = { kind: 'namespace_gone' };
     }
@@ -77,9 +87,39 @@ export class Incidents {
   find(refusal: Refusal, dropNs: bigint): Incident | undefined {
     const conditions = conditionsOf(refusal);
     if (conditions === undefined) return undefined;
+    const cause = this.#causeOf(refusal, conditions, dropNs);
+    const known = this.#open.find((incident) => isOf(incident, refusal, cause));
+    return known ?? this.#start(refusal, conditions, cause, dropNs);
+  }
+
+  /** Takes a change of routes into account. */
+  learnRoute(change: RouteChange): void {
+    this.#routes.add(change);
+    if (this.netns.has(change.netns)) this.epoch++;
+  }
+
+  /** Routes have changed there: what is refused may be let in by now, or not any more. */
+  recheck(netns: number): void {
+    const changes = this.#routes.of(netns);
+    for (const incident of this.#open) {
+      if (incident.netns !== netns || incident.setBack || incident.closing) continue;
+      const before = incident.movedBack;
+      incident.movedBack = movedBack(incident, changes, this.#options.reverseRoute);
+      if (incident.movedBack && !before) incident.activeNs = this.#options.now();
+    }
+  }
+
+  /**
+   * A change of settings that makes the kernel refuse is proven by what it did. A change of routes goes before it where it came
+   * later and is proven too: until then the source was let in.
+   */
+  #causeOf(refusal: Refusal, conditions: readonly Condition[], dropNs: bigint): KnownCause | undefined {
+    const { netns, ailment } = refusal;
     const change = this.#history.culpritOf(refusal, conditions, dropNs, this.#options.settings);
-    const known = this.#open.find((incident) => isOf(incident, refusal, change));
-    return known ?? this.#start(refusal, conditions, change, dropNs);
+    const suspect = ailment && findRouteCulprit(this.#routes.of(netns), ailment, dropNs);
+    const isLast = suspect?.doubt === undefined && (suspect?.change.timeNs ?? 0n) > (change?.timeNs ?? 0n);
+    if (change && !isLast) return { kind: 'sysctl_change', change };
+    return suspect && { kind: 'route_change', suspect };
   }
 
   /** What is to be told now: news, once a second for what grows, and ends. */
@@ -101,7 +141,7 @@ export class Incidents {
     const now = this.#options.now();
     for (const incident of this.#open) {
       if (!incident.isTold) this.#catchUp(incident);
-      if (incident.setBack) incident.closing = { kind: 'sysctl_change', change: incident.setBack };
+      if (incident.end) incident.closing = incident.end;
     }
     return this.#open
       .filter((incident) => incident.closing || !incident.isTold || incident.drops > incident.told)
@@ -111,14 +151,12 @@ export class Incidents {
   #start(
     refusal: Refusal,
     conditions: readonly Condition[],
-    change: Change | undefined,
+    known: KnownCause | undefined,
     dropNs: bigint,
   ): Incident {
     const oldest = this.#open[0];
     if (this.#open.length === MAX_OPEN && oldest) oldest.closing = { kind: 'crowded_out' };
-    const cause = change
-      ? { kind: 'sysctl_change' as const, change }
-      : this.#unknown(refusal, conditions[0] as Condition);
+    const cause = known ?? this.#unknown(refusal, conditions[0] as Condition);
     const incident = new Incident(`i-${++this.#count}`, refusal, conditions, cause, dropNs);
     incident.activeNs = this.#options.now();
     this.#open.push(incident);
@@ -174,7 +212,7 @@ export class Incidents {
   /** A change may explain an incident whose cause was not known, or end one. What refuses again then has a new cause. */
   #relate(incident: Incident, change: Change): void {
     incident.follow(change);
-    if (incident.cause.kind === 'unknown') this.#explain(incident);
+    if (!isProven(incident.cause)) this.#explain(incident);
     if (change.timeNs < incident.firstNs) return;
     const table = this.#options.settings.table(incident.netns, change.setting);
     if (!incident.isEndedBy(change, (device) => table?.values.has(device) ?? true)) return;
@@ -198,9 +236,9 @@ export class Incidents {
 
   #ending(incident: Incident, now: bigint): Closing | undefined {
     const quietMs = Number(now - incident.activeNs) / 1e6;
-    const { setBack } = incident;
-    if (setBack && quietMs >= this.#options.intervalMs + SETTLED_MS)
-      return { kind: 'sysctl_change', change: setBack };
+    if (incident.movedBack && incident.lastNs - incident.movedBack.timeNs > LATE_NS)
+      incident.movedBack = undefined;
+    if (incident.end && quietMs >= this.#options.intervalMs + SETTLED_MS) return incident.end;
     if (quietMs < QUIET_MS + this.#options.intervalMs) return undefined;
     return { kind: 'drops_stopped', seconds: Number(now - incident.lastNs) / 1e9 };
   }
@@ -219,7 +257,10 @@ export class Incidents {
     const remedy = this.#remedy(incident);
     const facts = this.#describe(incident, now);
     const fix = this.#fixMembers(incident, remedy);
-    const summary = summarise({ ...facts, ...fix }, this.#options.ownNetns, remedy?.isSetBack);
+    const { cause } = incident;
+    const isSetBack =
+      remedy?.isSetBack || (cause.kind === 'route_change' && undoOf(cause.suspect) !== undefined);
+    const summary = summarise({ ...facts, ...fix }, this.#options.ownNetns, isSetBack);
     return { v: 1, kind: 'incident', ...facts, summary, ...fix };
   }
 
@@ -234,17 +275,19 @@ export class Incidents {
       state: incident.state,
       netns,
       cause:
-        cause.kind === 'unknown'
-          ? cause
-          : {
-              kind: 'sysctl_change',
+        cause.kind === 'sysctl_change'
+          ? {
+              kind: cause.kind,
               change: causingChange(cause.change),
               ...(also.length > 0 && { also: also.map(causingChange) }),
-            },
+            }
+          : cause.kind === 'route_change'
+            ? routeCause(cause.suspect, format)
+            : cause,
       first_drop: format(incident.firstNs),
       last_drop: format(incident.lastNs),
-      ...(cause.kind === 'sysctl_change' && {
-        seconds_to_first_drop: Math.max(Number(incident.firstNs - cause.change.timeNs), 0) / 1e9,
+      ...(cause.kind !== 'unknown' && {
+        seconds_to_first_drop: Math.max(Number(incident.firstNs - timeOf(cause)), 0) / 1e9,
       }),
       drops: incident.drops,
       devices: [...incident.devices].slice(0, MAX_LISTED),
@@ -260,14 +303,16 @@ export class Incidents {
         closed_by:
           closing.kind === 'sysctl_change'
             ? { kind: closing.kind, change: causingChange(closing.change) }
-            : closing,
+            : closing.kind === 'route_change'
+              ? { kind: closing.kind, route: routeMember(closing.route, format) }
+              : closing,
       }),
     };
   }
 
   /** What ends it; undefined once it is over. */
-  #remedy({ cause, closing, setBack, ailments }: Incident): Remedy | undefined {
-    if (closing || setBack) return undefined;
+  #remedy({ cause, closing, end, ailments }: Incident): Remedy | undefined {
+    if (closing || end) return undefined;
     return findRemedy(ailments, cause.kind === 'sysctl_change' ? valueBefore(cause.change) : undefined);
   }
 
@@ -275,6 +320,8 @@ export class Incidents {
     const { place } = this.#options;
     const settings = remedy?.settings ?? (setBack ? valueAfter(setBack) : []);
     const { command, where } = place(netns);
+    const undo = remedy && cause.kind === 'route_change' ? undoOf(cause.suspect) : undefined;
+    if (undo) return { fix: [command(undo)], ...(where !== undefined && { fix_where: where }) };
     const hasFix = remedy !== undefined && remedy.settings.length > 0;
     return {
       fix: hasFix ? [command(sysctlWords(settings))] : [],
@@ -330,12 +377,34 @@ function valueAfter({ device, setting, event }: Change): Assignment[] {
   return value === undefined ? [] : [{ scope: device, setting, value }];
 }
 
-/** Whether drops with this culprit belong to an incident. One that was set back takes no drops of a later change. */
-function isOf(incident: Incident, { netns, reason }: Refusal, change: Change | undefined): boolean {
-  if (!incident.isOpen || incident.netns !== netns) return false;
-  const { cause } = incident;
-  if (cause.kind === 'sysctl_change') return cause.change === change;
-  return change === undefined && incident.reasons.has(reason);
+/** Whether drops with this cause belong to an incident. One that was set back takes no drops of a later change. */
+function isOf(incident: Incident, refusal: Refusal, cause: KnownCause | undefined): boolean {
+  if (!incident.isOpen || incident.netns !== refusal.netns) return false;
+  const { cause: known } = incident;
+  switch (known.kind) {
+    case 'sysctl_change':
+      return cause?.kind === 'sysctl_change' && cause.change === known.change;
+    case 'route_change': {
+      const isSame = cause?.kind === 'route_change' && cause.suspect.change === known.suspect.change;
+      // While routes come and go, what was refused before is refused for the same cause.
+      return isSame || (incident.setBack === undefined && incident.holds(refusal));
+    }
+    case 'unknown':
+      return cause === undefined && incident.reasons.has(refusal.reason);
+  }
+}
+
+type KnownCause = Exclude<Cause, { kind: 'unknown' }>;
+
+function isProven(cause: Cause): boolean {
+  return (
+    cause.kind === 'sysctl_change' || (cause.kind === 'route_change' && cause.suspect.doubt === undefined)
+  );
+}
+
+function timeOf(cause: KnownCause): bigint {
+  if (cause.kind === 'sysctl_change') return cause.change.timeNs;
+  return (cause.suspect.trigger ?? cause.suspect.change).timeNs;
 }
 
 function isNews(incident: Incident, now: bigint): boolean {
@@ -349,4 +418,6 @@ const MAX_LISTED = 16;
 const UPDATE_NS = 1_000_000_000n;
 /** After counts have had the time to come out of the kernel. */
 const SETTLED_MS = 500;
+/** Drops as much later than what should have ended them say that it did not. */
+const LATE_NS = 100_000_000n;
 const QUIET_MS = 30_000;

@@ -1,4 +1,4 @@
-import type { CausingChange, IncidentEvent, Writer } from '../events.js';
+import type { CausingChange, IncidentEvent, RouteChangeMember, Writer } from '../events.js';
 import { grouped } from '../grouped.js';
 
 /** All of an incident that its sentence tells. */
@@ -18,6 +18,7 @@ export function summarise(incident: Told, ownNetns: number | undefined, isSetBac
 }
 
 function causeText({ cause, first_drop }: Told, where: string): string {
+  if (cause.route) return `${clock(cause.route.time)} UTC ${routeCauseText(cause, cause.route, where)}`;
   if (cause.change === undefined) return `${clock(first_drop)} UTC: ${cause.why}${hintText(cause.hints)}`;
   const text = `${clock(cause.change.time)} UTC ${changeText(cause.change, where)}`;
   const also = (cause.also ?? []).map((change) => changeText(change, ''));
@@ -32,6 +33,30 @@ function hintText(hints: Told['cause']['hints'] = []): string {
     return `${name} ${verb} ${time.slice(0, 10)} ${clock(time)} UTC`;
   });
   return ` (hints, no proof: ${words.slice(0, SHOWN).join(', ')})`;
+}
+
+/** "ip (pid 812, ...) deleted the route 10.244.3.136 dev lxcabcd" */
+export function routeText(change: RouteChangeMember, where: string): string {
+  const { what, action = 'changed', text, writer, writer_by, writer_unknown } = change;
+  const known = writer && `${writer_by === 'port_id' ? 'probably ' : ''}${writerText(writer)}`;
+  const who = known ?? `somebody unknown (${writer_unknown})`;
+  if (what === 'many' || what === 'missed') return `there were ${text} of routes${where} at a time`;
+  if (what === 'link' && (action === 'up' || action === 'down'))
+    return `${who} set ${text} ${action}${where}`;
+  const noun = { route: 'route', rule: 'rule', address: 'address', link: 'device', nexthop: 'next hop' }[
+    what
+  ];
+  return `${who} ${action} the ${noun} ${text}${where}`;
+}
+
+function routeCauseText(
+  { came_with, uncertain }: Told['cause'],
+  route: RouteChangeMember,
+  where: string,
+): string {
+  const moved = came_with ? `, and with it the route ${came_with.text}` : '';
+  const doubt = uncertain === undefined ? '' : `, which may have made it (not proven: ${uncertain})`;
+  return `${routeText(route, where)}${moved}${doubt}`;
 }
 
 /** "tuned (pid 812, ...) set net.ipv4.conf.all.rp_filter 0 -> 1" */
@@ -81,6 +106,8 @@ function endText({ closed_by, fix, last_drop }: Told, isSetBack: boolean): strin
     const who = isCilium ? `Cilium’s own reconciliation, ${changeText(change, '')}` : changeText(change, '');
     return `it ended at ${clock(change.time)}: ${who}`;
   }
+  if (closed_by?.route)
+    return `it ended at ${clock(closed_by.route.time)}: ${routeText(closed_by.route, '')}`;
   if (closed_by?.kind === 'drops_stopped') return `no more drops since ${clock(last_drop)}`;
   if (closed_by?.kind === 'namespace_gone') return 'the network namespace is gone';
   return fix.length === 0 ? '' : `${isSetBack ? 'set it back' : 'end it'} with: ${fix.join(' && ')}`;

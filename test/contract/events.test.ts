@@ -2,13 +2,13 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { event, jsonSchema, type Writer } from '../../src/events.js';
-import { FLAGS, LOST_WHERE } from '../../src/record/layout.gen.js';
+import { FLAGS, LOST_WHERE, ROUTE_ACTION, ROUTE_CHANGED } from '../../src/record/layout.gen.js';
 import { FakeAddon } from '../fixtures/addon.js';
-import { makeDrop, makeLink, makeLost, makeSysctl } from '../fixtures/batch.js';
+import { makeDrop, makeLink, makeLost, makeSysctl, type RouteChangeFields } from '../fixtures/batch.js';
 import { temporaryDirectory } from '../fixtures/directory.js';
 import { traceLines } from '../fixtures/pipeline.js';
 import { FakeSource, mssql } from '../fixtures/source.js';
-import { NETNS, World } from '../fixtures/world.js';
+import { BY_CILIUM_HOST, NETNS, World } from '../fixtures/world.js';
 
 interface Schema {
   readonly properties?: Record<string, Schema>;
@@ -43,12 +43,15 @@ describe.each(schemas.map((schema) => [String(schema.properties?.kind?.const), s
   },
 );
 
-test('a change within an incident has members of a sysctl_change', () => {
+test('a change within an incident has members of a sysctl_change or of its cause.route', () => {
   const repeated = keysOf(schemaOf('incident')).filter((key) => REPEATED.test(key));
   const changeKeys = keysOf(schemaOf('sysctl_change'));
-  expect(repeated.map((key) => key.replace(REPEATED, '')).filter((key) => !changeKeys.includes(key))).toEqual(
-    [],
+  const writerKeys = changeKeys.flatMap((key) => (key.startsWith('writer.') ? [key.slice(7)] : []));
+  const routeKeys = keysOf(schemaOf('incident')).flatMap((key) =>
+    key.startsWith('cause.route.') ? [key.slice(12)] : [],
   );
+  const known = [...changeKeys, ...writerKeys, ...routeKeys];
+  expect(repeated.map((key) => key.replace(REPEATED, '')).filter((key) => !known.includes(key))).toEqual([]);
 });
 
 test('the example in the documentation is a valid event', () => {
@@ -63,8 +66,9 @@ test('the example in the documentation is a valid event', () => {
   }
 });
 
-/** What is documented once, with sysctl_change. */
-const REPEATED = /^(cause\.change|cause\.also\[\]|closed_by\.change)\./;
+/** What is documented once, with sysctl_change and with cause.route. */
+const REPEATED =
+  /^(cause\.change|cause\.also\[\]|closed_by\.change|cause\.route\.writer|cause\.came_with|closed_by\.route)\./;
 
 function schemaOf(kind: string): Schema {
   return schemas.find((one) => one.properties?.kind?.const === kind) as Schema;
@@ -230,6 +234,7 @@ async function changes(): Promise<object[]> {
   world.drop({ netns: 7, reason: 'IP_LOCALNET', ailment: { route: { kind: 'unknown', why: 'x' } } });
   world.tell();
   world.pass(1);
+  routeCauses(world);
   world.write('all', '0');
   world.write('lxcabcd', '0');
   world.settle();
@@ -240,6 +245,25 @@ async function changes(): Promise<object[]> {
   world.settle();
   world.tell();
   return [...events, ...world.events];
+}
+
+/** Changes of routes of all kinds, as causes and as ends. */
+function routeCauses(world: World): void {
+  const deleted = { action: ROUTE_ACTION.ACTION_DELETED, prefix: '10.244.3.136/32', ifindex: 12, hops: [12] };
+  const by = (what: number, netns: number, fields: RouteChangeFields = {}) => {
+    world.devices({ lxcabcd: 1 }, netns);
+    world.settings.baseline(netns);
+    world.change({ ...deleted, what, netns, ...fields });
+    world.drop({ netns });
+    world.tell();
+  };
+  by(ROUTE_CHANGED.CHANGED_ROUTE, 20, { nexthopId: 5 });
+  by(ROUTE_CHANGED.CHANGED_MANY, 21, { portId: 0 });
+  world.devices({ lxcabcd: 1 }, 22);
+  world.change({ ...deleted, netns: 22, what: ROUTE_CHANGED.CHANGED_ADDRESS, prefix: '10.244.3.136/25' });
+  by(ROUTE_CHANGED.CHANGED_ROUTE, 22, { portId: 0, protocol: 2, table: 254 });
+  world.reverse = { route: { ...BY_CILIUM_HOST, hops: [12] }, customRules: true };
+  world.change({ netns: 20 });
 }
 
 const FULL_WRITER: Writer = {
