@@ -15,6 +15,8 @@ export function incidentsIn(events: readonly TraceEvent[]): IncidentEvent[] {
 export async function traceUntil<T>(lab: Lab, work: (program: Program) => Promise<T>): Promise<T> {
   const trace = await startTrace(['-o', 'ndjson', ...inLab(lab, ['node'])]);
   try {
+    // Settings are known from then on.
+    await trace.until(({ events }) => events.some(({ kind }) => kind === 'start'));
     return await work(trace);
   } finally {
     await trace.stop();
