@@ -224,6 +224,8 @@ export class Incidents {
   #catchUp(incident: Incident): void {
     for (const change of this.#history.since(incident.netns, incident.firstNs))
       this.#relate(incident, change);
+    const isMoved = this.#routes.of(incident.netns).some(({ timeNs }) => timeNs >= incident.firstNs);
+    if (isMoved) this.recheck(incident.netns);
   }
 
   #explain(incident: Incident): void {
