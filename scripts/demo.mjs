@@ -1,6 +1,8 @@
 /**
  * Rebuilds the incident in network namespaces, traces it live, adds the same drops up with jq, and ends with the sentence for
- * the incident channel and with the proof of the fix in it:  node scripts/demo.mjs
+ * the incident channel and with the proof of the fix in it. Where containerd is installed, a real pod follows:
+ *
+ *   node scripts/demo.mjs
  *
  * Needs root. Removes everything that it made, however it ends. Ends with 1 when the sums differ or the fix does not help.
  */
@@ -12,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isRoot, main, path, read, root, run, runQuietly, Stop } from './lib/command.mjs';
 import { installDebianPackages, missingDebianPackages } from './lib/debian.mjs';
 import { installNpmPackages, requireNode } from './lib/npm.mjs';
+import { importTypeScript } from './lib/typescript.mjs';
 
 const program = join(root, 'bin', 'rpftrace');
 const lab = 'rpftrace-demo';
@@ -31,6 +34,9 @@ const scenes = [
 
 /** That the pod sends before and after the fix. */
 const PACKETS = 40;
+
+/** The group of packages that a pod takes; nothing of it is installed for a demo. */
+const POD_PACKAGES = ['pods'];
 
 await main(async () => {
   requireNode();
@@ -86,6 +92,49 @@ async function show(scratch, signal) {
   }
   compare(Number(sum.output()), kernelCounter() - before);
   await nameCulprit(scratch, signal);
+  await namePod(scratch, signal);
+}
+
+/** A pod of a container runtime of its own, on the same node: its drops bear its name. */
+async function namePod(scratch, signal) {
+  const missing = missingDebianPackages(POD_PACKAGES);
+  if (missing.length > 0) {
+    say(`With ${missing.join(' ')} installed, a real pod would be shown here, by its name.`);
+    return;
+  }
+  say('A real pod, in a containerd of our own that has the lab’s node for its host:');
+  const { Containerd } = await importTypeScript('test/kernel/support/containerd.ts');
+  const containerd = await Containerd.start({ netns: `/run/netns/${node}`, network: 'lxc' });
+  try {
+    await losePodsPackets(containerd, scratch, signal);
+  } finally {
+    await containerd.stop();
+  }
+}
+
+async function losePodsPackets(containerd, scratch, signal) {
+  const pod = await containerd.runPod({ namespace: 'qfusion-admin', name: 'mssql-0' });
+  run('ip', ['netns', 'exec', node, 'sysctl', '-qw', 'net.ipv4.conf.all.rp_filter=1']);
+  const sources = ['--no-cilium', '--no-kubernetes', '--cri-socket', containerd.socket];
+  const events = await start(scratch, 'pod', `exec "$@" -o ndjson 2>/dev/null`, sources);
+  const table = await start(scratch, 'table', `exec "$@" -o table`, sources);
+  try {
+    // Pods are looked for when the hooks are attached.
+    await sleep(1000, undefined, { signal });
+    await pod.runContainer('mssql', ['udp', '203.0.113.9', '1433', '200']);
+    const { pod: named } = await eventOf(
+      events,
+      ({ kind, pod: one }) => kind === 'drop' && one?.name,
+      signal,
+    );
+    // What is counted by now comes out within a second.
+    await sleep(1200, undefined, { signal });
+    await table.stop();
+    say(`The events say it too:  "pod": ${JSON.stringify(named)}`);
+  } finally {
+    await events.stop();
+    await table.stop();
+  }
 }
 
 /** A process of this machine makes the incident; what rpftrace says of it, and what its fix does. */
@@ -123,16 +172,18 @@ function proveFix(fix) {
 
 /** What is said of an incident, as soon as it satisfies this. */
 async function incidentOf(events, satisfies, signal) {
+  return await eventOf(events, (event) => event.kind === 'incident' && satisfies(event), signal);
+}
+
+async function eventOf(events, satisfies, signal) {
   const deadline = Date.now() + 20_000;
   while (Date.now() < deadline) {
     const lines = events.output().split('\n').slice(0, -1);
-    const found = lines
-      .map((line) => JSON.parse(line))
-      .find((event) => event.kind === 'incident' && satisfies(event));
+    const found = lines.map((line) => JSON.parse(line)).find(satisfies);
     if (found) return found;
     await sleep(50, undefined, { signal });
   }
-  throw new Stop('rpftrace did not tell of the incident');
+  throw new Stop('rpftrace did not tell of what happened');
 }
 
 /** UDP to the world, from a shell in the pod. */
@@ -151,7 +202,7 @@ async function play(name, count, words, signal) {
 }
 
 /** Runs a shell command line around the tracer, whose arguments are "$@"; resolves when everything is attached. */
-async function start(scratch, name, shell) {
+async function start(scratch, name, shell, more = []) {
   const ready = join(scratch, name);
   const isReady = new Promise((resolve) => {
     const watcher = watch(scratch, (_type, file) => {
@@ -161,7 +212,7 @@ async function start(scratch, name, shell) {
     });
   });
   const isTable = name === 'table';
-  const child = spawn('bash', ['-c', shell, 'bash', program, ...trace, '--ready-file', ready], {
+  const child = spawn('bash', ['-c', shell, 'bash', program, ...trace, ...more, '--ready-file', ready], {
     stdio: ['ignore', isTable ? 'inherit' : 'pipe', 'inherit'],
     env: { ...process.env, PATH: path },
   });

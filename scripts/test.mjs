@@ -40,7 +40,7 @@ const unable = stages.filter((stage) => !able.includes(stage));
 await main(async () => {
   tellWhatNeedsRoot(process.stderr);
   requireNode();
-  installDebianPackages(['build', 'demo', 'test', 'package']);
+  installDebianPackages(['build', 'demo', 'test', 'pods', 'package']);
   installNpmPackages();
   run(process.execPath, ['scripts/build.mjs']);
   report(await runStages(able));

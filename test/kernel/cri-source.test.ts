@@ -15,7 +15,7 @@ it('tells of a pod with its network a moment after it came, and of its end', asy
     });
     source.nudge();
     const container = await pod.runContainer('mssql');
-    await observer.until(() => observer.named('mssql-0') !== undefined, 1000);
+    await observer.until(() => observer.named('mssql-0') !== undefined, 2000);
     await observer.until(() => observer.named('mssql-0')?.containers?.length === 2);
 
     expect(observer.named('mssql-0')).toEqual({

@@ -1,6 +1,7 @@
 import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ADDRESS, ADDRESS6, MAC } from '../../../../src/lab/topology.js';
+import { FOLDER } from './settings.js';
 
 /**
  * How pods are connected. ptp: the plugin of containernetworking, a veth with an address at the node's end. lxc: as Cilium does
@@ -30,7 +31,7 @@ const PLUGINS = ['loopback', 'host-local', 'ptp'];
 
 /** With the node that runs this: there may be none in the PATH of containerd. */
 async function installLxcPlugin(path: string): Promise<void> {
-  const script = await readFile(join(import.meta.dirname, 'lxc-cni.mjs'), 'utf8');
+  const script = await readFile(join(FOLDER, 'lxc-cni.mjs'), 'utf8');
   const module = `${path}.mjs`;
   await writeFile(module, script);
   await writeFile(path, `#!/bin/sh\nexec "${process.execPath}" "${module}"\n`);

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type Client, credentials, loadPackageDefinition, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import { FOLDER } from './settings.js';
 
 /** What a kubelet asks of a container runtime; cri-admin.proto has the messages. */
 export class CriAdmin {
@@ -31,7 +32,7 @@ type Methods = Record<
   (request: object, options: object, done: (...results: never[]) => void) => void
 >;
 
-const definition = loadSync(join(import.meta.dirname, 'cri-admin.proto'), { defaults: true, longs: Number });
+const definition = loadSync(join(FOLDER, 'cri-admin.proto'), { defaults: true, longs: Number });
 const { runtime } = loadPackageDefinition(definition) as unknown as {
   runtime: { v1: { RuntimeService: new (address: string, credentials: unknown) => Client } };
 };

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../../../../src/lab/process.js';
+import { FOLDER } from './settings.js';
 
 /** Writes a docker archive of one layer that holds nothing but /pause, a static program, and returns its path. */
 export async function makePauseImage(folder: string, tag: string): Promise<string> {
@@ -21,7 +22,7 @@ export async function makePauseImage(folder: string, tag: string): Promise<strin
   return archive;
 }
 
-const SOURCE = join(import.meta.dirname, 'pause.c');
+const SOURCE = join(FOLDER, 'pause.c');
 
 /** process.arch in the words of the image format. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };

@@ -1,9 +1,12 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { CiliumStateSource } from '../../../../../src/attribute/sources/cilium/state-source.js';
 import { temporaryDirectory } from '../../../../fixtures/directory.js';
 import { RecordingObserver } from '../../../../fixtures/observer.js';
+
+// Many sockets and files, on machines that do other things too.
+vi.setConfig({ testTimeout: 60_000 });
 
 it('reads the JSON of newer versions', async () => {
   write(7, 'ep_config.json', JSON.stringify(endpoint(7, 'web', '10.0.0.1')));

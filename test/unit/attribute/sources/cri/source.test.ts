@@ -1,11 +1,14 @@
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CriSource } from '../../../../../src/attribute/sources/cri/source.js';
 import { FakeRuntime, statusOf } from '../../../../fixtures/cri-runtime.js';
 import { temporaryDirectory } from '../../../../fixtures/directory.js';
 import { RecordingObserver } from '../../../../fixtures/observer.js';
+
+// Many sockets and files, on machines that do other things too.
+vi.setConfig({ testTimeout: 60_000 });
 
 describe('a container runtime', () => {
   it('that knows events is asked when it tells of one, and hardly otherwise', async () => {
@@ -81,9 +84,9 @@ describe('a container runtime', () => {
   it('that never answers is failed, and asked again', async () => {
     runtime.hangs = true;
     await runtime.listen();
-    const source = start({ deadlineMs: 100 });
+    const source = start({ deadlineMs: 500 });
     await observer.until(() => source.state.state === 'failed');
-    expect(source.state.why).toMatch(/0\.1 s/);
+    expect(source.state.why).toMatch(/0\.5 s/);
     runtime.hangs = false;
     await observer.until(() => source.state.state === 'ok');
   });
@@ -121,10 +124,10 @@ describe('a container runtime', () => {
     for (let at = 0; at < 10_003; at++) addPod(`pod-${at}`, `10.${at >> 16}.${(at >> 8) & 255}.${at & 255}`);
     await runtime.listen();
     const source = start();
-    await observer.until(() => source.state.state === 'ok', 30_000);
+    await observer.until(() => source.state.state === 'ok');
     expect(observer.pods.size).toBe(10_000);
     expect(source.state.why).toMatch(/3 of its 10003/);
-  }, 40_000);
+  });
 });
 
 describe('a sandbox', () => {
