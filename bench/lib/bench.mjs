@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { root } from '../../scripts/lib/command.mjs';
+import { startAgent } from './agent.mjs';
 import { chooseCases, EMPTY_PROBE } from './cases.mjs';
 import { chooseCpus, Flood } from './flood.mjs';
 import { bpftraceVersion } from './machine.mjs';
@@ -24,6 +25,7 @@ export class Bench {
     bench.scratch = await mkdtemp(join(options.scratch, 'rpftrace-bench-'));
     try {
       bench.flood = await Flood.open(signal);
+      bench.agent = await startAgent(join(bench.scratch, 'agent.sock'), bench.flood);
       bench.facts = await bench.#describe();
     } catch (error) {
       await bench.close();
@@ -65,6 +67,7 @@ export class Bench {
   }
 
   async close() {
+    this.agent?.close();
     await this.flood?.close();
     await rm(this.scratch, { recursive: true, force: true });
   }

@@ -23,6 +23,14 @@ const CASES = {
     command: (trace, toFile) => rpftrace(trace, toFile, '--every'),
     account: accountOfLines,
   },
+  'every-pods': {
+    title: 'rpftrace --every, 500 pods',
+    isOurs: true,
+    isStream: true,
+    quietMs: 300,
+    command: (trace, toFile) => rpftrace(trace, toFile, '--every', '--cilium-socket', trace.agent),
+    account: accountOfLines,
+  },
   'bpftrace-count': {
     title: 'bpftrace count',
     quietMs: 100,

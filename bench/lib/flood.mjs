@@ -39,6 +39,11 @@ export class Flood {
     return 'lxcabcd';
   }
 
+  /** Of the pod. */
+  get address() {
+    return this.#library.ADDRESS.pod;
+  }
+
   /**
    * Sends `count` packets, `rate` a second or as fast as possible, and waits until the kernel has dropped them all.
    * `dropped` is by how much its own counter rose, `othersSeconds` the CPU time that all but the sender took meanwhile.

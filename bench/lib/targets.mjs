@@ -13,6 +13,9 @@ const TARGETS = [
   { case: 'every', at: 'start.attached_ms', atMost: 250 },
   { case: 'every', at: 'latency.p99_ms', below: 10 },
   { case: 'every', at: 'peak_rss_mb', below: 90 },
+  { case: 'every-pods', at: 'flood.events_per_second', atLeast: 250_000 },
+  { case: 'every-pods', at: 'flood.lost', atMost: 0 },
+  { case: 'every-pods', at: 'peak_rss_mb', below: 90 },
 ];
 
 /** The targets whose figures were measured, each with its figure and whether it is met. */

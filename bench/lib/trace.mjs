@@ -10,6 +10,7 @@ import { peakRssBytes } from './usage.mjs';
 export class Trace {
   #child;
   #directory;
+  #scratch;
   #exit;
   #stderr = '';
   /** ms from before the process is made until it is attached. */
@@ -22,6 +23,7 @@ export class Trace {
   static async start(tracer, { scratch, cpu, stdout, signal }) {
     signal.throwIfAborted();
     const trace = new Trace();
+    trace.#scratch = scratch;
     trace.#directory = await mkdtemp(join(scratch, 'trace-'));
     try {
       await trace.#start(tracer, { cpu, stdout, signal });
@@ -39,6 +41,11 @@ export class Trace {
   /** The file that the tracer writes its lines to. */
   get output() {
     return join(this.#directory, 'output');
+  }
+
+  /** Socket of the Cilium agent that knows the bench's pods. */
+  get agent() {
+    return join(this.#scratch, 'agent.sock');
   }
 
   /** Appears when the tracer is attached, if it can make one. */

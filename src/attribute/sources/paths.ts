@@ -25,7 +25,8 @@ export function onNode(path: string): string[] {
   return ['', ...NODE_ROOTS].map((root) => `${root}${path}`);
 }
 
-const NODE_ROOTS = ['/host', '/proc/1/root'];
+const FIRST_PROCESS = '/proc/1/root';
+const NODE_ROOTS = ['/host', FIRST_PROCESS];
 
 /** Those of these that are there. */
 export async function allThere({ paths }: Places): Promise<string[]> {
@@ -33,10 +34,13 @@ export async function allThere({ paths }: Places): Promise<string[]> {
   return paths.filter((_path, at) => there[at]);
 }
 
-/** A path that may not be looked at counts: what comes next says why. */
+/**
+ * A path that may not be looked at counts: what comes next says why. But not below the root of another process, where it is
+ * that root which may not be looked at: there may be nothing at all.
+ */
 async function exists(path: string): Promise<boolean> {
   return await stat(path).then(
     () => true,
-    (error: NodeJS.ErrnoException) => error.code === 'EACCES',
+    (error: NodeJS.ErrnoException) => error.code === 'EACCES' && !path.startsWith(FIRST_PROCESS),
   );
 }
