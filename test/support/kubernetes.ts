@@ -19,6 +19,9 @@ import { KubeApi, type KubeObject, NODES, PODS } from './kube-api.js';
 export const NODE = 'node-1';
 export const TOKEN = 'secret-token-1';
 
+// A machine that is busy with other tests needs its time for a TLS handshake.
+vi.setConfig({ testTimeout: 30_000 });
+
 /** Failures are waited for as long as it takes to see them, no longer. */
 export const FAST: Timing = {
   ...TIMING,
@@ -138,7 +141,7 @@ interface FollowParts {
 
 /** Tries until it throws no more. */
 export function eventually<T>(holds: () => T): Promise<T> {
-  return vi.waitFor(holds, { timeout: 5000, interval: 5 });
+  return vi.waitFor(holds, { timeout: 15_000, interval: 5 });
 }
 
 /** A pod of this node that runs. */

@@ -9,7 +9,6 @@ export function podSighting(pod: unknown): PodSighting | undefined {
   const uid = textAt(pod, 'metadata', 'uid');
   if (namespace === undefined || name === undefined || uid === undefined) return undefined;
   const hostNetwork = valueAt(pod, 'spec', 'hostNetwork') === true;
-  const createdMs = Date.parse(textAt(pod, 'metadata', 'creationTimestamp') ?? '');
   return {
     key: uid,
     namespace,
@@ -20,8 +19,14 @@ export function podSighting(pod: unknown): PodSighting | undefined {
     containers: containersOf(pod),
     workload: workloadOf(pod),
     labels: textsAt(pod, 'metadata', 'labels'),
-    createdMs: Number.isNaN(createdMs) ? undefined : createdMs,
+    createdMs: createdMsOf(pod),
   };
+}
+
+/** By the server's clock. Where that is ahead of ours, it was not made later than now. */
+function createdMsOf(pod: unknown): number | undefined {
+  const createdMs = Date.parse(textAt(pod, 'metadata', 'creationTimestamp') ?? '');
+  return Number.isNaN(createdMs) ? undefined : Math.min(createdMs, Date.now());
 }
 
 /** A pod that has ended still shows its addresses, and others may have them by now. */

@@ -12,7 +12,7 @@ test('a pod is told with all that the API knows of it', () => {
     metadata: {
       ...METADATA,
       labels: { app: 'web' },
-      creationTimestamp: '2026-11-22T09:49:05Z',
+      creationTimestamp: '2025-11-22T09:49:05Z',
       ownerReferences: [{ kind: 'StatefulSet', name: 'web', controller: true }],
     },
     spec: { nodeName: 'node-1' },
@@ -33,8 +33,15 @@ test('a pod is told with all that the API knows of it', () => {
     containers: [{ id: 'c1', name: 'web' }],
     workload: { kind: 'StatefulSet', name: 'web' },
     labels: { app: 'web' },
-    createdMs: Date.UTC(2026, 10, 22, 9, 49, 5),
+    createdMs: Date.UTC(2025, 10, 22, 9, 49, 5),
   });
+});
+
+test('a pod was not made later than now, though the clock of the server may be ahead', () => {
+  const creationTimestamp = new Date(Date.now() + 3600_000).toISOString();
+  const sighting = sightingOf({ metadata: { ...METADATA, creationTimestamp } });
+  expect(sighting?.createdMs).toBeLessThanOrEqual(Date.now());
+  expect(sightingOf({ metadata: { ...METADATA, creationTimestamp: 'soon' } })?.createdMs).toBeUndefined();
 });
 
 describe('addresses', () => {
