@@ -62,6 +62,11 @@ export function readEnvironment(root = '/'): EnvironmentFact[] {
     fact('user namespace', userNamespace(root), (value) =>
       value === 'initial' ? undefined : 'capabilities count in the initial user namespace only',
     ),
+    fact('PID namespace', pidNamespace(root), (value) =>
+      value === 'initial'
+        ? undefined
+        : 'processes outside of this container, and their network namespaces, are not seen (hostPID: true shows them)',
+    ),
     fact(
       'cgroup v2',
       readCgroupRoot(root).path,
@@ -103,6 +108,14 @@ function userNamespace(root: string): string | undefined {
   const map = readText(`${root}proc/self/uid_map`);
   if (map === undefined) return undefined;
   return /^\s*0\s+0\s+4294967295\s*$/.test(map) ? 'initial' : 'another one';
+}
+
+function pidNamespace(root: string): string | undefined {
+  try {
+    return readlinkSync(`${root}proc/self/ns/pid`) === INITIAL_PID_NAMESPACE ? 'initial' : 'another one';
+  } catch {
+    return undefined;
+  }
 }
 
 /** Where writers are watched from: the core takes the first mount, or makes one of its own where there is none. */
@@ -159,5 +172,7 @@ function readText(path: string): string | undefined {
 }
 
 const MAX_PROCESSES = 1024;
+/** PROC_PID_INIT_INO, include/linux/proc_ns.h */
+const INITIAL_PID_NAMESPACE = `pid:[${0xeffffffc}]`;
 /** Of the root of a kernfs, fs/kernfs/dir.c: whatever a container calls its root has another. */
 const CGROUP_ROOT_INODE = 1;

@@ -62,7 +62,7 @@ const TRIED: readonly Tried[] = [
   },
   {
     name: 'cgroup/sysctl pid',
-    cost: 'writes to settings are not watched: who changed one is not told',
+    cost: 'who changed a setting is not told, or not by its process',
   },
   {
     name: 'tp_btf/fib_table_lookup',
@@ -119,13 +119,13 @@ function refine(feature: Feature, { cgroupRoot, trials }: FeatureFacts): Feature
       ...feature,
       state: 'partial',
       why: 'the tracepoint of this kernel gives no reason (5.17 and newer do)',
-      cost: 'refused sources are told by settings and routes alone',
+      cost: withoutReasons(trials),
     };
   }
   return feature;
 }
 
-function reasonsFeature({ reasons }: FeatureFacts): Feature {
+function reasonsFeature({ reasons, trials }: FeatureFacts): Feature {
   const name = 'drop reasons';
   if (reasons.has('IP_LOCAL_SOURCE')) return { name, state: 'available', detail: `${reasons.size} names` };
   if (reasons.has('IP_RPFILTER')) {
@@ -144,8 +144,16 @@ function reasonsFeature({ reasons }: FeatureFacts): Feature {
       reasons.size === 0
         ? 'this kernel has no drop reasons, or its BTF cannot be read'
         : 'IP_RPFILTER is not among them',
-    cost: 'refused sources are told by settings and routes alone, and drops are not held against the kernel’s counter',
+    cost: withoutReasons(trials),
   };
+}
+
+/** A hook may stand in for the reasons that decide about sources. */
+function withoutReasons(trials: readonly NativeTrial[]): string {
+  const standsIn = trials.some(({ name, errno }) => name === 'fexit/ip_route_input_noref' && errno === 0);
+  return standsIn
+    ? 'only refused sources have one, by the hook on ip_route_input_noref; why others are dropped is not told'
+    : 'why packets are dropped is not told, refused sources are told by settings and routes alone, and drops are not held against the kernel’s counter';
 }
 
 function aroundFeatures({ namespaces, processes }: FeatureFacts): Feature[] {

@@ -26,7 +26,7 @@ export async function askSources(sources: readonly Source[], timeoutMs = TIMEOUT
       await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
     return bookOf(
       index.pods,
-      sources.map(({ state }) => state),
+      sources.map(({ state }) => inWords(state, timeoutMs)),
     );
   } finally {
     index.close();
@@ -47,6 +47,11 @@ function noticing(observer: Observer, onSynced: () => void): Observer {
 /** One that has failed, or has nothing to look at, tells no more soon. */
 function isAnyPending(pending: ReadonlySet<Source>): boolean {
   return [...pending].some(({ state: { state } }) => state === 'connecting' || state === 'ok');
+}
+
+function inWords(state: SourceState, timeoutMs: number): SourceState {
+  if (state.state !== 'connecting') return state;
+  return { ...state, why: state.why ?? `no answer within ${timeoutMs} ms, and no longer waited for` };
 }
 
 /** One that does not end keeps nobody waiting. */

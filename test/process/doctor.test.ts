@@ -138,6 +138,16 @@ describe('rpftrace doctor', () => {
     expect(other?.unknown).toContain('cannot be looked into');
   });
 
+  it('in a container says that it sees nothing of the machine around it', async () => {
+    const { under } = hiding('/run/netns');
+    const container = [...under, 'unshare', '--net', '--pid', '--fork', '--mount-proc'];
+    const ended = await rpftrace(['doctor'], { under: container });
+    expect(ended.code).toBe(0);
+    expect(ended.stdout).toMatch(/: no pod device was found$/m);
+    expect(ended.stdout).toContain('hostPID: true');
+    expect(ended.stderr).toBe('');
+  });
+
   it.each<[string, RunOptions, string]>([
     ['where seccomp refuses bpf()', withoutBpf, 'E_BPF_REFUSED'],
     ['without BTF', hiding('/sys/kernel/btf'), 'E_NO_BTF'],

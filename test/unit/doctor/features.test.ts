@@ -55,6 +55,31 @@ describe('what is told of a feature', () => {
     expect(feature.cost).toContain(cost);
   });
 
+  it('of missing reasons is what a hook makes good for them', () => {
+    const hook = { name: 'fexit/ip_route_input_noref', errno: 0, detail: 0, step: '' as const };
+    const without = describeFeatures({ ...WORKS, reasons: new Set() });
+    const standingIn = describeFeatures({ ...WORKS, reasons: new Set(), trials: [...WORKS.trials, hook] });
+    expect(find(without, 'drop reasons').cost).toContain('settings and routes alone');
+    expect(find(standingIn, 'drop reasons').cost).toContain('by the hook on ip_route_input_noref');
+  });
+
+  it('is that nothing needs it, where that is so', () => {
+    const refused = [
+      'fexit/ip_route_input_noref',
+      'kprobe/ip_handle_martian_source',
+      'bpf_probe_read_kernel',
+    ].map((name) => ({ name, errno: -1, detail: 0, step: 'load' as const }));
+    const features = describeFeatures({ ...WORKS, trials: [...WORKS.trials, ...refused] });
+    expect(
+      features
+        .filter(({ unused }) => unused)
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(refused.map(({ name }) => name).sort());
+    const old = describeFeatures({ ...WORKS, reasons: new Set(), trials: refused });
+    expect(find(old, 'fexit/ip_route_input_noref').unused).toBe(undefined);
+  });
+
   it('is that there are no reasons, and no processes', () => {
     const features = describeFeatures({ ...WORKS, reasons: new Set(), processes: { seen: 0, readable: 0 } });
     expect(find(features, 'drop reasons').state).toBe('unavailable');

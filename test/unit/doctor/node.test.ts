@@ -189,10 +189,12 @@ describe('what will break it later', () => {
     expect(laterOf(incident(), harmless).later).toEqual([]);
   });
 
-  it('of what is dropped now the files that undo the fix are told with it', () => {
-    const root = rootWith({ 'etc/sysctl.conf': 'net.ipv4.conf.all.rp_filter=1\n' });
+  it('of what is dropped now the files that undo the fix are told with it, and no others', () => {
     const surveys = own(incident({ rpFilter: 1 }));
     const addon = addonOf(surveys);
+    const same = rootWith({ 'etc/sysctl.conf': 'net.ipv4.conf.all.rp_filter=0\n' });
+    expect(auditNode({ addon, root: same }, surveys).pods[0]?.passages[0]?.persisted).toBe(undefined);
+    const root = rootWith({ 'etc/sysctl.conf': 'net.ipv4.conf.all.rp_filter=1\n' });
     expect(auditNode({ addon, root }, surveys).pods[0]?.passages[0]?.persisted).toEqual([
       { file: '/etc/sysctl.conf', line: 1, key: 'net.ipv4.conf.all.rp_filter', value: '1', by: 'sysctl' },
     ]);
