@@ -229,11 +229,14 @@ export const VERDICTS = [
   'invalid_source',
   'loopback_source',
   'arp_refused',
+  'netfilter_rpfilter',
   'not_rpf',
 ] as const;
 
 /** Who sets settings from files. cilium: the file of settings that Cilium brings along. */
 export const PERSISTED_BY = ['sysctl', 'tuned', 'networkd', 'networkmanager', 'cilium'] as const;
+
+export const CONFIDENCES = ['certain', 'likely', 'possible'] as const;
 
 /** How a lookup ended that found no way back. */
 export const LOOKUPS = ['none', 'unreachable', 'prohibit', 'blackhole', 'rule'] as const;
@@ -273,15 +276,32 @@ export const persisted = z.strictObject({
   by: z.enum(PERSISTED_BY).describe('Who reads the file'),
 });
 
+export const filterRule = z.strictObject({
+  kind: z.enum(['nft', 'iptables_nft', 'iptables_legacy']).describe('Whose words it is in'),
+  family: z.enum(['ip', 'ip6', 'inet', 'netdev']).describe('Of its table'),
+  table: z.string(),
+  chain: z.string(),
+  hook: z.enum(['ingress', 'prerouting', 'input', 'forward']),
+  handle: z.int().positive().optional().describe('nftables’ number for it'),
+  number: count.optional().describe('In its chain, from 1'),
+  check: z.enum(['strict', 'loose']),
+  text: z.string().describe('In the words of nft or iptables; ... is what is not understood here'),
+  comment: z.string().optional(),
+  packets: count.optional().describe('That matched it, where they are counted'),
+});
+
 export const rpf = z.strictObject({
   verdict: z.enum(VERDICTS).optional().describe('The branch of the kernel: docs/reasons.md'),
   verdict_unknown: z.string().optional(),
+  confidence: z.enum(CONFIDENCES).optional().describe('With netfilter_rpfilter'),
+  confidence_why: z.string().optional().describe('Why it is not certain'),
   from: z
     .enum(['hook', 'state'])
     .optional()
     .describe('The kernel gives no reason: a hook saw it refuse the source, or settings and routes prove it'),
   contradiction: z.string().optional().describe('What is found now says otherwise than the kernel did then'),
-  mode: rpfMode,
+  mode: rpfMode.optional().describe('IPv4 only'),
+  rule: filterRule.optional().describe('With netfilter_rpfilter: the rule that checks the reverse path'),
   reverse_route: reverseRoute.optional().describe('Where a packet to the source would go'),
   reverse_route_unknown: z.string().optional(),
   explanation: z.string().optional(),
@@ -324,7 +344,7 @@ export const dropEvent = z.strictObject({
   pod_unknown: z.string().optional().describe('Why there is no pod, where the packet is one’s'),
   peer: peer.optional().describe('The other end, where it is known'),
   cilium: cilium.optional(),
-  rpf: rpf.optional().describe('The check of sources, for IPv4 on a device with IPv4'),
+  rpf: rpf.optional().describe('The check of sources'),
   incident: z.string().optional().describe('The incident that this drop belongs to'),
   current_task: z
     .strictObject({
@@ -608,6 +628,8 @@ export type Cilium = z.infer<typeof cilium>;
 export type Device = z.infer<typeof device>;
 export type DeviceRole = (typeof DEVICE_ROLES)[number];
 export type VerdictName = (typeof VERDICTS)[number];
+export type Confidence = (typeof CONFIDENCES)[number];
+export type FilterRule = z.infer<typeof filterRule>;
 export type Lookup = (typeof LOOKUPS)[number];
 export type RouteType = (typeof ROUTE_TYPES)[number];
 export type Hint = z.infer<typeof hint>;

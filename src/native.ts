@@ -81,6 +81,8 @@ export interface NativeRouteQuery {
   readonly src?: string;
   /** ifindex of the device that it came in by; absent: made here. */
   readonly iif?: number;
+  /** ifindex of the device that it is to leave by; absent: any. Not with `iif`. */
+  readonly oif?: number;
   readonly mark?: number;
 }
 
@@ -103,7 +105,7 @@ export interface NativeRoute {
   readonly hopCount?: number;
 }
 
-/** What the IPv4 policy rules of a network namespace look at beside the destination. */
+/** What the policy rules of a network namespace look at beside the destination. */
 export interface NativeRules {
   /** There are others than the three that every namespace starts with. */
   readonly custom: boolean;
@@ -191,6 +193,61 @@ export interface NativeTrial {
   readonly step: '' | 'find' | 'load' | 'attach';
 }
 
+/** A condition of a rule: the first bytes of a field, masked, are `value`; with `negate` they are not. */
+export interface NativeCondition {
+  /** enum rpf_field, native/core/rpf_ruleset.h */
+  readonly field: number;
+  readonly negate: boolean;
+  readonly value: readonly number[];
+  readonly mask: readonly number[];
+}
+
+/** A rule of netfilter, or the policy of a base chain. Numbers are those of native/core/rpf_ruleset.h. */
+export interface NativeRule {
+  /** enum rpf_rule_kind */
+  readonly kind: number;
+  /** NFPROTO_* of its table, include/uapi/linux/netfilter.h */
+  readonly family: number;
+  /** enum rpf_rule_hook */
+  readonly hook: number;
+  readonly priority: number;
+  /** Rules of the same base chain, and of chains reached from it, have the same number. */
+  readonly base: number;
+  readonly baseChain: string;
+  /** enum rpf_rule_verdict */
+  readonly verdict: number;
+  /** enum rpf_check; 0: it checks no reverse path. */
+  readonly check: number;
+  readonly isPolicy: boolean;
+  readonly inBase: boolean;
+  /** There are conditions that are not among `conditions`. */
+  readonly more: boolean;
+  readonly conditions: readonly NativeCondition[];
+  /** Its own conditions, from one index up to another; the rest are those of the jumps that lead to it. */
+  readonly ownFrom: number;
+  readonly ownTo: number;
+  /** `more`, of its own conditions alone. */
+  readonly ownMore: boolean;
+  readonly table: string;
+  readonly chain: string;
+  /** From 1, in its chain. */
+  readonly number: number;
+  /** 0: none. */
+  readonly handle: number;
+  /** The chain in which the packet is dropped, where this rule jumps to it. */
+  readonly via?: string;
+  readonly comment?: string;
+  /** Packets that matched; absent where nobody counts them. */
+  readonly packets?: number;
+}
+
+export interface NativeRuleset {
+  /** In the order in which a packet meets them. Those that cannot matter are left out. */
+  readonly rules: readonly NativeRule[];
+  /** There were too many, or no time was left: the last ones are missing. */
+  readonly isCut: boolean;
+}
+
 /**
  * Called for each batch. The records lie in `buffers[slot]`, bytes 0 to `bytes`; the addon does not touch that buffer
  * again before `release(slot)`. With all slots out the poll thread waits: back-pressure instead of growth.
@@ -251,8 +308,13 @@ export interface NativeAddon {
   netnsCounters(): NativeNetnsCounter[];
   /** Asks the kernel in a network namespace (inode number, 0 = our own). Throws when it cannot be asked (ESRCH, EPERM). */
   route(netns: number, query: NativeRouteQuery): NativeRoute;
-  /** Throws as route() does. */
-  rules(netns: number): NativeRules;
+  /** Of a family, 4 (the default) or 6. Throws as route() does. */
+  rules(netns: number, family?: number): NativeRules;
+  /**
+   * The netfilter rules that may drop packets of a family, 4 or 6, in hooks, a set of 1 << enum rpf_rule_hook. Throws as route()
+   * does.
+   */
+  ruleset(netns: number, family: number, hooks: number, budgetMs: number): NativeRuleset;
   /** A setting under /proc/sys, e.g. "net/ipv4/conf/all/rp_filter", in a network namespace. Throws as route() does. */
   setting(netns: number, name: string): string;
   /** One IPv4 setting, e.g. "rp_filter", of `all`, `default` and every device: pairs of device and value. Throws as route(). */

@@ -105,6 +105,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports)
 	exports.Set("checkFilter", Napi::Function::New(env, CheckFilter, "checkFilter"));
 	exports.Set("route", Napi::Function::New(env, rpf::LookUpRoute, "route"));
 	exports.Set("rules", Napi::Function::New(env, rpf::ReadRules, "rules"));
+	exports.Set("ruleset", Napi::Function::New(env, rpf::ReadRuleset, "ruleset"));
 	exports.Set("setting", Napi::Function::New(env, rpf::ReadSetting, "setting"));
 	exports.Set("settings", Napi::Function::New(env, rpf::ReadSettings, "settings"));
 	exports.Set("survey", Napi::Function::New(env, rpf::Survey, "survey"));

@@ -13,6 +13,7 @@
 #include "config.h"
 #include "convert.h"
 #include "rpf_core.h"
+#include "rpf_ruleset.h"
 
 namespace
 {
@@ -36,6 +37,12 @@ uint8_t ReadAddress(const Napi::Value &value, const char *name, uint8_t family, 
 							", not " + text);
 }
 
+// 4 or 6, as in records; absent: 4.
+uint8_t ReadFamily(const Napi::Value &value)
+{
+	return !value.IsUndefined() && rpf::ReadUint32(value, "family", 6) == 6 ? AF_INET6 : AF_INET;
+}
+
 rpf_route_query ReadQuery(const Napi::Value &value)
 {
 	if (!value.IsObject())
@@ -48,6 +55,7 @@ rpf_route_query ReadQuery(const Napi::Value &value)
 		query.with_src = 1;
 	}
 	query.iif = OptionalUint32(object, "iif");
+	query.oif = OptionalUint32(object, "oif");
 	query.mark = OptionalUint32(object, "mark");
 	return query;
 }
@@ -86,7 +94,81 @@ Napi::Object RouteObject(Napi::Env env, uint8_t family, const rpf_route &route)
 	return object;
 }
 
+// A rule with strings of its own: those of the core live only while it is told.
+struct Rule {
+	rpf_rule rule;
+	std::string table, chain, base_chain, via, comment;
+};
+
+std::string TextOr(const char *text)
+{
+	return text ? text : "";
+}
+
 // In the thread that visits the namespace: no JavaScript here.
+void CollectRule(void *context, const rpf_rule *rule)
+{
+	static_cast<std::vector<Rule> *>(context)->push_back(
+		{ *rule, TextOr(rule->table), TextOr(rule->chain), TextOr(rule->base_chain),
+		  TextOr(rule->via), TextOr(rule->comment).substr(0, RPF_RULE_COMMENT) });
+}
+
+Napi::Array Bytes(Napi::Env env, const uint8_t *bytes, uint8_t length)
+{
+	const auto array = Napi::Array::New(env, length);
+	for (uint32_t i = 0; i < length; i++)
+		array.Set(i, bytes[i]);
+	return array;
+}
+
+Napi::Array ConditionObjects(Napi::Env env, const rpf_rule &rule)
+{
+	const auto conditions = Napi::Array::New(env, rule.conditions);
+	for (uint32_t i = 0; i < rule.conditions; i++) {
+		const rpf_condition &condition = rule.condition[i];
+		const auto object = Napi::Object::New(env);
+		object.Set("field", condition.field);
+		object.Set("negate", bool(condition.negate));
+		object.Set("value", Bytes(env, condition.value, condition.length));
+		object.Set("mask", Bytes(env, condition.mask, condition.length));
+		conditions.Set(i, object);
+	}
+	return conditions;
+}
+
+Napi::Object RuleObject(Napi::Env env, const Rule &read)
+{
+	const rpf_rule &rule = read.rule;
+	const auto object = Napi::Object::New(env);
+	object.Set("kind", rule.kind);
+	object.Set("family", rule.family);
+	object.Set("hook", rule.hook);
+	object.Set("priority", rule.priority);
+	object.Set("base", rule.base);
+	object.Set("verdict", rule.verdict);
+	object.Set("check", rule.check);
+	object.Set("isPolicy", bool(rule.is_policy));
+	object.Set("inBase", bool(rule.in_base));
+	object.Set("more", bool(rule.more));
+	object.Set("conditions", ConditionObjects(env, rule));
+	object.Set("ownFrom", rule.own_from);
+	object.Set("ownTo", rule.own_to);
+	object.Set("ownMore", bool(rule.own_more));
+	object.Set("table", read.table);
+	object.Set("chain", read.chain);
+	object.Set("baseChain", read.base_chain);
+	object.Set("number", rule.number);
+	object.Set("handle", static_cast<double>(rule.handle));
+	if (!read.via.empty())
+		object.Set("via", read.via);
+	if (!read.comment.empty())
+		object.Set("comment", read.comment);
+	if (rule.has_packets)
+		object.Set("packets", static_cast<double>(rule.packets));
+	return object;
+}
+
+// As above.
 int Collect(void *context, const char *device, const char *value)
 {
 	static_cast<std::vector<std::pair<std::string, std::string>> *>(context)->emplace_back(device, value);
@@ -114,8 +196,9 @@ Napi::Value ReadRules(const Napi::CallbackInfo &info)
 {
 	const Napi::Env env = info.Env();
 	const uint32_t netns = ReadUint32(info[0], "netns", UINT32_MAX);
+	const uint8_t family = ReadFamily(info[1]);
 	uint32_t rules;
-	const int err = rpf_route_rules(netns, &rules);
+	const int err = rpf_route_rules(netns, family, &rules);
 	if (err)
 		throw ToError(env, err, "reading the policy rules of network namespace " + std::to_string(netns));
 	const auto object = Napi::Object::New(env);
@@ -128,6 +211,27 @@ Napi::Value ReadRules(const Napi::CallbackInfo &info)
 	object.Set("blackhole", bool(rules & RPF_RULES_BLACKHOLE));
 	object.Set("unreachable", bool(rules & RPF_RULES_UNREACHABLE));
 	object.Set("prohibit", bool(rules & RPF_RULES_PROHIBIT));
+	return object;
+}
+
+Napi::Value ReadRuleset(const Napi::CallbackInfo &info)
+{
+	const Napi::Env env = info.Env();
+	const uint32_t netns = ReadUint32(info[0], "netns", UINT32_MAX);
+	const uint8_t family = ReadFamily(info[1]);
+	const uint32_t hooks = ReadUint32(info[2], "hooks", UINT32_MAX);
+	const uint32_t budget_ms = ReadUint32(info[3], "budgetMs", 60000);
+	std::vector<Rule> read;
+	const int flags = rpf_ruleset(netns, family, hooks, budget_ms, CollectRule, &read);
+	if (flags < 0)
+		throw ToError(env, flags,
+			      "reading the netfilter rules of network namespace " + std::to_string(netns));
+	const auto rules = Napi::Array::New(env, read.size());
+	for (size_t i = 0; i < read.size(); i++)
+		rules.Set(static_cast<uint32_t>(i), RuleObject(env, read[i]));
+	const auto object = Napi::Object::New(env);
+	object.Set("rules", rules);
+	object.Set("isCut", bool(flags & RPF_RULESET_CUT));
 	return object;
 }
 

@@ -7,9 +7,10 @@
 namespace rpf
 {
 
-// JS thread. NativeAddon.route(), rules(), setting() and settings() of src/native.ts.
+// JS thread. NativeAddon.route(), rules(), ruleset(), setting() and settings() of src/native.ts.
 Napi::Value LookUpRoute(const Napi::CallbackInfo &info);
 Napi::Value ReadRules(const Napi::CallbackInfo &info);
+Napi::Value ReadRuleset(const Napi::CallbackInfo &info);
 Napi::Value ReadSetting(const Napi::CallbackInfo &info);
 Napi::Value ReadSettings(const Napi::CallbackInfo &info);
 

@@ -71,6 +71,7 @@ typedef unsigned int sk_buff_data_t;
 struct sk_buff {
 	struct net_device *dev;
 	struct sock *sk;
+	unsigned long _skb_refdst;
 	unsigned int len;
 	unsigned int data_len;
 	__u16 vlan_tci;

@@ -28,6 +28,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define ARPHRD_LOOPBACK 772
 #define ETHERNET_BYTES 14
 #define VLAN_BYTES 4
+#define SKB_DST_PTRMASK (~1UL) /* include/linux/skbuff.h: the lowest bit says that it is not counted */
 #define KIND_VETH 0x0000000068746576ULL /* "veth" */
 #define MAX_SNAP 2048
 
@@ -296,6 +297,8 @@ __noinline int fill_detail(const struct drop *drop, struct rpf_detail *detail)
 	shared = (__u64)rpf_member(struct sk_buff, drop->skb, head) + rpf_member(struct sk_buff, drop->skb, end);
 	__builtin_memset(detail, 0, sizeof(*detail));
 	detail->flags = drop->flags | packet->flags | (drop->nonlinear ? RPF_NONLINEAR : 0);
+	if (rpf_member(struct sk_buff, drop->skb, _skb_refdst) & SKB_DST_PTRMASK)
+		detail->flags |= RPF_ROUTED;
 	detail->length = drop->window.total ? drop->window.total : rpf_member(struct sk_buff, drop->skb, len);
 	detail->gso_size = rpf_member(struct skb_shared_info, shared, gso_size);
 	detail->gso_segs = rpf_member(struct skb_shared_info, shared, gso_segs);

@@ -191,6 +191,7 @@ struct rpf_route_query {
 	uint8_t dst[16];  /* network order */
 	uint8_t src[16];
 	uint32_t iif; /* device that the packet came in by; 0 = made here */
+	uint32_t oif; /* device that it is to leave by; 0 = any. Not with iif */
 	uint32_t mark;
 };
 
@@ -227,8 +228,8 @@ enum rpf_rules {
 	RPF_RULES_PROHIBIT = 1 << 8,
 };
 
-/* Reads the IPv4 policy rules of a network namespace (0 = our own) into rules. */
-int rpf_route_rules(uint32_t netns, uint32_t *rules);
+/* Reads the policy rules of a family, AF_INET or AF_INET6, of a network namespace (0 = our own) into rules. */
+int rpf_route_rules(uint32_t netns, uint8_t family, uint32_t *rules);
 
 /* ---- what there is in the network namespaces (rpf_survey.c): no tracer needed ---- */
 

@@ -45,6 +45,8 @@ static void put_query(struct nlmsghdr *message, const struct rpf_route_query *qu
 	}
 	if (query->iif)
 		mnl_attr_put_u32(message, RTA_IIF, query->iif);
+	if (query->oif)
+		mnl_attr_put_u32(message, RTA_OIF, query->oif);
 	if (query->mark)
 		mnl_attr_put_u32(message, RTA_MARK, query->mark);
 }
@@ -193,6 +195,7 @@ int rpf_route_lookup(uint32_t netns, const struct rpf_route_query *query, struct
 }
 
 struct rules {
+	uint8_t family;
 	uint32_t *seen;
 	uint32_t count;
 };
@@ -236,7 +239,10 @@ uint32_t rpf_rule_selectors(const struct nlmsghdr *message)
 	return seen;
 }
 
-/* Default rules: fib_default_rules_init(), net/ipv4/fib_rules.c: local, main and default, without any selector. */
+/*
+ * Default rules: fib_default_rules_init(), net/ipv4/fib_rules.c: local, main and default, without any selector.
+ * fib6_rules_net_init(), net/ipv6/fib6_rules.c: local and main.
+ */
 static int visit_rule(const struct nlmsghdr *message, void *data)
 {
 	const struct fib_rule_hdr *head = mnl_nlmsg_get_payload(message);
@@ -255,17 +261,19 @@ static int visit_rule(const struct nlmsghdr *message, void *data)
 
 static int read_rules(void *context)
 {
-	struct rules rules = { .seen = context };
-	struct fib_rule_hdr head = { .family = AF_INET };
-	int err = rpf_rtnetlink_dump(RTM_GETRULE, &head, sizeof(head), visit_rule, &rules);
+	struct rules *rules = context;
+	struct fib_rule_hdr head = { .family = rules->family };
+	int err = rpf_rtnetlink_dump(RTM_GETRULE, &head, sizeof(head), visit_rule, rules);
 
-	if (!err && rules.count != 3)
-		*rules.seen |= RPF_RULES_CUSTOM;
+	if (!err && rules->count != (rules->family == AF_INET6 ? 2 : 3))
+		*rules->seen |= RPF_RULES_CUSTOM;
 	return err;
 }
 
-int rpf_route_rules(uint32_t netns, uint32_t *rules)
+int rpf_route_rules(uint32_t netns, uint8_t family, uint32_t *rules)
 {
+	struct rules reading = { .family = family, .seen = rules };
+
 	*rules = 0;
-	return rpf_in_netns(netns, read_rules, rules);
+	return rpf_in_netns(netns, read_rules, &reading);
 }

@@ -89,6 +89,7 @@ enum rpf_flags {
 	RPF_WITNESS = 1 << 22, /* witness_* are valid: a route lookup for the source was seen on the way to the drop */
 	RPF_SOURCE_REFUSED = 1 << 23, /* a hook saw that the kernel refused the source of this packet */
 	RPF_AGGREGATE = 1 << 21,      /* came out of the flow table: count drops like the flow's first one */
+	RPF_ROUTED = 1 << 24, /* the packet had its route already (skb_dst): it had got past the hook prerouting */
 };
 
 enum rpf_knobs {

@@ -8,8 +8,10 @@ import { checkSource, type ReverseRoute, type SourceState, type Switch } from '.
 import { type Ailment, type Assignment, findCure, isForSender, SENDER_ONLY, settingKey } from './fix.js';
 import { findHints } from './hints.js';
 import { type CommandPlace, findPlace } from './namespace.js';
+import { isNetfilterDrop, Netfilter } from './netfilter/netfilter.js';
 import { findPersistence, findSource, givenBy, type PersistedSetting, type Persistence } from './persist.js';
 import { type Evidence, type Passage, ReverseRoutes } from './route.js';
+import type { Scene } from './scene.js';
 import { sentence } from './sentence.js';
 import {
   classify,
@@ -22,17 +24,10 @@ import {
 } from './verdict.js';
 import { SeenLookups } from './witness.js';
 
-/** What all drops have in common that die in one place on one device in one state. */
-export interface Scene {
-  readonly id: number;
-  readonly reason: string | undefined;
-  readonly location: string;
-  readonly device: Device;
-  readonly mode: RpfMode | undefined;
-}
+export type { Scene } from './scene.js';
 
 export interface ExplainerOptions {
-  readonly addon: Pick<NativeAddon, 'route' | 'rules'>;
+  readonly addon: Pick<NativeAddon, 'route' | 'rules' | 'ruleset'>;
   readonly ownNetns: number | undefined;
   /** Whether the kernel has reasons of their own for refused sources. */
   readonly hasSourceReasons: () => boolean;
@@ -60,6 +55,9 @@ export class Explainer {
   readonly #routes: ReverseRoutes;
   readonly #seen = new SeenLookups();
   readonly #arming: Arming | undefined;
+  readonly #netfilter: Netfilter;
+  /** What is said of drops by netfilter, by its text. */
+  readonly #said = new Map<string, Rpf>();
   readonly #known = new Map<string, Known>();
   readonly #places: Remembered<number, CommandPlace>;
   readonly #persisted: Remembered<string, Persistence>;
@@ -78,6 +76,12 @@ export class Explainer {
     this.#options = options;
     this.#now = now;
     this.#routes = new ReverseRoutes({ addon: options.addon, now });
+    this.#netfilter = new Netfilter({
+      addon: options.addon,
+      routes: this.#routes,
+      hasSourceReasons: options.hasSourceReasons,
+      now,
+    });
     this.#arming = options.watch && new Arming({ watch: options.watch, now });
     this.#places = new Remembered((netns) => findPlace(netns, ownNetns, root), now);
     this.#persisted = new Remembered((key) => findPersistence([key], root), now);
@@ -104,7 +108,8 @@ export class Explainer {
   /** As long as nothing has changed, the same object comes back. */
   explain(drop: DropReader, scene: Scene): Explanation {
     const { mode } = scene;
-    if (mode === undefined) return NOTHING_TO_SAY;
+    if (isNetfilterDrop(scene) && hasAddresses(drop)) return this.#explainNetfilter(drop, scene);
+    if (mode === undefined) return explainWithoutMode(drop);
     if (this.#isCrowded()) return this.#explainCrowd(drop, scene, mode);
     const facts = this.#basicFacts(drop, scene, mode);
     if (!needsRoute(facts)) return this.#explainAlone(facts, scene);
@@ -162,6 +167,46 @@ export class Explainer {
     return netns === this.#options.ownNetns ? findHints(key, value, this.#options.root) : [];
   }
 
+  #explainNetfilter(drop: DropReader, scene: Scene): Explanation {
+    const crowded = this.#isCrowded();
+    const { rpf, route, staleAtMs } = this.#netfilter.explain(drop, scene, {
+      place: () => this.#places.get(drop.netns),
+      isPodDevice: isPodDevice(scene.device, scene.mode),
+      kernelAccepts: (hasOwnRoute) => this.#kernelAccepts(drop, scene, hasOwnRoute),
+    });
+    // One's own words only for so many sources: a flood must not cost memory.
+    if (rpf.explanation !== undefined && (crowded || ++this.#composed > MAX_COMPOSED)) {
+      const { verdict, confidence, confidence_why, rule } = rpf;
+      const inBrief = { verdict, confidence, confidence_why, mode: scene.mode, rule };
+      return { rpf: this.#unify(inBrief), ailment: undefined, staleAtMs: this.#secondEndMs };
+    }
+    const { rule, explanation, fix, fix_unknown, fix_where, ...verdict } = rpf;
+    const how = { mode: scene.mode, rule, ...(route && routeMembers(route)) };
+    const whole = { ...verdict, ...how, explanation, fix, fix_unknown, fix_where };
+    return { rpf: this.#unify(whole), ailment: undefined, staleAtMs };
+  }
+
+  /** Whether the kernel’s own check would let the source pass behind netfilter; what is not known is no obstacle. */
+  #kernelAccepts(drop: DropReader, { mode, device }: Scene, hasOwnRoute: boolean): boolean {
+    if (mode === undefined || kindOf(drop.src) !== 'ordinary') return true;
+    const { netns, src, dst, mark, ifindex } = drop;
+    const passage = { netns, src, dst, mark: mode.src_valid_mark ? mark : 0 };
+    const { route, customRules } = this.#routes.find(passage).evidence;
+    if (route.kind === 'unknown') return true;
+    const own = hasOwnRoute && route.kind === 'found' ? { ...route, hops: [ifindex] } : route;
+    return checkSource({ ...stateOf(drop, mode, device, customRules), route: own }) === 'accepted';
+  }
+
+  /** The same object for the same words. */
+  #unify(rpf: Rpf): Rpf {
+    const key = JSON.stringify(rpf);
+    const known = this.#said.get(key);
+    if (known) return known;
+    if (this.#said.size === MAX_KNOWN) this.#said.clear();
+    this.#said.set(key, rpf);
+    return rpf;
+  }
+
   /** Whether this second has had its share of flows that are explained one by one. */
   #isCrowded(): boolean {
     const now = this.#now();
@@ -187,8 +232,7 @@ export class Explainer {
   }
 
   #basicFacts(drop: DropReader, scene: Scene, mode: RpfMode): Omit<Facts, 'route' | 'state'> {
-    const hasAddresses = (drop.flags & (FLAGS.L3 | FLAGS.COARSE)) === FLAGS.L3;
-    const addresses = hasAddresses ? { src: drop.src, dst: drop.dst } : {};
+    const addresses = hasAddresses(drop) ? { src: drop.src, dst: drop.dst } : {};
     return {
       reason: scene.reason,
       hasSourceReasons: this.#options.hasSourceReasons(),
@@ -307,6 +351,15 @@ function hookOf({ flags, reason }: DropReader): SourceHook {
   return { refused: (flags & FLAGS.SOURCE_REFUSED) !== 0, byFilter: reason === REASON.REASON_RPFILTER };
 }
 
+/** IPv6 has no rp_filter, so none refuses its sources. */
+function explainWithoutMode(drop: DropReader): Explanation {
+  return hasAddresses(drop) && drop.family === 6 ? WITHOUT_FILTER : NOTHING_TO_SAY;
+}
+
+function hasAddresses({ flags }: DropReader): boolean {
+  return (flags & (FLAGS.L3 | FLAGS.COARSE)) === FLAGS.L3;
+}
+
 function stateOf(
   drop: DropReader,
   mode: RpfMode,
@@ -329,8 +382,8 @@ function knobs(drop: DropReader, all: number, device: number): Switch {
 }
 
 /** An uplink may be one end of a pair too, but it has an address. */
-function isPodDevice({ role, kind }: Device, { unnumbered }: RpfMode): boolean {
-  return POD_ROLES.has(role) || (unnumbered && (kind === 'veth' || kind === 'netkit'));
+function isPodDevice({ role, kind }: Device, mode: RpfMode | undefined): boolean {
+  return POD_ROLES.has(role) || (mode?.unnumbered === true && (kind === 'veth' || kind === 'netkit'));
 }
 
 /** The way back as events have it. */
@@ -377,6 +430,11 @@ class Remembered<K, V> {
   }
 }
 
+const WITHOUT_FILTER: Explanation = {
+  rpf: { verdict: 'not_rpf' },
+  ailment: undefined,
+  staleAtMs: Number.POSITIVE_INFINITY,
+};
 const NOT_LOOKED_UP: ReverseRoute = { kind: 'unknown', why: 'not looked up' };
 const SOURCE_UNKNOWN: ReverseRoute = { kind: 'unknown', why: 'the event does not tell the source' };
 /** Flows a second that are looked at one by one: more than an incident on a node has, far fewer than a flood. */

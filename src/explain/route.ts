@@ -9,8 +9,12 @@ export interface Passage {
   readonly netns: number;
   readonly src: string;
   readonly dst: string;
-  /** The packet's, where src_valid_mark takes it into the lookup; else 0. */
+  /** The packet's, where src_valid_mark, or the rule of netfilter, takes it into the lookup; else 0. */
   readonly mark: number;
+  /** Who looks up: rp_filter, or a rule of netfilter, whose lookups come from no device. */
+  readonly by?: 'netfilter';
+  /** ifindex of the device that the way back is to leave by, where the lookup asks for it: IPv6 only. */
+  readonly oif?: number;
 }
 
 export interface Evidence {
@@ -45,7 +49,7 @@ export class ReverseRoutes {
   readonly #addon: Pick<NativeAddon, 'route' | 'rules'>;
   readonly #now: () => number;
   readonly #entries = new Map<string, Answer>();
-  readonly #rules = new Map<number, { rules: NativeRules; staleAtMs: number }>();
+  readonly #rules = new Map<string, { rules: NativeRules; staleAtMs: number }>();
   /** How often the routes of a network namespace have changed. */
   readonly #generations = new Map<number, number>();
   readonly #budget: Budget;
@@ -63,7 +67,8 @@ export class ReverseRoutes {
     if (known && now < known.staleAtMs && known.generation === generation) return known;
     const fresh = this.#budget.spend(() => this.#ask(passage)) ?? TOO_MANY;
     const evidence = known && isSame(known.evidence, fresh) ? known.evidence : fresh;
-    const answer = { evidence, staleAtMs: now + TTL_MS, generation };
+    const ttlMs = passage.by ? RULE_TTL_MS : TTL_MS;
+    const answer = { evidence, staleAtMs: now + ttlMs, generation };
     if (!known && this.#entries.size === MAX_ENTRIES) this.#entries.clear();
     if (fresh !== TOO_MANY) this.#entries.set(this.#keyOf(passage), answer);
     return answer;
@@ -74,38 +79,43 @@ export class ReverseRoutes {
     const generation = (this.#generations.get(netns) ?? 0) + 1;
     if (generation === 1 && this.#generations.size === MAX_NAMESPACES) this.#generations.clear();
     this.#generations.set(netns, generation);
-    this.#rules.delete(netns);
+    for (const family of [4, 6] as const) this.#rules.delete(rulesKey(netns, family));
   }
 
   /** Where rules look at more than the source, each destination has a way back of its own. */
-  #keyOf({ netns, src, dst, mark }: Passage): string {
-    const rules = this.#rules.get(netns)?.rules;
-    return `${netns} ${src} ${mark}${rules && looksAtDestination(rules) ? ` ${dst}` : ''}`;
+  #keyOf({ netns, src, dst, mark, by, oif }: Passage): string {
+    const rules = this.#rules.get(rulesKey(netns, familyOf(src)))?.rules;
+    const key = `${netns} ${src} ${mark}${by ? ` ${by} ${oif}` : ''}`;
+    return (rules && looksAtDestination(rules)) || familyOf(src) === 6 ? `${key} ${dst}` : key;
   }
 
   #ask(passage: Passage): Evidence {
     if (passage.netns === 0) return NO_NAMESPACE;
     try {
-      const rules = this.#findRules(passage.netns);
+      const rules = this.#findRules(passage);
       return { route: this.#lookUp(passage, rules), customRules: rules.custom };
     } catch (error) {
       return { route: { kind: 'unknown', why: whyNot(error) }, customRules: false };
     }
   }
 
-  #findRules(netns: number): NativeRules {
+  #findRules({ netns, src }: Passage): NativeRules {
     const now = this.#now();
-    const known = this.#rules.get(netns);
+    const key = rulesKey(netns, familyOf(src));
+    const known = this.#rules.get(key);
     if (known && now < known.staleAtMs) return known.rules;
-    const rules = this.#addon.rules(netns);
+    const rules = this.#addon.rules(netns, familyOf(src));
     if (!known && this.#rules.size === MAX_NAMESPACES) this.#rules.clear();
-    this.#rules.set(netns, { rules, staleAtMs: now + TTL_MS });
+    this.#rules.set(key, { rules, staleAtMs: now + TTL_MS });
     return rules;
   }
 
   #lookUp(passage: Passage, rules: NativeRules): ReverseRoute {
     const doubts = doubtsAbout(rules);
-    if (!looksAtDestination(rules)) return this.#answer(passage, plainQuery(passage), rules, doubts);
+    if (familyOf(passage.src) === 6) return this.#answer(passage, query6(passage), rules, doubts);
+    // A lookup of netfilter comes from no device, as the plain question does.
+    const isPlain = passage.by === 'netfilter' ? !rules.source : !looksAtDestination(rules);
+    if (isPlain) return this.#answer(passage, plainQuery(passage), rules, doubts);
     const query = this.#exactQuery(passage);
     if (query) {
       const answer = this.#addon.route(passage.netns, query);
@@ -120,10 +130,12 @@ export class ReverseRoutes {
   }
 
   /** The reverse lookup goes from the destination to the source, as if it came in where the packet would go out. */
-  #exactQuery({ netns, src, dst, mark }: Passage): NativeRouteQuery | undefined {
+  #exactQuery({ netns, src, dst, mark, by }: Passage): NativeRouteQuery | undefined {
     const kind = kindOf(dst);
     if (kind !== 'ordinary') return { dst: src, mark };
     const forward = this.#addon.route(netns, { dst, mark });
+    // The kernel answers for no foreign source that comes from no device.
+    if (by === 'netfilter' && forward.type !== RTN_LOCAL) return undefined;
     if (forward.type === RTN_LOCAL) return { dst: src, src: dst, mark };
     if (forward.type === RTN_BROADCAST) return { dst: src, mark };
     if (forward.ifindex === undefined) return undefined;
@@ -132,7 +144,7 @@ export class ReverseRoutes {
 }
 
 /** Time for lookups. A flood of forged sources must not stall the stream: what is beyond stays unknown. */
-class Budget {
+export class Budget {
   readonly #now: () => number;
   readonly #budgetMs: number;
   #sinceMs = Number.NEGATIVE_INFINITY;
@@ -155,6 +167,23 @@ class Budget {
     this.#spentMs += Math.max(this.#now() - start, LEAST_COST_MS);
     return result;
   }
+}
+
+export function familyOf(address: string): 4 | 6 {
+  return address.includes(':') ? 6 : 4;
+}
+
+function rulesKey(netns: number, family: 4 | 6): string {
+  return `${netns} ${family}`;
+}
+
+/** For IPv6 a lookup may have any source: inet6_rtm_getroute(), net/ipv6/route.c, v6.18. */
+function query6({ src, dst, mark, oif }: Passage): NativeRouteQuery {
+  return { dst: src, ...(!isMulticast6(dst) && { src: dst }), mark, ...(oif !== undefined && { oif }) };
+}
+
+function isMulticast6(address: string): boolean {
+  return /^ff/i.test(address);
 }
 
 function plainQuery({ src, mark }: Passage): NativeRouteQuery {
@@ -261,6 +290,8 @@ const RTN_BROADCAST = 3;
 
 /** Long enough for the flows of a pod to share an answer, short enough that a route that moves is seen. */
 const TTL_MS = 1000;
+/** Rules are read again more often, and what they found is held against them as they are. */
+const RULE_TTL_MS = 10;
 /** Of each second: a tenth, while the ring buffer holds some seconds of a flood. */
 const BUDGET_MS = 100;
 /** A clock that does not move must not make lookups free. */

@@ -33,6 +33,7 @@ function refusal(facts: Facts, verdict: Verdict, device: string, arrived: string
       return `${src} ${arrived} on ${device}, but ${invalidBecause(route)}; the kernel takes it from nobody, whatever rp_filter says`;
     case 'loopback_source':
       return `${src} ${arrived} on ${device}, but addresses of 127.0.0.0/8 never leave a machine; the kernel refuses them where route_localnet is off`;
+    case 'netfilter_rpfilter': // has a sentence of its own
     case 'arp_refused':
       return undefined; // said by what it rests on
     case 'not_rpf':
@@ -42,7 +43,8 @@ function refusal(facts: Facts, verdict: Verdict, device: string, arrived: string
   }
 }
 
-function way(route: ReverseRoute): string {
+/** Where the way back leads. */
+export function way(route: ReverseRoute): string {
   if (route.kind === 'unknown') return `the way back to it is not known (${route.why})`;
   if (route.kind === 'found') return `the route back to it leaves by ${leaves(route)}`;
   return NO_WAY[route.lookup];

@@ -1,13 +1,15 @@
-import type { DropEvent, Lookup, Packet, RpfMode, VerdictName } from '../events.js';
+import type { Confidence, DropEvent, FilterRule, Lookup, Packet, RpfMode, VerdictName } from '../events.js';
 import type { LabPacket } from './packet.js';
 import type { Requirement } from './requirements.js';
 import {
   address,
+  iptablesChain,
   iptablesRule,
   JUMBO_FRAMES,
   NO_DEFAULT_ROUTE,
   NO_FORWARDING,
   nftRule,
+  nftTable,
   route,
   rpFilter,
   type Step,
@@ -31,6 +33,8 @@ export interface ExpectedDrop {
   readonly packet: Partial<Packet>;
   /** What the event must say of rp_filter, among other things. */
   readonly mode?: Partial<RpfMode>;
+  /** What the event must say of the rule that checked the reverse path, among other things. */
+  readonly rule?: Partial<FilterRule>;
   /** Drops for each packet sent; default 1. */
   readonly perPacket?: number;
   /** What sees it beside the tracepoint, as the start event names it: where that is not, nothing comes. */
@@ -43,6 +47,8 @@ export interface Refusal {
   readonly verdict: VerdictName;
   /** How looking up the route back to the source failed, where it did. */
   readonly lookup?: Lookup;
+  /** How sure it has to be, where a rule of netfilter refused it. */
+  readonly confidence?: Confidence;
 }
 
 /** A drop event with the place of the lab that it happened in. */
@@ -557,26 +563,6 @@ const otherDrops: readonly LabCase[] = [
     setup: [iptablesRule('iptables-legacy', 'filter', 'FORWARD --jump DROP')],
     packet: { ...podUdpSeen, ttl: 63 },
   }),
-  otherDrop('nft-fib', 'a reverse path check by nftables: rp_filter has no part in it', ['NETFILTER_DROP'], {
-    requires: ['nft-fib'],
-    setup: [nftRule('ip', 'prerouting priority raw', 'fib saddr . mark . iif oif missing drop')],
-  }),
-  otherDrop('nft-fib-ipv6', 'the same for IPv6, which has no rp_filter at all', ['NETFILTER_DROP'], {
-    requires: ['nft-fib'],
-    setup: [nftRule('ip6', 'prerouting priority raw', 'fib saddr . mark . iif oif missing drop')],
-    provoke: podUdp6,
-    packet: podUdp6Seen,
-  }),
-  otherDrop('iptables-rpfilter', 'a reverse path check by iptables', ['NETFILTER_DROP'], {
-    requires: ['iptables-rpfilter'],
-    setup: [iptablesRule('iptables', 'raw', 'PREROUTING --match rpfilter --invert --jump DROP')],
-  }),
-  otherDrop('ip6tables-rpfilter', 'a reverse path check by ip6tables', ['NETFILTER_DROP'], {
-    requires: ['ip6tables-rpfilter'],
-    setup: [iptablesRule('ip6tables', 'raw', 'PREROUTING --match rpfilter --invert --jump DROP')],
-    provoke: podUdp6,
-    packet: podUdp6Seen,
-  }),
   otherDrop('ipv6-no-socket', 'nobody listens on the node’s port, over IPv6', ['NO_SOCKET'], {
     provoke: { ...podUdp6, dst: ADDRESS6.node },
     packet: { ...podUdp6Seen, dst: ADDRESS6.node },
@@ -601,7 +587,250 @@ const otherDrops: readonly LabCase[] = [
   passing('ipv6', 'strict mode does not touch IPv6', podUdp6, 'world', rpFilter(1)),
 ];
 
-export const CASES: readonly LabCase[] = [...reversePath, ...badSources, ...shapes, ...otherDrops];
+const NFT_STRICT = 'fib saddr . mark . iif oif missing drop';
+const RPFILTER = '--match rpfilter --invert --jump DROP';
+const CALICO_MARK = '--mark 0x40000/0x40000';
+
+/** A check of the reverse path by a rule of netfilter. */
+function filterDrop(
+  name: string,
+  about: string,
+  requires: Requirement,
+  setup: readonly Step[],
+  {
+    rule,
+    confidence = 'certain',
+    lookup,
+    provoke = podUdp,
+    packet = podUdpSeen,
+    device = 'lxcabcd',
+  }: FilterOptions,
+): LabCase {
+  return {
+    name,
+    about,
+    requires: [requires],
+    setup,
+    provoke,
+    expect: [
+      {
+        reasons: ['NETFILTER_DROP'],
+        in: 'node',
+        device,
+        packet,
+        refusal: { verdict: 'netfilter_rpfilter', confidence, ...(lookup && { lookup }) },
+        rule,
+      },
+    ],
+  };
+}
+
+interface FilterOptions {
+  readonly rule: Partial<FilterRule>;
+  readonly confidence?: Confidence;
+  readonly lookup?: Lookup;
+  readonly provoke?: LabPacket;
+  readonly packet?: Partial<Packet>;
+  readonly device?: string;
+}
+
+const fromPodOverIpv6 = { provoke: podUdp6, packet: podUdp6Seen } as const;
+const fromWorld = {
+  provoke: { from: 'world', kind: 'udp', src: ADDRESS.world, dst: ADDRESS.node },
+  packet: { ...udp, src: ADDRESS.world, dst: ADDRESS.node },
+  device: 'eth0',
+} as const;
+const inNft = { kind: 'nft', table: 'rpftrace_lab', chain: 'lab', hook: 'prerouting' } as const;
+const inRaw = { table: 'raw', hook: 'prerouting' } as const;
+
+/** What is said of a flow holds for a second: cases that follow each other sooner are different flows. */
+function withOwnPort(labCase: LabCase, index: number): LabCase {
+  const dstPort = FIRST_OWN_PORT + index;
+  return {
+    ...labCase,
+    provoke: { ...labCase.provoke, dstPort },
+    expect: labCase.expect.map((drop) => ({ ...drop, packet: { ...drop.packet, dst_port: dstPort } })),
+  };
+}
+
+const FIRST_OWN_PORT = 9000;
+
+const netfilter: readonly LabCase[] = [
+  filterDrop(
+    'nft-fib',
+    'a reverse path check by nftables: rp_filter has no part in it',
+    'nft-fib',
+    [nftRule('ip', 'prerouting priority raw', NFT_STRICT)],
+    { rule: { ...inNft, family: 'ip', check: 'strict', text: NFT_STRICT } },
+  ),
+  filterDrop(
+    'nft-fib-loose',
+    'the same in loose mode: there is no route back to the source at all',
+    'nft-fib',
+    [NO_DEFAULT_ROUTE, nftRule('inet', 'prerouting priority raw', 'fib saddr oif missing drop')],
+    {
+      ...fromWorld,
+      lookup: 'none',
+      rule: { ...inNft, family: 'inet', check: 'loose', text: 'fib saddr oif missing drop' },
+    },
+  ),
+  filterDrop(
+    'nft-fib-ipv6',
+    'the same for IPv6, which has no rp_filter at all',
+    'nft-fib',
+    [nftRule('ip6', 'prerouting priority raw', NFT_STRICT)],
+    { ...fromPodOverIpv6, rule: { ...inNft, family: 'ip6', check: 'strict', text: NFT_STRICT } },
+  ),
+  filterDrop(
+    'nft-fib-policy',
+    'what passes the check is accepted, the policy drops the rest',
+    'nft-fib',
+    [nftRule('inet', 'prerouting priority raw; policy drop', 'fib saddr . iif oif exists accept')],
+    { rule: { ...inNft, text: 'fib saddr . iif oif exists accept' } },
+  ),
+  filterDrop(
+    'nft-fib-jump',
+    'the check jumps to a chain that drops',
+    'nft-fib',
+    [
+      nftTable(
+        'inet',
+        'chain refuse { counter; drop; }; chain lab { type filter hook prerouting priority raw; fib saddr . iif oif missing jump refuse; }',
+      ),
+    ],
+    { rule: { ...inNft, text: 'fib saddr . iif oif missing jump refuse' } },
+  ),
+  filterDrop(
+    'nft-fib-forward',
+    'the check of forwarded packets alone',
+    'nft-fib',
+    [nftRule('inet', 'forward priority filter', 'fib saddr . iif oif missing drop')],
+    {
+      confidence: 'likely',
+      packet: { ...podUdpSeen, ttl: 63 },
+      rule: { ...inNft, hook: 'forward', text: 'fib saddr . iif oif missing drop' },
+    },
+  ),
+  filterDrop(
+    'firewalld',
+    'as firewalld has it: what finds neighbours is accepted before the check',
+    'nft-fib',
+    [
+      nftTable(
+        'inet',
+        `chain lab { type filter hook prerouting priority filter + 10; icmpv6 type { nd-router-advert, nd-neighbor-solicit } accept; meta nfproto ipv6 ${NFT_STRICT}; }`,
+      ),
+    ],
+    { ...fromPodOverIpv6, rule: { ...inNft, text: `meta nfproto ipv6 ${NFT_STRICT}` } },
+  ),
+  filterDrop(
+    'iptables-rpfilter',
+    'a reverse path check by iptables',
+    'iptables-rpfilter',
+    [iptablesRule('iptables', 'raw', `PREROUTING ${RPFILTER}`)],
+    { rule: { ...inRaw, chain: 'PREROUTING', number: 1, text: '-m rpfilter --invert -j DROP' } },
+  ),
+  filterDrop(
+    'iptables-legacy-rpfilter',
+    'the same through the old interface to the kernel',
+    'iptables-legacy-rpfilter',
+    [iptablesRule('iptables-legacy', 'raw', `PREROUTING ${RPFILTER}`)],
+    { rule: { ...inRaw, kind: 'iptables_legacy', number: 1, text: '-m rpfilter --invert -j DROP' } },
+  ),
+  filterDrop(
+    'iptables-validmark',
+    'the mark leads the check to the table of Cilium’s proxy, where all is local',
+    'iptables-legacy-rpfilter',
+    [
+      iptablesRule('iptables-legacy', 'raw', 'PREROUTING --in-interface eth0 --jump MARK --set-mark 0x200'),
+      iptablesRule('iptables-legacy', 'raw', 'PREROUTING --match rpfilter --validmark --invert --jump DROP'),
+    ],
+    {
+      ...fromWorld,
+      packet: { ...fromWorld.packet, mark: 0x200 },
+      rule: { ...inRaw, number: 2, text: '-m rpfilter --validmark --invert -j DROP' },
+    },
+  ),
+  filterDrop(
+    'ip6tables-rpfilter',
+    'a reverse path check by ip6tables',
+    'ip6tables-rpfilter',
+    [iptablesRule('ip6tables', 'raw', `PREROUTING ${RPFILTER}`)],
+    { ...fromPodOverIpv6, rule: { ...inRaw, family: 'ip6', text: '-m rpfilter --invert -j DROP' } },
+  ),
+  filterDrop(
+    'calico',
+    'as Calico has it: a chain of its own, for what a mark says comes from a pod',
+    'iptables-legacy-rpfilter',
+    [
+      iptablesChain('iptables-legacy', 'cali-PREROUTING', [
+        '--in-interface lxc+ --jump MARK --set-xmark 0x40000/0x40000',
+        `--match mark ${CALICO_MARK} --match rpfilter --validmark --invert --jump DROP`,
+      ]),
+    ],
+    {
+      packet: { ...podUdpSeen, mark: 0x40000 },
+      rule: {
+        ...inRaw,
+        chain: 'cali-PREROUTING',
+        number: 2,
+        text: `-m mark ${CALICO_MARK} -m rpfilter --validmark --invert -j DROP`,
+      },
+    },
+  ),
+  filterDrop(
+    'nixos',
+    'as NixOS has it: what passes the check returns, the rest is dropped',
+    'iptables-rpfilter',
+    [
+      iptablesChain('iptables', 'nixos-fw-rpfilter', [
+        '--match rpfilter --validmark --jump RETURN',
+        '--jump DROP',
+      ]),
+    ],
+    { rule: { ...inRaw, chain: 'nixos-fw-rpfilter', text: '-m rpfilter --validmark -j RETURN' } },
+  ),
+  {
+    name: 'nft-drop-beside-fib',
+    about: 'a rule drops what the check beside it lets pass',
+    requires: ['nft-fib'],
+    setup: [
+      nftTable(
+        'ip',
+        `chain lab { type filter hook prerouting priority raw; ${NFT_STRICT}; meta l4proto udp drop; }`,
+      ),
+    ],
+    provoke: fromWorld.provoke,
+    expect: [
+      {
+        reasons: ['NETFILTER_DROP'],
+        in: 'node',
+        device: 'eth0',
+        packet: fromWorld.packet,
+      },
+    ],
+  },
+  filterDrop(
+    'nft-drop-before-fib',
+    'a rule with conditions that are not understood comes before the check: either may drop',
+    'nft-fib',
+    [
+      nftTable(
+        'ip',
+        `chain lab { type filter hook prerouting priority raw; udp dport { 1, 2 } drop; ${NFT_STRICT}; }`,
+      ),
+    ],
+    { confidence: 'likely', rule: { ...inNft, text: NFT_STRICT } },
+  ),
+];
+
+export const CASES: readonly LabCase[] = [
+  ...reversePath,
+  ...badSources,
+  ...shapes,
+  ...netfilter.map(withOwnPort),
+  ...otherDrops,
+];
 
 export function findCase(name: string): LabCase | undefined {
   return CASES.find((candidate) => candidate.name === name);

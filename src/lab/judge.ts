@@ -1,5 +1,5 @@
 import type { StartEvent } from '../events.js';
-import type { ExpectedDrop, LabCase, LabDrop, Refusal } from './cases.js';
+import type { ExpectedDrop, LabCase, LabDrop } from './cases.js';
 import type { Provoked } from './provoke.js';
 import { allOfDrop, allOfExpected } from './words.js';
 
@@ -46,16 +46,19 @@ export function matches({ place, event }: LabDrop, expected: ExpectedDrop): bool
  */
 export function judgeRefusals(labCase: LabCase, drops: readonly LabDrop[]): string[] {
   return labCase.expect.flatMap((expected) =>
-    drops.filter((drop) => matches(drop, expected)).flatMap((drop) => judgeRefusal(expected.refusal, drop)),
+    drops.filter((drop) => matches(drop, expected)).flatMap((drop) => judgeRefusal(expected, drop)),
   );
 }
 
-function judgeRefusal(refusal: Refusal | undefined, drop: LabDrop): string[] {
-  const { verdict, verdict_unknown, reverse_route, contradiction } = drop.event.rpf ?? {};
+function judgeRefusal({ refusal, rule }: ExpectedDrop, drop: LabDrop): string[] {
+  const { verdict, verdict_unknown, confidence, reverse_route, contradiction, ...rpf } = drop.event.rpf ?? {};
   const isAsExpected = refusal ? verdict === refusal.verdict : verdict === undefined || verdict === 'not_rpf';
   return [
     !isAsExpected &&
       `verdict ${verdict ?? `unknown (${verdict_unknown})`} instead of ${refusal?.verdict ?? 'not_rpf'}`,
+    refusal?.confidence !== confidence &&
+      `confidence ${confidence ?? 'none'} instead of ${refusal?.confidence ?? 'none'}`,
+    !contains(rpf.rule, rule ?? {}) && `a rule instead of ${JSON.stringify(rule)}`,
     reverse_route?.lookup !== refusal?.lookup &&
       `lookup ${reverse_route?.lookup ?? 'succeeded'} instead of ${refusal?.lookup ?? 'success'}`,
     contradiction !== undefined && `contradiction: ${contradiction}`,

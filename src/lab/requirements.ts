@@ -10,6 +10,7 @@ export type Requirement =
   | 'iptables'
   | 'iptables-legacy'
   | 'iptables-rpfilter'
+  | 'iptables-legacy-rpfilter'
   | 'ip6tables-rpfilter'
   | 'tc-bpf'
   | 'vlan-device'
@@ -33,6 +34,7 @@ const PROBES: Readonly<Record<Requirement, Probe>> = {
   iptables: xtables('iptables', 'filter', 'FORWARD'),
   'iptables-legacy': xtables('iptables-legacy', 'filter', 'FORWARD'),
   'iptables-rpfilter': xtables('iptables', 'raw', 'PREROUTING --match rpfilter'),
+  'iptables-legacy-rpfilter': xtables('iptables-legacy', 'raw', 'PREROUTING --match rpfilter'),
   'ip6tables-rpfilter': xtables('ip6tables', 'raw', 'PREROUTING --match rpfilter'),
   'tc-bpf': {
     run: `tc filter add dev lxcabce ingress pref 100 protocol all bpf direct-action bytecode '1,6 0 0 0,'

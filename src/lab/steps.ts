@@ -55,12 +55,37 @@ export function nftRule(family: 'ip' | 'ip6' | 'inet' | 'netdev', hook: string, 
   };
 }
 
+/** A table of the node; `chains` as in nft(8). */
+export function nftTable(family: 'ip' | 'ip6' | 'inet', chains: string): Step {
+  return {
+    in: 'node',
+    run: `nft 'table ${family} rpftrace_lab { ${chains}; }'`,
+    undo: `nft delete table ${family} rpftrace_lab`,
+  };
+}
+
+/** A chain of the node in iptables' table raw, with its rules, that PREROUTING jumps to. */
+export function iptablesChain(command: XtablesCommand, chain: string, rules: readonly string[]): Step {
+  const words = `${command} --wait --table raw`;
+  return {
+    in: 'node',
+    run: [
+      `${words} --new-chain ${chain}`,
+      ...rules.map((rule) => `${words} --append ${chain} ${rule}`),
+      `${words} --append PREROUTING --jump ${chain}`,
+    ].join('\n'),
+    undo: [
+      `${words} --delete PREROUTING --jump ${chain}`,
+      `${words} --flush ${chain}`,
+      `${words} --delete-chain ${chain}`,
+    ].join('\n'),
+  };
+}
+
+export type XtablesCommand = 'iptables' | 'iptables-legacy' | 'ip6tables';
+
 /** A rule of the node, as after `iptables -A`. */
-export function iptablesRule(
-  command: 'iptables' | 'iptables-legacy' | 'ip6tables',
-  table: string,
-  rule: string,
-): Step {
+export function iptablesRule(command: XtablesCommand, table: string, rule: string): Step {
   const words = `${command} --wait --table ${table}`;
   return { in: 'node', run: `${words} --append ${rule}`, undo: `${words} --delete ${rule}` };
 }

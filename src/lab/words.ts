@@ -14,13 +14,18 @@ export function dropInBrief(drop: LabDrop): string {
 
 /** An expectation with everything that it says. */
 export function allOfExpected(expected: ExpectedDrop, count: number): string {
-  return [head(expected, count), ...facts({ ...expected.packet, ...expected.mode })].join(' ');
+  const { packet, mode, refusal, rule } = expected;
+  return [head(expected, count), ...facts({ ...packet, ...mode, ...refusal }), ...facts(rule, 'rule.')].join(
+    ' ',
+  );
 }
 
-/** A drop with everything that its event says of packet and mode. */
+/** A drop with everything that its event says of packet, mode, verdict and rule. */
 export function allOfDrop(drop: LabDrop): string {
   const { packet, rpf, location } = drop.event;
-  return [headOf(drop), ...facts({ location, ...packet, ...rpf?.mode })].join(' ');
+  const { verdict, confidence } = rpf ?? {};
+  const known = { location, ...packet, ...rpf?.mode, verdict, confidence };
+  return [headOf(drop), ...facts(known), ...facts(rpf?.rule, 'rule.')].join(' ');
 }
 
 function head({ reasons, in: place, device }: ExpectedDrop, count: number): string {
@@ -69,8 +74,8 @@ const SHAPE = [
 /** Not worth a word. */
 const PLAIN: Partial<Packet> = { mark: 0, gso_segs: 1 };
 
-function facts(values: object): string[] {
+function facts(values: object = {}, prefix = ''): string[] {
   return Object.entries(values)
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${name}=${value}`);
+    .map(([name, value]) => `${prefix}${name}=${value}`);
 }

@@ -171,6 +171,13 @@ export class DropReader extends RecordReader {
   get dst(): string {
     return formatAddress(this.view.bytes, this.at + DROP.flow + FLOW.dst, this.family);
   }
+  /** As they were on the wire: 4 or 16. A view: copy what has to stay. */
+  get srcBytes(): Uint8Array {
+    return this.#addressBytes(FLOW.src);
+  }
+  get dstBytes(): Uint8Array {
+    return this.#addressBytes(FLOW.dst);
+  }
   get srcPort(): number {
     return this.half(DROP.flow + FLOW.src_port);
   }
@@ -267,6 +274,11 @@ export class DropReader extends RecordReader {
   }
   get witnessDevice(): string {
     return this.text(DROP.detail + DETAIL.witness_device, DETAIL.witness_device_length);
+  }
+
+  #addressBytes(offset: number): Uint8Array {
+    const start = this.at + DROP.flow + offset;
+    return this.view.bytes.subarray(start, start + (this.family === 6 ? 16 : 4));
   }
 }
 

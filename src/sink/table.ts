@@ -425,7 +425,8 @@ function protocolText(packet: Packet | undefined): string {
 /** not_rpf says nothing that REASON does not. */
 function verdictText(rpf: Rpf | undefined): string {
   if (rpf === undefined || rpf.verdict === 'not_rpf') return '-';
-  return rpf.verdict ?? 'unknown';
+  const doubt = rpf.confidence === undefined || rpf.confidence === 'certain' ? '' : '?';
+  return `${rpf.verdict ?? 'unknown'}${doubt}`;
 }
 
 function modeText(mode: RpfMode | undefined): string {

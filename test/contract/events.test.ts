@@ -7,6 +7,7 @@ import { FakeAddon } from '../fixtures/addon.js';
 import { makeDrop, makeLink, makeLost, makeSysctl, type RouteChangeFields } from '../fixtures/batch.js';
 import { temporaryDirectory } from '../fixtures/directory.js';
 import { traceLines } from '../fixtures/pipeline.js';
+import { makeRule } from '../fixtures/rules.js';
 import { FakeSource, mssql } from '../fixtures/source.js';
 import { BY_CILIUM_HOST, NETNS, World } from '../fixtures/world.js';
 
@@ -174,7 +175,9 @@ async function refusals(own: number): Promise<object[]> {
     makeDrop({ flags, src: none, netns: own }),
     makeDrop({ flags, src: pod, netns: 0 }),
     makeDrop({ flags, src: [224, 0, 0, 1], netns: own, reason: 2 }),
+    makeDrop({ flags, src: pod, netns: own, reason: 12, mark: 1 }),
   ];
+  addon.filterRules = { rules: [makeRule({ more: true, comment: 'x', packets: 1 })], isCut: false };
   return (await traceLines(records, { addon, root: `${root}/` })).events;
 }
 

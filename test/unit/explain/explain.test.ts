@@ -144,9 +144,17 @@ describe('what is said of other drops', () => {
     expect(bench.addon.asked).toEqual([]);
   });
 
-  it('is nothing where there is no IPv4 or no device', () => {
-    const drop = readDrop({ flags: FLAGS.DEVICE | FLAGS.L3, family: 6 });
+  it('is nothing where the device does no IPv4, and where there is no packet', () => {
+    const drop = readDrop({ flags: FLAGS.DEVICE | FLAGS.L3 });
     expect(new Bench().explainer.explain(drop, sceneOf(drop)).rpf).toBeUndefined();
+    const without = readDrop({ flags: FLAGS.DEVICE, family: 0 });
+    expect(new Bench().explainer.explain(without, sceneOf(without)).rpf).toBeUndefined();
+  });
+
+  it('is that IPv6 has no rp_filter', () => {
+    const drop = readDrop({ flags: FLAGS.DEVICE | FLAGS.CONF | FLAGS.L3, family: 6 });
+    const { rpf } = new Bench().explainer.explain(drop, sceneOf(drop, 'NO_SOCKET'));
+    expect(rpf).toEqual({ verdict: 'not_rpf' });
   });
 
   it('says that forwarding hides the check', () => {
