@@ -260,7 +260,9 @@ export class Pipeline {
     const { grounds, context } = flow;
     if (flow.podEpoch < 0 || !this.pods.isCurrent(grounds)) {
       const timeMs = this.clock.millis(drop.timeLow, drop.timeHigh);
+      const { pod } = flow.attribution;
       flow.attribution = this.pods.attribute(drop, context, timeMs, grounds);
+      if (flow.attribution.pod !== pod) flow.incident?.meetPod(flow.attribution.pod);
     }
     flow.podEpoch = grounds.isLasting ? this.pods.epoch : -1;
   }
@@ -313,7 +315,7 @@ export class Pipeline {
     flow.epoch = this.#correlation.epoch;
     const source = () => (flow.context.aggregate === 'device' ? undefined : drop.src);
     const dropNs = wholeNs(drop.timeLow, drop.timeHigh);
-    flow.incident?.enter(refusal, { source, ailment, dropNs });
+    flow.incident?.enter(refusal, { source, ailment, dropNs, pod: flow.attribution.pod });
   }
 
   #countIn(incident: Incident, drop: DropReader): void {

@@ -1,4 +1,4 @@
-import type { Hint, IncidentEvent } from '../events.js';
+import type { Hint, IncidentEvent, PodMember } from '../events.js';
 import { type Ailment, afterwards } from '../explain/fix.js';
 import type { RouteChange } from '../routes/change.js';
 import type { Change } from '../settings/change.js';
@@ -25,9 +25,11 @@ export interface Entry {
   readonly ailment?: Ailment | undefined;
   /** CLOCK_MONOTONIC */
   readonly dropNs: bigint;
-  /** "namespace/name" of the pod that lost the packets. */
-  readonly pod?: string | undefined;
+  /** That lost the packets. */
+  readonly pod?: PodName | undefined;
 }
+
+export type PodName = Pick<PodMember, 'namespace' | 'name'>;
 
 /** Drops of one network namespace that have one cause. Counts them; knows nothing of events. */
 export class Incident {
@@ -58,6 +60,7 @@ export class Incident {
   /** Of these, those that the settings still refuse packets on. */
   readonly #refused = new Set<string>();
   readonly sources = new Set<string>();
+  /** "namespace/name" */
   readonly pods = new Set<string>();
   readonly reasons = new Set<string>();
   /** By device and source: where the way back is not known all sources of a device share one. */
@@ -105,8 +108,14 @@ export class Incident {
     this.reasons.add(refusal.reason);
     const address = this.sources.size < MAX_NAMES ? source() : undefined;
     if (address !== undefined) this.sources.add(address);
-    if (pod !== undefined && this.pods.size < MAX_NAMES) this.pods.add(pod);
+    this.meetPod(pod);
     if (ailment !== undefined) this.#learn(ailment, dropNs);
+  }
+
+  /** Packets of this pod were lost. One that has no name yet is not counted: it may be known under it later. */
+  meetPod(pod: PodName | undefined): void {
+    if (pod?.namespace === undefined || pod.name === undefined || this.pods.size === MAX_NAMES) return;
+    this.pods.add(`${pod.namespace}/${pod.name}`);
   }
 
   /** What a cure has to meet, with the settings as they are by now. */

@@ -2,7 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DropEvent } from '../../src/events.js';
+import type { DropEvent, IncidentEvent } from '../../src/events.js';
 import { rpFilter } from '../../src/lab/steps.js';
 import { ADDRESS } from '../../src/lab/topology.js';
 import { type Program, parseEvents, startTrace } from '../process/support/program.js';
@@ -30,6 +30,19 @@ describe('a drop of a real pod', () => {
         ` qfusion-admin/mssql-0 \\(${pod.hostDevices[0]}, via cilium_host\\) -> ${ADDRESS.world}:9 `,
       ),
     );
+  });
+
+  it('counts in the incident, by name', async () => {
+    await using pod = await containerd.runPod({ namespace: 'qfusion-admin', name: 'mssql-1' });
+    const told = (running: Program) =>
+      running.events.filter((event) => event.kind === 'incident').filter(({ pods }) => pods !== undefined);
+    let incident: IncidentEvent | undefined;
+    await trace([], async (running) => {
+      await sendUntil(pod, () => told(running).length > 0);
+      incident = told(running)[0];
+    });
+    expect(incident).toMatchObject({ pods: ['qfusion-admin/mssql-1'], pods_count: 1 });
+    expect(incident?.summary).toMatch(/ lxc\w+ in network namespace \d+ \(1 pod\) lost /);
   });
 
   it('names it in the event, with who says so, from the pod and to the pod', async () => {
