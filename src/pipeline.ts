@@ -201,7 +201,8 @@ export class Pipeline {
     this.#isReading = true;
     this.#batchMs = performance.now();
     this.#reader.open(this.#views[batch.slot] as BatchView, batch.bytes);
-    if (this.#reader.wallOffsetNs !== undefined) this.clock.learn(this.#reader.wallOffsetNs);
+    const { wallOffsetNs, timeNs } = this.#reader;
+    if (wallOffsetNs !== undefined) this.clock.learn(wallOffsetNs, timeNs);
     return true;
   }
 

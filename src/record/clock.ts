@@ -7,6 +7,10 @@ export class Clock {
   #offsetNs: bigint;
   /** Whether a batch has brought the offset yet. */
   #isExact = false;
+  /** CLOCK_MONOTONIC of the last batch. */
+  #learnedNs = 0n;
+  /** Offsets before the clock was set, the oldest first. */
+  readonly #past: { readonly untilNs: bigint; readonly offsetNs: bigint }[] = [];
   /** CLOCK_MONOTONIC at which the current second began, in halves, the high one signed. */
   #startLow = 0;
   #startHigh = 0;
@@ -29,10 +33,17 @@ export class Clock {
     return this.#text;
   }
 
-  /** CLOCK_REALTIME minus CLOCK_MONOTONIC as a batch has it. */
-  learn(offsetNs: bigint): void {
+  /**
+   * CLOCK_REALTIME minus CLOCK_MONOTONIC as a batch has it, and CLOCK_MONOTONIC when it was made. What happened up to the
+   * batch before a step keeps the time that the clock showed then.
+   */
+  learn(offsetNs: bigint, atNs: bigint): void {
+    const beforeNs = this.#learnedNs;
+    this.#learnedNs = atNs;
     const step = offsetNs - this.#offsetNs;
     if (this.#isExact && step < STEP_NS && step > -STEP_NS) return;
+    if (this.#isExact) this.#past.push({ untilNs: beforeNs, offsetNs: this.#offsetNs });
+    if (this.#past.length > MAX_STEPS) this.#past.shift();
     this.#isExact = true;
     this.#offsetNs = offsetNs;
     this.#second = -1;
@@ -66,15 +77,22 @@ export class Clock {
 
   /** Beyond the year 9999 or before 1970 there is no such text: garbage is shown as the nearest bound. */
   #startSecond(monotonicNs: bigint): void {
-    const wall = monotonicNs + this.#offsetNs;
+    const offsetNs = this.#offsetAt(monotonicNs);
+    const wall = monotonicNs + offsetNs;
     const inRange = wall < 0n ? 0n : wall > LAST_NS ? LAST_NS : wall;
-    const second = inRange / 1_000_000_000n;
+    const second = inRange / SECOND_NS;
     this.#second = Number(second);
-    this.nanos = Number(inRange % 1_000_000_000n);
-    const start = second * 1_000_000_000n - this.#offsetNs; // below 0 in the second in which the machine started
+    this.nanos = Number(inRange % SECOND_NS);
+    const start = second * SECOND_NS - offsetNs; // below 0 in the second in which the machine started
+    const isWhole = this.#past.every(({ untilNs }) => untilNs < start || untilNs >= start + SECOND_NS);
     this.#startLow = Number(BigInt.asUintN(32, start));
-    this.#startHigh = Number(start >> 32n);
+    // A second in which the clock was set is another one for each time in it.
+    this.#startHigh = isWhole ? Number(start >> 32n) : Number.POSITIVE_INFINITY;
     this.#text = `${new Date(this.#second * 1000).toISOString().slice(0, 19)}.`;
+  }
+
+  #offsetAt(monotonicNs: bigint): bigint {
+    return this.#past.find(({ untilNs }) => monotonicNs <= untilNs)?.offsetNs ?? this.#offsetNs;
   }
 }
 
@@ -90,4 +108,7 @@ function measureOffsetNs(): bigint {
 
 /** A millisecond: far above the jitter, below any step that a person or NTP daemon makes on purpose. */
 const STEP_NS = 1_000_000n;
+const SECOND_NS = 1_000_000_000n;
+/** A daemon that sets the clock again and again must not cost memory. */
+const MAX_STEPS = 16;
 const LAST_NS = 253_402_300_799_999_999_999n;

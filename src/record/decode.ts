@@ -40,6 +40,8 @@ export class BatchReader {
   malformed = 0;
   /** CLOCK_REALTIME minus CLOCK_MONOTONIC, ns, when this batch was made; undefined when it does not say. */
   wallOffsetNs: bigint | undefined;
+  /** CLOCK_MONOTONIC of that; 0n when it does not say. */
+  timeNs = 0n;
   #view: BatchView = viewOf(new ArrayBuffer(0));
   #at = 0;
   #end = 0;
@@ -53,6 +55,7 @@ export class BatchReader {
     this.drop.view = view;
     for (const reader of Object.values(this.#others)) if (reader) reader.view = view;
     this.wallOffsetNs = this.#readWallOffset();
+    this.timeNs = this.wallOffsetNs === undefined ? 0n : readS64(view.words, HEADER.time_ns);
   }
 
   /** Moves on to the next record and returns its kind, or END_OF_BATCH. */

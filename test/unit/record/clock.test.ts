@@ -14,26 +14,43 @@ describe('Clock', () => {
 
   test('keeps the distance of two times, whatever the offsets of their batches jitter by', () => {
     const clock = new Clock(0n);
-    clock.learn(100n * SECOND);
+    clock.learn(100n * SECOND, 1n);
     const first = clock.formatNs(5n);
-    clock.learn(100n * SECOND - 40n);
+    clock.learn(100n * SECOND - 40n, 5n);
     expect([first, clock.formatNs(6n)]).toEqual([
       '1970-01-01T00:01:40.000000005Z',
       '1970-01-01T00:01:40.000000006Z',
     ]);
   });
 
-  test('follows when the wall clock is set', () => {
+  test.each([5n, -5n])(
+    'follows when the wall clock is set by %d hours; what was before keeps its time',
+    (hours) => {
+      const clock = new Clock(0n);
+      const day = 86_400n * SECOND;
+      clock.learn(day, SECOND);
+      clock.learn(day, 3n * SECOND);
+      const before = [SECOND, 3n * SECOND].map((ns) => clock.formatNs(ns));
+      clock.learn(day + hours * 3600n * SECOND, 5n * SECOND);
+      expect(clock.formatNs(4n * SECOND)).toBe(`1970-01-0${hours < 0n ? '1T19' : '2T05'}:00:04.000000000Z`);
+      expect([SECOND, 3n * SECOND].map((ns) => clock.formatNs(ns))).toEqual(before);
+      // Within the second of the step, too, in any order.
+      const close = [3n * SECOND + 1n, 3n * SECOND, 3n * SECOND + 2n].map((ns) =>
+        clock.formatNs(ns).slice(11, 13),
+      );
+      expect(close).toEqual(hours < 0n ? ['19', '00', '19'] : ['05', '00', '05']);
+    },
+  );
+
+  test('that is set again and again costs no memory, and the newest times are right', () => {
     const clock = new Clock(0n);
-    clock.learn(100n * SECOND);
-    clock.formatNs(0n);
-    clock.learn(40n * SECOND);
-    expect(clock.formatNs(0n)).toBe('1970-01-01T00:00:40.000000000Z');
+    for (let step = 1n; step <= 10_000n; step++) clock.learn(step * SECOND, step * SECOND);
+    expect(clock.formatNs(10_000n * SECOND)).toBe('1970-01-01T05:33:20.000000000Z');
   });
 
   test('the offset of the first batch replaces the one that was estimated', () => {
     const clock = new Clock(100n * SECOND);
-    clock.learn(100n * SECOND + 7n);
+    clock.learn(100n * SECOND + 7n, 1n);
     expect(clock.formatNs(0n)).toBe('1970-01-01T00:01:40.000000007Z');
   });
 
