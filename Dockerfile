@@ -5,7 +5,7 @@
 #     docker run --rm --cap-add BPF --cap-add PERFMON --network host rpftrace
 #
 # To hold the drops against the kernel's counters it has to enter the network namespaces of others, too:
-# --pid host --cap-add SYS_ADMIN --cap-add SYS_PTRACE.
+# --pid host --cap-add SYS_ADMIN --cap-add SYS_PTRACE. To name pods: docs/attribution.md.
 #
 # The Debian packages of both stages stand in scripts/debian-packages.txt.
 ARG BASE=docker.io/library/debian:trixie-slim
@@ -30,6 +30,7 @@ COPY --from=build /rpftrace/package.json /rpftrace/LICENSE ./
 COPY --from=build /rpftrace/LICENSES/ LICENSES/
 COPY --from=build /rpftrace/bin/ bin/
 COPY --from=build /rpftrace/dist/ dist/
+COPY --from=build /rpftrace/proto/ proto/
 COPY --from=build /rpftrace/node_modules/ node_modules/
 COPY --from=build /rpftrace/build/Release/rpftrace.node build/Release/
 ENTRYPOINT ["/rpftrace/bin/rpftrace"]
