@@ -63,7 +63,7 @@ export class Poller {
     this.#running = undefined;
     const { minMs, maxMs } = this.#pace;
     const again = changed || this.#nudged;
-    this.#schedule(again ? minMs : jittered(this.#delayMs));
+    this.#schedule(again ? minMs : Math.max(minMs, jittered(this.#delayMs)));
     this.#delayMs = again ? minMs * 2 : Math.min(maxMs, this.#delayMs * 2);
   }
 }
