@@ -63,11 +63,11 @@ function addStreamOptions(command: Command): Command {
     .addOption(
       repeatable('--netns <netns>', 'only this network namespace: name, path or inode number (repeatable)'),
     )
-    .addOption(repeatable('-n, --namespace <namespace>', 'only drops of pods of this namespace (repeatable)'))
+    .addOption(repeatable('-n, --namespace <ns>', 'only drops of pods of this namespace (repeatable)'))
     .addOption(
-      repeatable('--pod <namespace/name>', 'only drops of this pod, be it there yet or not (repeatable)'),
+      repeatable('--pod <ns/name>', 'only drops of this pod, be it there yet or not (repeatable)'),
     )
-    .option('-l, --selector <selector>', "only drops of pods with these labels: 'app=mssql,tier!=test'")
+    .option('-l, --selector <text>', "only drops of pods with these labels: 'app=mssql,tier!=test'")
     .option('--this-pod', 'only drops of the pod that rpftrace runs in')
     .addOption(
       new Option('-o, --output <format>', 'table on a terminal, else ndjson').choices(['table', 'ndjson']),

@@ -98,6 +98,13 @@ describe('help', () => {
                                 (repeatable) (default: all)
         --netns <netns>         only this network namespace: name, path or inode
                                 number (repeatable) (default: all)
+        -n, --namespace <ns>    only drops of pods of this namespace (repeatable)
+                                (default: all)
+        --pod <ns/name>         only drops of this pod, be it there yet or not
+                                (repeatable) (default: all)
+        -l, --selector <text>   only drops of pods with these labels:
+                                'app=mssql,tier!=test'
+        --this-pod              only drops of the pod that rpftrace runs in
         -o, --output <format>   table on a terminal, else ndjson (choices: "table",
                                 "ndjson")
         --every                 an event for each drop, instead of counting the drops
@@ -121,8 +128,10 @@ describe('help', () => {
                                 /var/run/cilium/cilium.sock)
         --no-cri                do not ask the container runtime for pods
         --cri-socket <path>     socket of the container runtime (default: that of
-                                containerd or CRI-O)
+                                containerd, CRI-O, k3s, k0s or MicroK8s)
         --no-kubernetes         do not ask the Kubernetes API for pods
+        --no-processes          do not look for pods among the processes of this
+                                machine
         --kubeconfig <file>     reach the Kubernetes API with this file (otherwise
                                 $KUBECONFIG, the service account, ~/.kube/config)
         --context <name>        use this context of the kubeconfig
