@@ -170,6 +170,8 @@ export interface NativeSurvey {
   readonly errno?: number;
   readonly devices: readonly NativeSurveyDevice[];
   readonly addresses: readonly NativeSurveyAddress[];
+  /** The device that the default route leaves by, and an address that is reached by it; absent where there is none. */
+  readonly uplink?: { readonly ifindex: number; readonly outside: string };
   /** Absent where /proc/sys does not tell. */
   readonly all?: NativeConf;
   readonly defaults?: NativeConf;

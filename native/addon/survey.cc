@@ -100,6 +100,12 @@ Napi::Object NamespaceObject(Napi::Env env, const Namespace &found)
 	object.Set("path", Text(found.netns.path));
 	object.Set("devices", devices);
 	object.Set("addresses", addresses);
+	if (found.netns.uplink_ifindex) {
+		const auto uplink = Napi::Object::New(env);
+		uplink.Set("ifindex", found.netns.uplink_ifindex);
+		uplink.Set("outside", AddressText(found.netns.outside));
+		object.Set("uplink", uplink);
+	}
 	if (found.netns.err) {
 		object.Set("errno", found.netns.err);
 	} else if (!found.netns.conf_err) {

@@ -251,7 +251,9 @@ struct rpf_survey_netns {
 	int32_t conf_err;    /* negative errno when the two that follow could not be read */
 	struct rpf_conf all; /* /proc/sys/net/ipv4/conf/all */
 	struct rpf_conf defaults;
-	char path[256]; /* where it was found, e.g. /run/netns/pod */
+	uint32_t uplink_ifindex; /* device that the default route leaves by; 0 = there is none */
+	uint8_t outside[4];	 /* an address that is reached by it */
+	char path[256];		 /* where it was found, e.g. /run/netns/pod */
 };
 
 struct rpf_survey_device {

@@ -233,8 +233,10 @@ int rpf_rtnetlink_dump(uint16_t type, const void *head, size_t head_bytes, mnl_c
 
 /* ---- rpf_netns.c ---- */
 
-/* As which rpf_netns_counters() tells our own namespace, which comes first. */
+/* As which these tell our own namespace, which comes first. */
 #define RPF_OWN_NETNS "/proc/thread-self/ns/net"
+/* As rpf_netns_counters(), without entering any: the counters are not read. */
+int rpf_find_netns(int (*visit)(void *context, const struct rpf_netns_counter *found), void *context);
 
 /* A path by which a network namespace other than ours can be entered. -ESRCH: there is none. */
 int rpf_netns_find(uint32_t netns, char *path, size_t bytes);

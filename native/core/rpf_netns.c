@@ -113,6 +113,7 @@ out_free:
 }
 
 struct gathering {
+	bool with_counters;
 	struct inums seen;
 	struct rpf_netns_counter *counters;
 	size_t count;
@@ -178,7 +179,8 @@ static int gather(struct gathering *gathering, const char *path, uint32_t pid)
 		return 0;
 	snprintf(counter.path, sizeof(counter.path), "%s", path);
 	counter.netns = status.st_ino;
-	read_counter(&counter);
+	if (gathering->with_counters)
+		read_counter(&counter);
 	grown = realloc(gathering->counters, (gathering->count + 1) * sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
@@ -233,7 +235,7 @@ static void *gather_all(void *argument)
 
 	/* Our own first: it can be read without entering it. */
 	gather(gathering, RPF_OWN_NETNS, getpid());
-	if (gathering->count)
+	if (gathering->count && gathering->with_counters)
 		gathering->counters[0].netns_cookie = read_cookie();
 	gather_processes(gathering);
 	gather_bind_mounts(gathering, "/run/netns");
@@ -241,9 +243,10 @@ static void *gather_all(void *argument)
 	return NULL;
 }
 
-int rpf_netns_counters(int (*visit)(void *context, const struct rpf_netns_counter *counter), void *context)
+static int find_all(bool with_counters, int (*visit)(void *context, const struct rpf_netns_counter *counter),
+		    void *context)
 {
-	struct gathering gathering = { 0 };
+	struct gathering gathering = { .with_counters = with_counters };
 	pthread_t thread;
 	size_t visited = 0;
 	int err = -pthread_create(&thread, NULL, gather_all, &gathering);
@@ -256,6 +259,16 @@ int rpf_netns_counters(int (*visit)(void *context, const struct rpf_netns_counte
 	free(gathering.counters);
 	free(gathering.seen.at);
 	return visited;
+}
+
+int rpf_netns_counters(int (*visit)(void *context, const struct rpf_netns_counter *counter), void *context)
+{
+	return find_all(true, visit, context);
+}
+
+int rpf_find_netns(int (*visit)(void *context, const struct rpf_netns_counter *found), void *context)
+{
+	return find_all(false, visit, context);
 }
 
 bool rpf_netns_leads_to(const char *path, uint32_t netns)

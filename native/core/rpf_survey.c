@@ -349,6 +349,29 @@ static int read_devices(const struct survey *survey, const struct place *place, 
 	return rpf_with_rtnetlink(match_all, &matching);
 }
 
+/* Addresses for documentation, which nobody has (RFC 5737). Some networks have routes for these, so others come after. */
+static const uint8_t OUTSIDE[][4] = {
+	{ 203, 0, 113, 1 }, { 198, 51, 100, 1 }, { 192, 0, 2, 1 }, { 8, 8, 8, 8 }, { 1, 1, 1, 1 },
+};
+
+static void find_uplink(struct rpf_survey_netns *netns)
+{
+	struct rpf_route_query query = { .family = AF_INET };
+	struct rpf_route route;
+	size_t i;
+
+	for (i = 0; i < sizeof(OUTSIDE) / sizeof(*OUTSIDE); i++) {
+		memcpy(query.dst, OUTSIDE[i], sizeof(OUTSIDE[i]));
+		if (rpf_route_lookup(0, &query, &route) || route.lookup_err == -ENETUNREACH)
+			return;
+		if (route.lookup_err || route.type != RTN_UNICAST || route.prefix_length || !route.ifindex)
+			continue;
+		netns->uplink_ifindex = route.ifindex;
+		memcpy(netns->outside, OUTSIDE[i], sizeof(netns->outside));
+		return;
+	}
+}
+
 /* In the namespace itself. */
 static void look_around(const struct survey *survey, struct place *place)
 {
@@ -359,6 +382,7 @@ static void look_around(const struct survey *survey, struct place *place)
 	place->netns.conf_err = read_conf("all", &place->netns.all);
 	if (!place->netns.conf_err)
 		place->netns.conf_err = read_conf("default", &place->netns.defaults);
+	find_uplink(&place->netns);
 	place->netns.err = read_devices(survey, place, &devices);
 	survey->surveyor->netns(survey->context, &place->netns);
 	for (i = 0; i < devices.count; i++)
@@ -396,7 +420,7 @@ static void *look_everywhere(void *argument)
 int rpf_survey(const struct rpf_surveyor *surveyor, void *context)
 {
 	struct survey survey = { .surveyor = surveyor, .context = context };
-	int err = rpf_netns_counters(hold, &survey);
+	int err = rpf_find_netns(hold, &survey);
 	pthread_t thread;
 	size_t i;
 

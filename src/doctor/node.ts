@@ -32,7 +32,6 @@ export function auditNode(
   const persistence = memoized((key: string) => findPersistence([key], root, files));
   const devices = findPodDevices({
     surveys,
-    uplinkOf: (inode) => passages.uplinkOf(inode),
     neighboursOf: memoized((inode: number) => neighboursOf(addon, inode)),
     addressesOf: book.addressesOf,
   });

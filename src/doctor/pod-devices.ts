@@ -28,8 +28,6 @@ export interface PodAddress {
 
 export interface Surroundings {
   readonly surveys: readonly NativeSurvey[];
-  /** ifindex of the device that the default route of a network namespace leaves by. */
-  readonly uplinkOf: (netns: number) => number | undefined;
   /** What routes and neighbours tell. Asked only where nothing else does. */
   readonly neighboursOf: (netns: number) => NativeNeighbours;
   /** Addresses that a source of pods knows. */
@@ -44,11 +42,8 @@ export interface Surroundings {
 export function findPodDevices(surroundings: Surroundings): PodDevice[] {
   const byNetns = new Map(surroundings.surveys.map((survey) => [survey.netns, survey]));
   return surroundings.surveys.flatMap((survey) => {
-    const devices = uniqueDevices(survey);
-    if (devices.length === 0) return [];
-    const uplink = surroundings.uplinkOf(survey.netns);
-    return devices
-      .filter((device) => isPodEnd(device, survey, uplink))
+    return uniqueDevices(survey)
+      .filter((device) => isPodEnd(device, survey))
       .flatMap((device) => describe(device, survey, byNetns, surroundings) ?? []);
   });
 }
@@ -58,9 +53,9 @@ function uniqueDevices({ devices }: NativeSurvey): NativeSurveyDevice[] {
   return [...new Map(devices.map((device) => [device.ifindex, device])).values()];
 }
 
-function isPodEnd(device: NativeSurveyDevice, { netns }: NativeSurvey, uplink: number | undefined): boolean {
+function isPodEnd(device: NativeSurveyDevice, { netns, uplink }: NativeSurvey): boolean {
   const isPair = device.kind === 'veth' || device.kind === 'netkit';
-  return isPair && device.linkNetns !== netns && device.ifindex !== uplink;
+  return isPair && device.linkNetns !== netns && device.ifindex !== uplink?.ifindex;
 }
 
 function describe(

@@ -23,6 +23,15 @@ describe('the survey of network namespaces', () => {
     expect(host).toMatchObject({ linkIfindex: net.ifindex, linkNetns: lab.inode('node') });
   });
 
+  it('tells which device the default route leaves by, and an address that is reached by it', () => {
+    const surveys = addon.survey();
+    for (const place of ['node', 'pod', 'world'] as const) {
+      const { uplink, devices } = at(surveys, place);
+      expect(devices.find(({ ifindex }) => ifindex === uplink?.ifindex)?.name).toBe('eth0');
+      expect(addon.route(lab.inode(place), { dst: uplink?.outside ?? '' }).prefix).toBe('0.0.0.0/0');
+    }
+  });
+
   it('reads addresses and the settings that decide about sources', async () => {
     const conf = '/proc/sys/net/ipv4/conf';
     await lab.inside(

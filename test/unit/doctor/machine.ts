@@ -53,6 +53,7 @@ export function address(ifindex: number, ip: string, prefixLength = 32): NativeS
 export function incident(all: Partial<NativeConf> = {}, lxc: Partial<NativeConf> = {}): NativeSurvey[] {
   return [
     survey(NODE, {
+      uplink: { ifindex: 2, outside: '203.0.113.1' },
       all: conf(all),
       devices: [
         device('eth0', 2, { kind: '' }),
@@ -63,6 +64,7 @@ export function incident(all: Partial<NativeConf> = {}, lxc: Partial<NativeConf>
       addresses: [address(2, '192.0.2.10', 24), address(4, '10.244.3.1')],
     }),
     survey(POD, {
+      uplink: { ifindex: 2, outside: '203.0.113.1' },
       devices: [device('eth0', 2, { linkIfindex: 12 })],
       addresses: [address(2, '10.244.3.136')],
     }),
@@ -78,21 +80,11 @@ export const VIA_HOST: NativeRoute = {
   hops: [4],
   hopCount: 1,
 };
-export const DEFAULT: NativeRoute = {
-  type: 1,
-  table: 254,
-  prefix: '0.0.0.0/0',
-  device: 'eth0',
-  ifindex: 2,
-  hops: [2],
-  hopCount: 1,
-};
-
 /** An addon that knows the node's routes; in the pod everything leaves by eth0. */
 export function addonOf(surveys: NativeSurvey[], routes: Record<string, NativeRoute> = {}): FakeAddon {
   const addon = new FakeAddon();
   addon.surveys = surveys;
-  const known: Record<string, NativeRoute> = { '10.244.3.136': VIA_HOST, '203.0.113.1': DEFAULT, ...routes };
+  const known: Record<string, NativeRoute> = { '10.244.3.136': VIA_HOST, ...routes };
   addon.routes = new Map(Object.entries(known));
   return addon;
 }

@@ -54,7 +54,6 @@ function lxc() {
   const surveys: NativeSurvey[] = incident();
   const [device] = findPodDevices({
     surveys,
-    uplinkOf: () => 2,
     neighboursOf: () => ({ addresses: [], cut: false }),
   });
   if (!device) throw new Error('no pod device');
