@@ -86,7 +86,7 @@ const CODES = {
   E_KERNEL_TOO_OLD: {
     exit: EXIT.cannot,
     remedies: [
-      'use Linux 5.17 or newer',
+      'use Linux 5.10 or newer',
       'run: rpftrace --version; uname -r; and report both if the kernel is newer',
     ],
   },

@@ -4,6 +4,8 @@
  */
 export interface NativeConfig {
   readonly every?: boolean;
+  /** Do without what came after Linux 5.10, even where it is there. */
+  readonly legacy?: boolean;
   /** Read by bpf_probe_read_kernel even where bpf_rdonly_cast is there: the way on kernels before 6.2. */
   readonly probeRead?: boolean;
   /** How refused sources are seen beside the tracepoint; 'auto' when not given. */

@@ -60,6 +60,11 @@ void ReadEvery(const Napi::Value &value, const std::string &name, Config &config
 	config.raw.every = ReadBoolean(value, name);
 }
 
+void ReadLegacy(const Napi::Value &value, const std::string &name, Config &config)
+{
+	config.raw.legacy = ReadBoolean(value, name);
+}
+
 void ReadProbeRead(const Napi::Value &value, const std::string &name, Config &config)
 {
 	config.raw.probe_read = ReadBoolean(value, name);
@@ -150,6 +155,7 @@ constexpr struct {
 	{ "netns", ReadNetns },		{ "reasons", ReadReasons },
 	{ "devices", ReadDevices },	{ "expression", ReadExpression },
 	{ "probeRead", ReadProbeRead }, { "backend", ReadBackend },
+	{ "legacy", ReadLegacy },
 };
 
 Reader FindReader(Napi::Env env, const std::string &name)

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0) */
 /*
- * Kernel differences, all of them. The source is compiled twice:
+ * Kernel differences, all of them. The source is compiled three times:
  *
  *   as it is           bytes behind untyped addresses are read through bpf_rdonly_cast, a kfunc of v6.2 (a35b9af4ec2c).
  *                      Allowed under lockdown=confidentiality.
  *   -DRPF_PROBE_READ   the same bytes are read through bpf_probe_read_kernel, for kernels before that.
+ *   -DRPF_LEGACY       besides, without what came after v5.10: atomic operations that return a value and global
+ *                      functions that take pointers (v5.12), bpf_get_current_task_btf (v5.11), bpf_snprintf (v5.13),
+ *                      namespace cookies from the start (v5.12), bpf_loop (v5.17).
  *
- * Both return 0 for an address that faults. Typed pointers are read directly in both.
+ * All return 0 for an address that faults. Typed pointers are read directly in all.
  */
 #ifndef RPF_COMPAT_H
 #define RPF_COMPAT_H
@@ -20,6 +23,91 @@
 #include <bpf/bpf_tracing.h>
 
 #include "kernel_types.h"
+
+#ifdef RPF_LEGACY
+
+#define rpf_function static __noinline
+#define rpf_netns_cookie(net) 0
+#define rpf_cookie_of(address) 0
+#define rpf_current_task() ((struct task_struct *)bpf_get_current_task())
+
+/*
+ * What is shared with the reader, without atomic operations that return a value. Flow slots belong to one CPU, and a run
+ * that interrupts another does not touch them (count_alone()), so that nobody but the reader meets us there; it waits for
+ * an interval before it takes a slot for free (native/core/rpf_flows.c). A locked addition is a full barrier on x86.
+ */
+__u64 rpf_fence SEC(".data.fence");
+
+static __always_inline void rpf_barrier(void)
+{
+	__sync_fetch_and_add(&rpf_fence, 1);
+}
+
+static __always_inline bool rpf_take_word(__u64 *word, __u64 old, __u64 new)
+{
+	*(volatile __u64 *)word = new;
+	rpf_barrier();
+	return true;
+}
+
+static __always_inline bool rpf_count_word(__u64 *word, __u64 old)
+{
+	__sync_fetch_and_add(word, 1);
+	return true;
+}
+
+static __always_inline void rpf_publish_word(__u64 *word, __u64 value)
+{
+	rpf_barrier();
+	*(volatile __u64 *)word = value;
+}
+
+static __always_inline __u32 rpf_read_flag(__u32 *flag)
+{
+	rpf_barrier();
+	return *(volatile __u32 *)flag;
+}
+
+static __always_inline void rpf_raise_flag(__u32 *flag)
+{
+	rpf_barrier();
+	*(volatile __u32 *)flag = 1;
+}
+
+#else
+
+#define rpf_function __noinline
+#define rpf_netns_cookie(net) ((net)->net_cookie)
+#define rpf_cookie_of(address) rpf_member(struct net, address, net_cookie)
+#define rpf_current_task() bpf_get_current_task_btf()
+
+static __always_inline bool rpf_take_word(__u64 *word, __u64 old, __u64 new)
+{
+	return __sync_val_compare_and_swap(word, old, new) == old;
+}
+
+static __always_inline bool rpf_count_word(__u64 *word, __u64 old)
+{
+	return __sync_val_compare_and_swap(word, old, old + 1) == old;
+}
+
+static __always_inline void rpf_publish_word(__u64 *word, __u64 value)
+{
+	__sync_lock_test_and_set(word, value);
+}
+
+/* A full barrier before it. */
+static __always_inline __u32 rpf_read_flag(__u32 *flag)
+{
+	return __sync_fetch_and_add(flag, 0);
+}
+
+static __always_inline void rpf_raise_flag(__u32 *flag)
+{
+	__sync_lock_test_and_set(flag, 1);
+}
+
+#endif
 
 #ifdef RPF_PROBE_READ
 

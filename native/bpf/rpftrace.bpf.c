@@ -6,7 +6,7 @@
  *     -> send_whole (--every)       each drop is a record
  *     -> count_flow (default)       the first drops of a flow are records, the rest is counted in the flow table
  *
- * Functions that are not static are global functions to the verifier: it checks each once instead of once per call and
+ * Functions marked rpf_function are global functions to the verifier: it checks each once instead of once per call and
  * path, which takes loading from 1.7 s to some 20 ms. Typed pointers do not survive such a call, so struct drop carries
  * addresses, and what stands behind them is read with rpf_member().
  */
@@ -62,6 +62,18 @@ struct {
 	__type(key, struct rpf_total_key);
 	__type(value, __u32);
 } total_index SEC(".maps");
+
+#ifdef RPF_LEGACY
+
+/* The places in totals that are taken. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, RPF_TOTALS);
+	__type(key, __u32);
+	__type(value, __u8);
+} total_places SEC(".maps");
+
+#endif
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -131,7 +143,7 @@ struct drop {
 	__u32 nonlinear;  /* bytes of the packet after it */
 	__u32 protocol;	  /* skb->protocol in host order */
 	__u32 hash;	  /* of flow */
-	__u32 _reserved;  /* no hole that the verifier could call uninitialised */
+	__u32 depth;	  /* of runs that this one interrupts on its CPU; without RPF_LEGACY always 0 */
 	struct rpf_window window;
 	struct rpf_packet packet;
 	struct rpf_flow flow;
@@ -286,7 +298,7 @@ static __always_inline void fill_device(__u64 device, struct rpf_detail *detail)
 		fill_peer(device, detail);
 }
 
-__noinline int fill_detail(const struct drop *drop, struct rpf_detail *detail)
+rpf_function int fill_detail(const struct drop *drop, struct rpf_detail *detail)
 {
 	const struct rpf_packet *packet;
 	__u64 shared;
@@ -341,16 +353,45 @@ static __always_inline void fill_record(const struct drop *drop, struct rpf_drop
 	fill_detail(drop, &record->detail);
 }
 
+#ifdef RPF_LEGACY
+
+#define PLACES_TRIED 8
+
+/* Without an atomic counter a place is taken by being the first to write it down. 0: none was free. */
+static __always_inline __u32 free_place(const struct rpf_total_key *key)
+{
+	__u32 hash = key->netns * 31 + key->reason, i, place;
+	__u8 taken = 1;
+
+	for (i = 0; i < PLACES_TRIED; i++) {
+		place = 1 + (hash + i) % (RPF_TOTALS - 1);
+		if (!bpf_map_update_elem(&total_places, &place, &taken, BPF_NOEXIST))
+			return place;
+	}
+	return RPF_TOTAL_UNATTRIBUTED;
+}
+
+#else
+
+static __always_inline __u32 free_place(const struct rpf_total_key *key)
+{
+	__u32 place = 1 + __sync_fetch_and_add(&control.next_total, 1);
+
+	return place < RPF_TOTALS ? place : RPF_TOTAL_UNATTRIBUTED;
+}
+
+#endif
+
 /* A pair that is seen for the first time gets a place. */
-__noinline int place_of(__u64 cookie, __u32 netns, __u32 reason)
+rpf_function int place_of(__u64 cookie, __u32 netns, __u32 reason)
 {
 	struct rpf_total_key key = { .netns_cookie = cookie, .netns = netns, .reason = reason };
 	__u32 *known = bpf_map_lookup_elem(&total_index, &key), place;
 
 	if (known)
 		return *known;
-	place = 1 + __sync_fetch_and_add(&control.next_total, 1);
-	if (place >= RPF_TOTALS)
+	place = free_place(&key);
+	if (place == RPF_TOTAL_UNATTRIBUTED)
 		return RPF_TOTAL_UNATTRIBUTED;
 	if (!bpf_map_update_elem(&total_index, &key, &place, BPF_NOEXIST))
 		return place;
@@ -384,7 +425,7 @@ static __always_inline struct rpf_total_value *total_of(__u64 cookie, __u32 netn
  */
 static __always_inline __u64 wake_flags(void)
 {
-	if (!__sync_fetch_and_add(&control.idle, 0))
+	if (!rpf_read_flag(&control.idle))
 		return BPF_RB_NO_WAKEUP;
 	control.idle = 0;
 	return BPF_RB_FORCE_WAKEUP;
@@ -480,7 +521,7 @@ static __always_inline bool send_record(const struct drop *drop)
 	return true;
 }
 
-__noinline int send_whole(const struct drop *drop)
+rpf_function int send_whole(const struct drop *drop)
 {
 	struct rpf_total_value *total;
 
@@ -489,7 +530,7 @@ __noinline int send_whole(const struct drop *drop)
 	total = total_of(drop->netns_cookie, drop->flow.netns, drop->flow.reason);
 	if (total)
 		total->lost++;
-	__sync_lock_test_and_set(&control.lost, 1); /* after the count: the core resets it before it reads */
+	rpf_raise_flag(&control.lost); /* after the count: the core resets it before it reads */
 	return 0;
 }
 
@@ -537,7 +578,7 @@ static __always_inline bool count_in(struct rpf_slot *slot, const struct rpf_flo
 		slot->last_jiffies = bpf_jiffies64();
 		if (!(word & RPF_SLOT_COUNT_MASK))
 			slot->first_jiffies = slot->last_jiffies;
-		if (__sync_val_compare_and_swap(&slot->word, word, word + 1) == word)
+		if (rpf_count_word(&slot->word, word))
 			return true;
 	}
 	return false;
@@ -548,16 +589,16 @@ static __always_inline bool claim(struct rpf_slot *slot, const struct drop *drop
 	__u64 word = *(volatile __u64 *)&slot->word;
 	__u64 next;
 
-	if (word & (RPF_SLOT_LIVE | RPF_SLOT_BUSY))
+	if (word & (RPF_SLOT_LIVE | RPF_SLOT_BUSY | RPF_SLOT_DYING))
 		return false;
 	next = (word + RPF_SLOT_GENERATION) & RPF_SLOT_GENERATION_MASK;
-	if (__sync_val_compare_and_swap(&slot->word, word, next | RPF_SLOT_BUSY) != word)
+	if (!rpf_take_word(&slot->word, word, next | RPF_SLOT_BUSY))
 		return false;
 	slot->flow = *flow;
 	fill_detail(drop, &slot->detail);
 	/* Whoever claims a slot sends the drop that made it do so, or counts it as coarse. */
 	slot->whole = control.whole_before + 1;
-	__sync_lock_test_and_set(&slot->word, next | RPF_SLOT_LIVE);
+	rpf_publish_word(&slot->word, next | RPF_SLOT_LIVE);
 	control.claimed = 1; /* after the slot is there: the core resets it before it looks for slots */
 	return true;
 }
@@ -569,12 +610,44 @@ static __always_inline struct rpf_slot *slot_at(__u32 index)
 	return bpf_map_lookup_elem(&flow_table, &key);
 }
 
+/*
+ * Looking for a slot and filling it are apart, and the drop that goes out whole does so at one place: the verifier of old
+ * kernels looks at what is called in a loop once for each turn of it.
+ */
+static __always_inline struct rpf_slot *find_slot(const struct rpf_flow *flow, __u32 first, __u32 hash,
+						  __u32 mask, __u32 probes)
+{
+	__u32 i;
+
+	for (i = 0; i < probes; i++) {
+		struct rpf_slot *slot = slot_at(first + ((hash + i) & mask));
+
+		if (slot && slot->word & RPF_SLOT_LIVE && same_flow(&slot->flow, flow))
+			return slot;
+	}
+	return NULL;
+}
+
+static __always_inline struct rpf_slot *find_free(__u32 first, __u32 hash, __u32 mask, __u32 probes)
+{
+	__u32 i;
+
+	for (i = 0; i < probes; i++) {
+		struct rpf_slot *slot = slot_at(first + ((hash + i) & mask));
+
+		if (slot && !(slot->word & (RPF_SLOT_LIVE | RPF_SLOT_BUSY | RPF_SLOT_DYING)))
+			return slot;
+	}
+	return NULL;
+}
+
 /* The flow table is full: counts the drop by what the drops of a flood have in common. */
 static __always_inline bool count_coarse(const struct drop *drop)
 {
 	struct rpf_flow coarse = drop->flow;
 	struct rpf_total_value *total = total_of(drop->netns_cookie, coarse.netns, coarse.reason);
-	__u32 hash, i;
+	__u32 first = settings.flow_mask + 1, hash;
+	struct rpf_slot *slot;
 
 	if (total)
 		total->coarse++;
@@ -585,71 +658,40 @@ static __always_inline bool count_coarse(const struct drop *drop)
 	coarse.dst_port = 0;
 	coarse.protocol = 0;
 	hash = hash_flow(&coarse);
-	for (i = 0; i < RPF_COARSE_PROBES; i++) {
-		struct rpf_slot *slot = slot_at(settings.flow_mask + 1 + ((hash + i) & (RPF_COARSE_SLOTS - 1)));
-
-		if (!slot)
+	slot = find_slot(&coarse, first, hash, RPF_COARSE_SLOTS - 1, RPF_COARSE_PROBES);
+	if (!slot) {
+		slot = find_free(first, hash, RPF_COARSE_SLOTS - 1, RPF_COARSE_PROBES);
+		if (!slot || !claim(slot, drop, &coarse))
 			return false;
-		if (claim(slot, drop, &coarse))
-			slot->detail.flags |= RPF_COARSE;
-		if (count_in(slot, &coarse))
-			return true;
+		slot->detail.flags |= RPF_COARSE;
 	}
-	return false;
+	return count_in(slot, &coarse);
 }
 
-static __always_inline struct rpf_slot *find_slot(const struct drop *drop)
+/* Returns 1 where the drop has to go out whole. */
+rpf_function int count_flow(const struct drop *drop)
 {
-	__u32 i;
+	struct rpf_slot *slot;
 
-	for (i = 0; i < RPF_PROBES; i++) {
-		struct rpf_slot *slot = slot_at((drop->hash + i) & settings.flow_mask);
-
-		if (slot && slot->word & RPF_SLOT_LIVE && same_flow(&slot->flow, &drop->flow))
-			return slot;
+	if (!drop)
+		return 0;
+	slot = find_slot(&drop->flow, 0, drop->hash, settings.flow_mask, RPF_PROBES);
+	if (slot && slot->whole < control.whole_per_flow) {
+		/* However often lookups were watched while the flow was silent, one drop tells what was seen. */
+		if (slot->whole < control.whole_before)
+			slot->whole = control.whole_before;
+		slot->whole++;
+		return 1;
 	}
-	return NULL;
+	if (slot && count_in(slot, &drop->flow))
+		return 0;
+	slot = find_free(0, drop->hash, settings.flow_mask, RPF_PROBES);
+	if (slot && claim(slot, drop, &drop->flow))
+		return 1;
+	return !count_coarse(drop);
 }
 
-static __always_inline bool find_and_count(const struct drop *drop)
-{
-	struct rpf_slot *slot = find_slot(drop);
-
-	if (!slot)
-		return false;
-	if (slot->whole >= control.whole_per_flow)
-		return count_in(slot, &drop->flow);
-	/* However often lookups were watched while the flow was silent, one drop tells what was seen. */
-	if (slot->whole < control.whole_before)
-		slot->whole = control.whole_before;
-	slot->whole++;
-	send_whole(drop);
-	return true;
-}
-
-static __always_inline bool claim_and_send(const struct drop *drop)
-{
-	__u32 i;
-
-	for (i = 0; i < RPF_PROBES; i++) {
-		struct rpf_slot *slot = slot_at((drop->hash + i) & settings.flow_mask);
-
-		if (!slot)
-			return false;
-		if (!claim(slot, drop, &drop->flow))
-			continue;
-		send_whole(drop);
-		return true;
-	}
-	return false;
-}
-
-__noinline int count_flow(const struct drop *drop)
-{
-	if (drop && !find_and_count(drop) && !claim_and_send(drop) && !count_coarse(drop))
-		send_whole(drop);
-	return 0;
-}
+#ifndef RPF_LEGACY
 
 /* The drop of a flow that is where it should be, as nearly all drops of a flood are. */
 static __always_inline bool count_fast(const struct drop *drop)
@@ -658,6 +700,8 @@ static __always_inline bool count_fast(const struct drop *drop)
 
 	return slot && slot->whole >= control.whole_per_flow && count_in(slot, &drop->flow);
 }
+
+#endif
 
 static __always_inline bool matches_pattern(const struct rpf_flow *flow)
 {
@@ -685,6 +729,16 @@ static __always_inline bool passes(const struct rpf_flow *flow)
 		return false;
 	return !(filters & RPF_FILTER_DEVICE) || matches_pattern(flow);
 }
+
+#ifdef RPF_LEGACY
+
+/* Never asked: the core refuses expressions where there is no bpf_loop. */
+static __always_inline int passes_expression(const struct drop *drop)
+{
+	return 1;
+}
+
+#else
 
 static int run_expression_step(__u32 i, struct rpf_cbpf **state)
 {
@@ -720,7 +774,7 @@ static __always_inline __u32 put_ethernet(const struct drop *drop, __u8 *packet)
 }
 
 /* The packet as tcpdump would see it on an Ethernet. */
-__noinline int passes_expression(const struct drop *drop)
+rpf_function int passes_expression(const struct drop *drop)
 {
 	__u32 zero = 0, bytes, start, i;
 	struct scratch *scratch = bpf_map_lookup_elem(&scratches, &zero);
@@ -747,7 +801,9 @@ __noinline int passes_expression(const struct drop *drop)
 	return state->accept != 0;
 }
 
-__noinline int parse_packet(struct drop *drop)
+#endif
+
+rpf_function int parse_packet(struct drop *drop)
 {
 	if (!drop)
 		return 0;
@@ -823,6 +879,23 @@ static __always_inline bool is_route_question(struct sk_buff *skb)
 	       skb->protocol == rpf_swap16(RPF_ETH_P_IP);
 }
 
+#ifdef RPF_LEGACY
+
+/* A run that interrupts another leaves the flow slots alone: its drop is sent whole. */
+static __always_inline int count_alone(const struct drop *drop)
+{
+	return drop->depth ? 1 : count_flow(drop);
+}
+
+#else
+
+static __always_inline int count_alone(const struct drop *drop)
+{
+	return count_fast(drop) ? 0 : count_flow(drop);
+}
+
+#endif
+
 /* What passed the filters on all that stands in the flow. */
 static __always_inline int deliver(struct drop *drop, struct rpf_total_value *total)
 {
@@ -830,10 +903,12 @@ static __always_inline int deliver(struct drop *drop, struct rpf_total_value *to
 		return 0;
 
 	total->matched++;
-	if (settings.every)
-		return send_whole(drop);
-	drop->hash = hash_flow(&drop->flow);
-	return count_fast(drop) ? 0 : count_flow(drop);
+	if (!settings.every) {
+		drop->hash = hash_flow(&drop->flow);
+		if (!count_alone(drop))
+			return 0;
+	}
+	return send_whole(drop);
 }
 
 /* Joins what the hooks of source.h saw of this skb. Returns the reason where the kernel has none of its own for it. */
@@ -850,47 +925,103 @@ static __always_inline __u32 join_refusal(struct drop *drop, __u32 reason)
 	return refusal->err == -EXDEV && settings.rpfilter_reason ? settings.rpfilter_reason : reason;
 }
 
-static __always_inline int on_drop(struct sk_buff *skb, void *location, __u32 reason, struct sock *rx_sk)
+static __always_inline int fill_and_deliver(struct drop *drop, struct sk_buff *skb, void *location,
+					    __u32 reason, struct sock *rx_sk)
 {
-	struct drop drop = { .skb = (__u64)skb };
 	struct net_device *device = skb->dev;
 	struct net *net = device ? device->nd_net.net : NULL;
 	struct rpf_total_value *total;
 
+	drop->skb = (__u64)skb;
 	if (settings.join_refusals)
-		reason = join_refusal(&drop, reason);
+		reason = join_refusal(drop, reason);
 	if (is_route_question(skb))
 		return 0;
 	if (device && !is_net(net)) {
-		drop.flags |= RPF_DEVICE_STALE;
+		drop->flags |= RPF_DEVICE_STALE;
 		device = NULL;
 	}
 	if (!device)
 		net = find_net(skb, rx_sk); /* a locally generated packet: its socket knows the namespace */
-	drop.net = (__u64)net;
-	drop.device = (__u64)device;
-	drop.flow.location = (__u64)location;
-	drop.flow.reason = reason;
+	drop->net = (__u64)net;
+	drop->device = (__u64)device;
+	drop->flow.location = (__u64)location;
+	drop->flow.reason = reason;
 	if (net) {
-		drop.flow.netns = net->ns.inum;
-		drop.netns_cookie = net->net_cookie;
+		drop->flow.netns = net->ns.inum;
+		drop->netns_cookie = rpf_netns_cookie(net);
 	}
 	if (device) {
-		drop.flags |= RPF_DEVICE;
-		drop.flow.ifindex = device->ifindex;
-		__builtin_memcpy(drop.flow.device, device->name, RPF_NAME_BYTES);
+		drop->flags |= RPF_DEVICE;
+		drop->flow.ifindex = device->ifindex;
+		__builtin_memcpy(drop->flow.device, device->name, RPF_NAME_BYTES);
 	}
-	total = total_of(drop.netns_cookie, drop.flow.netns, reason);
+	total = total_of(drop->netns_cookie, drop->flow.netns, reason);
 	if (!total)
 		return 0;
 	total->seen++;
-	if (control.filters && !passes(&drop.flow))
+	if (control.filters && !passes(&drop->flow))
 		return 0;
 
-	find_window(&drop, skb);
-	parse_fast(&drop);
-	fill_flow(&drop, skb, device);
-	return deliver(&drop, total);
+	find_window(drop, skb);
+	parse_fast(drop);
+	fill_flow(drop, skb, device);
+	return deliver(drop, total);
+}
+
+#ifdef RPF_LEGACY
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} depths SEC(".maps");
+
+/* A task, a softirq, an interrupt and an NMI can be on a CPU at once. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 4);
+	__type(key, __u32);
+	__type(value, struct drop);
+} rooms SEC(".maps");
+
+/*
+ * What the verifier knows of a value on the stack it carries on into every static function, and looks at these once for each
+ * thing that it knows. Of what lies in a map it knows nothing, which takes loading from seconds to a fraction of one.
+ */
+#define WITH_ROOM(drop, work) \
+	({ \
+		__u32 _zero = 0, _level; \
+		volatile __u32 *_depth = bpf_map_lookup_elem(&depths, &_zero); \
+		struct drop *drop; \
+		if (!_depth) \
+			return 0; \
+		_level = *_depth; \
+		drop = bpf_map_lookup_elem(&rooms, &_level); \
+		if (!drop) \
+			return 0; \
+		*_depth = _level + 1; \
+		__builtin_memset(drop, 0, sizeof(*drop)); \
+		drop->depth = _level; \
+		work; \
+		*_depth = _level; \
+		0; \
+	})
+
+#else
+
+#define WITH_ROOM(drop, work) \
+	({ \
+		struct drop _room = {}, *drop = &_room; \
+		work; \
+	})
+
+#endif
+
+static __always_inline int on_drop(struct sk_buff *skb, void *location, __u32 reason, struct sock *rx_sk)
+{
+	return WITH_ROOM(drop, fill_and_deliver(drop, skb, location, reason, rx_sk));
 }
 
 #include "source.h"
@@ -927,6 +1058,8 @@ int rpf_read_clock(void *ctx)
 	return 0;
 }
 
+#ifndef RPF_LEGACY /* there the core reads /proc/kallsyms */
+
 /* The core runs it with an address as its argument and reads the answer from symbol. */
 char symbol[RPF_SYMBOL_BYTES] SEC(".data.symbol");
 
@@ -937,3 +1070,5 @@ int rpf_name_symbol(struct bpf_raw_tracepoint_args *ctx)
 
 	return bpf_snprintf(symbol, sizeof(symbol), "%pB", &address, sizeof(address));
 }
+
+#endif

@@ -28,33 +28,41 @@ static __always_inline void fill_conf_of(struct rpf_flow *flow, struct drop *dro
 }
 
 /* An ARP request that is not answered: arp_process() frees it as consumed, so this is the only place that shows it. */
-static __always_inline int on_arp_refused(__u64 skb, __u64 device, __be32 saddr, __be32 daddr)
+static __always_inline int deliver_request(struct drop *drop, __u64 skb, __u64 device, __be32 saddr, __be32 daddr)
 {
-	struct drop drop = { .skb = skb, .device = device, .protocol = RPF_ETH_P_ARP, .flags = RPF_DEVICE };
-	struct rpf_flow *flow = &drop.flow;
+	struct rpf_flow *flow = &drop->flow;
 	struct rpf_total_value *total;
 
-	drop.net = (__u64)rpf_member(struct net_device, device, nd_net.net);
-	drop.netns_cookie = rpf_member(struct net, drop.net, net_cookie);
-	drop.packet.flags = RPF_L3;
+	drop->skb = skb;
+	drop->device = device;
+	drop->protocol = RPF_ETH_P_ARP;
+	drop->flags = RPF_DEVICE;
+	drop->net = (__u64)rpf_member(struct net_device, device, nd_net.net);
+	drop->netns_cookie = rpf_cookie_of(drop->net);
+	drop->packet.flags = RPF_L3;
 	flow->reason = RPF_REASON_ARP_REFUSED;
-	flow->netns = rpf_member(struct net, drop.net, ns.inum);
+	flow->netns = rpf_member(struct net, drop->net, ns.inum);
 	flow->ifindex = rpf_member(struct net_device, device, ifindex);
 	copy_name(flow->device, device);
-	drop.packet.family = 4;
-	drop.packet.ethertype = RPF_ETH_P_ARP;
-	drop.packet.src[0] = saddr;
-	drop.packet.dst[0] = daddr;
-	fill_addresses(flow, &drop.packet);
+	drop->packet.family = 4;
+	drop->packet.ethertype = RPF_ETH_P_ARP;
+	drop->packet.src[0] = saddr;
+	drop->packet.dst[0] = daddr;
+	fill_addresses(flow, &drop->packet);
 	flow->mark = rpf_member(struct sk_buff, skb, mark);
-	fill_conf_of(flow, &drop);
-	total = total_of(drop.netns_cookie, flow->netns, flow->reason);
+	fill_conf_of(flow, drop);
+	total = total_of(drop->netns_cookie, flow->netns, flow->reason);
 	if (!total)
 		return 0;
 	total->seen++;
 	if (control.filters && !passes(flow))
 		return 0;
-	return deliver(&drop, total);
+	return deliver(drop, total);
+}
+
+static __always_inline int on_arp_refused(__u64 skb, __u64 device, __be32 saddr, __be32 daddr)
+{
+	return WITH_ROOM(drop, deliver_request(drop, skb, device, saddr, daddr));
 }
 
 static __always_inline int on_refused(__u64 device, __u64 skb, __be32 daddr, __be32 saddr)

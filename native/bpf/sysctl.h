@@ -89,26 +89,32 @@ static __always_inline void fill_exe(struct rpf_sysctl *record, struct mm_struct
 	record->flags |= RPF_SYSCTL_EXE_CUT;
 }
 
+static __always_inline void copy_comm(char *to, __u64 from)
+{
+	__u32 *word = (__u32 *)to;
+
+	word[0] = rpf_load32(from);
+	word[1] = rpf_load32(from + 4);
+	word[2] = rpf_load32(from + 8);
+	word[3] = rpf_load32(from + 12);
+}
+
 static __always_inline void fill_parents(struct rpf_sysctl *record, struct task_struct *task)
 {
 	int i;
 
 	for (i = 0; i < RPF_PARENTS; i++) {
 		struct task_struct *parent = rpf_member(struct task_struct, task, real_parent);
-		__u32 pid, *to = (__u32 *)(record->parent_comm + i * RPF_NAME_BYTES);
-		__u64 comm;
+		__u32 pid;
 
 		if (!parent || parent == task)
 			return;
 		pid = rpf_member(struct task_struct, parent, tgid);
 		if (!pid)
 			return; /* the idle task: init has no parent to speak of */
-		comm = (__u64)parent + bpf_core_field_offset(struct task_struct, comm);
 		record->parent_pid[i] = pid;
-		to[0] = rpf_load32(comm);
-		to[1] = rpf_load32(comm + 4);
-		to[2] = rpf_load32(comm + 8);
-		to[3] = rpf_load32(comm + 12);
+		copy_comm(record->parent_comm + i * RPF_NAME_BYTES,
+			  (__u64)parent + bpf_core_field_offset(struct task_struct, comm));
 		record->parents = i + 1;
 		task = parent;
 	}
@@ -116,13 +122,17 @@ static __always_inline void fill_parents(struct rpf_sysctl *record, struct task_
 
 static __always_inline void fill_task(struct rpf_sysctl *record)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
-	struct mm_struct *mm = task->mm;
-	struct nsproxy *nsproxy = task->nsproxy;
+	struct task_struct *task = rpf_current_task();
+	struct mm_struct *mm = rpf_member(struct task_struct, task, mm);
+	struct nsproxy *nsproxy = rpf_member(struct task_struct, task, nsproxy);
+	struct net *net = nsproxy ? rpf_member(struct nsproxy, nsproxy, net_ns) : NULL;
 
-	if (nsproxy) {
-		record->netns = nsproxy->net_ns->ns.inum;
-		record->netns_cookie = nsproxy->net_ns->net_cookie;
+	/* Not by the helpers: programs of cgroups have none for these in v5.10. */
+	record->pid = rpf_member(struct task_struct, task, tgid);
+	copy_comm(record->comm, (__u64)task + bpf_core_field_offset(struct task_struct, comm));
+	if (net) {
+		record->netns = rpf_member(struct net, net, ns.inum);
+		record->netns_cookie = rpf_cookie_of(net);
 	}
 	fill_parents(record, task);
 	if (!mm)
@@ -151,9 +161,7 @@ int rpf_sysctl(struct bpf_sysctl *ctx)
 	record->header.time_ns = bpf_ktime_get_ns();
 	record->position = ctx->file_pos;
 	record->cgroup_id = bpf_get_current_cgroup_id();
-	record->pid = bpf_get_current_pid_tgid() >> 32;
 	record->uid = bpf_get_current_uid_gid();
-	bpf_get_current_comm(record->comm, sizeof(record->comm));
 	bpf_sysctl_get_name(ctx, record->name, sizeof(record->name), 0);
 	if (bpf_sysctl_get_current_value(ctx, record->old_value, sizeof(record->old_value)) < 0)
 		record->flags |= RPF_SYSCTL_OLD_UNKNOWN;

@@ -132,6 +132,9 @@ static int set_expression(struct rpf_tracer *tracer, struct rpf_error *error)
 
 	if (!tracer->config.expression)
 		return 0;
+	if (tracer->features.legacy)
+		return rpf_fail(error, -ENOTSUP, "E_KERNEL_TOO_OLD",
+				"filter expressions need bpf_loop, which this kernel has not (5.17 and newer do)");
 	length = rpf_filter_compile(tracer->config.expression, insns, error);
 	if (length < 0)
 		return length;
@@ -208,6 +211,16 @@ static int load_undisturbed(struct bpf_object *object)
 	return err;
 }
 
+static struct bpf_object *open_object(const struct rpf_features *features,
+				      const struct bpf_object_open_opts *options)
+{
+	if (features->legacy)
+		return bpf_object__open_mem(rpf_bpf_legacy_object, rpf_bpf_legacy_object_size, options);
+	if (!features->rdonly_cast)
+		return bpf_object__open_mem(rpf_bpf_probe_object, rpf_bpf_probe_object_size, options);
+	return bpf_object__open_mem(rpf_bpf_cast_object, rpf_bpf_cast_object_size, options);
+}
+
 static int try_load(struct rpf_tracer *tracer, bool with_sysctl, struct rpf_error *error)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "rpftrace");
@@ -215,9 +228,7 @@ static int try_load(struct rpf_tracer *tracer, bool with_sysctl, struct rpf_erro
 	int err;
 
 	bpf_object__close(tracer->object);
-	tracer->object = bpf_object__open_mem(cast ? rpf_bpf_cast_object : rpf_bpf_probe_object,
-					      cast ? rpf_bpf_cast_object_size : rpf_bpf_probe_object_size,
-					      &options);
+	tracer->object = open_object(&tracer->features, &options);
 	if (!tracer->object)
 		return rpf_fail(error, -errno, "E_BPF_FAILED", "cannot open the BPF object: %s", strerror(errno));
 	err = prepare(tracer);
@@ -263,10 +274,12 @@ static int map_memory(struct rpf_tracer *tracer)
 	tracer->totals_fd = map_fd(tracer, "totals");
 	tracer->total_index_fd = map_fd(tracer, "total_index");
 	tracer->control = map_section(tracer, ".data.control", sizeof(*tracer->control), PROT_READ | PROT_WRITE);
-	tracer->symbol = map_section(tracer, ".data.symbol", RPF_SYMBOL_BYTES, PROT_READ);
+	if (tracer->symbol_fd >= 0)
+		tracer->symbol = map_section(tracer, ".data.symbol", RPF_SYMBOL_BYTES, PROT_READ);
 	tracer->clock = map_section(tracer, ".data.clock", sizeof(*tracer->clock), PROT_READ);
-	if (!tracer->control || !tracer->symbol || !tracer->clock)
+	if (!tracer->control || (tracer->symbol_fd >= 0 && !tracer->symbol) || !tracer->clock)
 		return -errno;
+	tracer->flows.late_counts = tracer->features.legacy;
 	err = rpf_ring_open(&tracer->ring, map_fd(tracer, "ring"), tracer->config.ring_bytes);
 	if (err || tracer->config.every)
 		return err;
@@ -311,7 +324,9 @@ int rpf_open(const struct rpf_config *config, struct rpf_tracer **opened, struct
 	err = check_config(&tracer->config, tracer->cpus, error);
 	if (!err)
 		err = rpf_probe_features(config->backend, &tracer->features, &tracer->hooks, error);
-	if (config->probe_read)
+	if (config->legacy)
+		tracer->features.legacy = true;
+	if (config->probe_read || tracer->features.legacy)
 		tracer->features.rdonly_cast = false;
 	if (!err)
 		err = load(tracer, error);
@@ -479,6 +494,7 @@ void rpf_close(struct rpf_tracer *tracer)
 	bpf_object__close(tracer->object);
 	if (tracer->wake_fd >= 0)
 		close(tracer->wake_fd);
+	rpf_kallsyms_free(tracer->kallsyms);
 	free(tracer->told);
 	free(tracer->totals);
 	free(tracer);

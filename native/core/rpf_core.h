@@ -48,6 +48,7 @@ enum rpf_backend {
 struct rpf_config {
 	int every;	/* 1: every drop as a record of its own, no flow table */
 	int probe_read; /* 1: read by bpf_probe_read_kernel even where bpf_rdonly_cast is there */
+	int legacy;	/* 1: do without what came after v5.10 even where it is there */
 	enum rpf_backend backend;
 	uint32_t snaplen;	 /* packet bytes with each record; 0 = none; at most RPF_MAX_SNAP */
 	uint32_t ring_bytes;	 /* power of two, at least 64 KiB; 0 = default */

@@ -12,7 +12,11 @@ int rpf_flows_init(struct rpf_flows *flows, struct rpf_slot *slots, uint32_t slo
 	struct timespec tick = { 0 };
 
 	*flows = (struct rpf_flows){
-		.slots = slots, .slot_count = slot_count, .slots_per_cpu = slots_per_cpu, .next = slot_count
+		.slots = slots,
+		.slot_count = slot_count,
+		.slots_per_cpu = slots_per_cpu,
+		.next = slot_count,
+		.late_counts = flows->late_counts,
 	};
 	clock_getres(CLOCK_MONOTONIC_COARSE, &tick); /* TICK_NSEC, kernel/time/posix-timers.c */
 	flows->tick_ns = tick.tv_nsec;
@@ -57,12 +61,20 @@ static void write_aggregate(const struct rpf_flows *flows, uint32_t index, uint6
 	record->detail.flags |= RPF_AGGREGATE;
 }
 
+/* The word of a slot that is given up. */
+static uint64_t freed(const struct rpf_flows *flows, uint64_t word)
+{
+	return (word & RPF_SLOT_GENERATION_MASK) | (flows->late_counts ? RPF_SLOT_DYING : 0);
+}
+
 /* Takes the slot's count, and the slot itself when it has lived long enough. false: a drop was counted meanwhile. */
 static bool take(struct rpf_flows *flows, uint64_t word, struct rpf_drop *record)
 {
 	_Atomic uint64_t *shared = (_Atomic uint64_t *)&flows->slots[flows->next].word;
 	bool is_old = flows->age[flows->next] >= RPF_SLOT_INTERVALS;
-	uint64_t left = word & (is_old ? RPF_SLOT_GENERATION_MASK : ~RPF_SLOT_COUNT_MASK);
+	bool is_dying = word & RPF_SLOT_DYING;
+	uint64_t left = is_dying ? word & RPF_SLOT_GENERATION_MASK
+				 : (is_old ? freed(flows, word) : word & ~RPF_SLOT_COUNT_MASK);
 
 	/* Copied before the swap: the word is unchanged after it, so flow and detail were too. */
 	write_aggregate(flows, flows->next, word & RPF_SLOT_COUNT_MASK, record);
@@ -79,14 +91,19 @@ bool rpf_flows_drain(struct rpf_flows *flows, struct rpf_writer *writer)
 		uint8_t *age = &flows->age[flows->next];
 		struct rpf_drop *record;
 
-		if (!(word & RPF_SLOT_LIVE)) {
+		if (!(word & (RPF_SLOT_LIVE | RPF_SLOT_DYING))) {
+			*age = 0;
+			continue;
+		}
+		if (word & RPF_SLOT_DYING && !(word & RPF_SLOT_COUNT_MASK)) {
+			atomic_store(shared, word & RPF_SLOT_GENERATION_MASK); /* an interval ago: nobody is at it */
 			*age = 0;
 			continue;
 		}
 		if (!(word & RPF_SLOT_COUNT_MASK)) {
 			flows->live++;
 			/* A slot that was claimed within this interval has not been idle for a whole one yet. */
-			if (*age && atomic_compare_exchange_strong(shared, &word, word & RPF_SLOT_GENERATION_MASK))
+			if (*age && atomic_compare_exchange_strong(shared, &word, freed(flows, word)))
 				*age = 0;
 			else
 				*age = 1;

@@ -19,6 +19,8 @@ extern const unsigned char rpf_bpf_cast_object[];
 extern const size_t rpf_bpf_cast_object_size;
 extern const unsigned char rpf_bpf_probe_object[];
 extern const size_t rpf_bpf_probe_object_size;
+extern const unsigned char rpf_bpf_legacy_object[];
+extern const size_t rpf_bpf_legacy_object_size;
 
 /* ---- rpf_batch.c: where records are gathered ---- */
 
@@ -71,7 +73,8 @@ struct rpf_flows {
 	uint32_t next;		/* where the drain goes on; slot_count = no drain under way */
 	struct rpf_clock clock; /* when the drain began */
 	uint64_t tick_ns;
-	uint32_t live;	      /* flows seen by the drain so far */
+	bool late_counts; /* BPF adds to a slot without comparing: what is to be free waits for late counts */
+	uint32_t live;	  /* flows seen by the drain so far */
 	uint32_t live_before; /* flows seen by the last whole drain */
 };
 
@@ -175,6 +178,7 @@ bool rpf_lost_drain(struct rpf_tracer *tracer, struct rpf_writer *writer);
 struct rpf_features {
 	uint32_t kfree_skb_arguments; /* 2, 3 or 4 */
 	bool rdonly_cast;
+	bool legacy;	      /* no bpf_loop, and what came with it or shortly before */
 	bool rpfilter_reason; /* the kernel has the drop reason IP_RPFILTER */
 	bool source_reasons;  /* and those for all other refused sources */
 };
@@ -219,6 +223,15 @@ int rpf_probe_features(enum rpf_backend backend, struct rpf_features *features, 
 		       struct rpf_error *error);
 /* Names the reason behind a refused load as well as can be told. Returns err. */
 int rpf_explain_refusal(int err, const char *what, bool probe_read, struct rpf_error *error);
+
+/* ---- rpf_kallsyms.c: names of kernel text for kernels that do not name it to programs ---- */
+
+struct rpf_kallsyms;
+/* Reads /proc/kallsyms: some 100 ms. NULL: it cannot be read, or hides its addresses; then errno. */
+struct rpf_kallsyms *rpf_kallsyms_read(void);
+void rpf_kallsyms_free(struct rpf_kallsyms *kallsyms);
+/* Writes "symbol+0xoffset" and returns its length, or -ENOENT. */
+int rpf_kallsyms_name(const struct rpf_kallsyms *kallsyms, uint64_t address, char *buffer, size_t bytes);
 
 /* ---- rpf_cgroup.c ---- */
 
@@ -281,7 +294,8 @@ struct rpf_tracer {
 	int total_index_fd;
 	uint32_t cpus;
 	struct rpf_control *control;   /* mapped: shared with the programs */
-	const char *symbol;	       /* mapped: where the symbol program writes */
+	const char *symbol;	       /* mapped: where the symbol program writes; NULL: it is not loaded */
+	struct rpf_kallsyms *kallsyms; /* read when it is needed first */
 	const struct rpf_clock *clock; /* mapped: where the clock program writes */
 	struct rpf_ring ring;
 	struct rpf_flows flows;

@@ -104,6 +104,13 @@ int rpf_reasons(int (*visit)(void *context, uint32_t reason, const char *name), 
 	return err;
 }
 
+static int name_by_kallsyms(struct rpf_tracer *tracer, uint64_t address, char *buffer, size_t bytes)
+{
+	if (!tracer->kallsyms)
+		tracer->kallsyms = rpf_kallsyms_read();
+	return tracer->kallsyms ? rpf_kallsyms_name(tracer->kallsyms, address, buffer, bytes) : -errno;
+}
+
 int rpf_symbol(struct rpf_tracer *tracer, uint64_t address, char *buffer, size_t bytes)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &address, .ctx_size_in = sizeof(address));
@@ -111,7 +118,7 @@ int rpf_symbol(struct rpf_tracer *tracer, uint64_t address, char *buffer, size_t
 	char *size;
 
 	if (tracer->symbol_fd < 0)
-		return -ENOTSUP;
+		return name_by_kallsyms(tracer, address, buffer, bytes);
 	if (bpf_prog_test_run_opts(tracer->symbol_fd, &options))
 		return -errno;
 	memcpy(text, tracer->symbol, sizeof(text));

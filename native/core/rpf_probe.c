@@ -52,9 +52,9 @@ int rpf_kfree_skb_arguments(const struct btf *btf)
 	return btf_vlen(type) - 1; /* the first is the tracepoint's own void * */
 }
 
-bool rpf_has_reason(const struct btf *btf, const char *name)
+static bool has_value(const struct btf *btf, const char *enumeration, const char *name)
 {
-	int id = btf__find_by_name_kind(btf, "skb_drop_reason", BTF_KIND_ENUM);
+	int id = btf__find_by_name_kind(btf, enumeration, BTF_KIND_ENUM);
 	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, id) : NULL;
 	int i;
 
@@ -63,6 +63,16 @@ bool rpf_has_reason(const struct btf *btf, const char *name)
 			return true;
 	}
 	return false;
+}
+
+bool rpf_has_reason(const struct btf *btf, const char *name)
+{
+	return has_value(btf, "skb_drop_reason", name);
+}
+
+static bool has_helper(const struct btf *btf, const char *name)
+{
+	return has_value(btf, "bpf_func_id", name);
 }
 
 /* What was asked for by name is there, or we say why not. */
@@ -90,6 +100,7 @@ int rpf_probe_features(enum rpf_backend backend, struct rpf_features *features, 
 		return rpf_fail(error, -errno, "E_NO_BTF", "cannot parse %s: %s", RPF_BTF_PATH, strerror(errno));
 	arguments = rpf_kfree_skb_arguments(btf);
 	features->rdonly_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+	features->legacy = !has_helper(btf, "BPF_FUNC_loop");
 	features->rpfilter_reason = rpf_has_reason(btf, "SKB_DROP_REASON_IP_RPFILTER");
 	features->source_reasons = rpf_has_reason(btf, "SKB_DROP_REASON_IP_LOCAL_SOURCE");
 	rpf_choose_hooks(btf, backend, hooks);

@@ -17,14 +17,17 @@
  *   generation      goes up with every claim, so that a compare-and-swap never hits a later flow
  *   count           drops counted and not yet drained
  *
+ *   RPF_SLOT_DYING  where BPF cannot compare and swap: will be free after one more interval, in which late counts come
+ *
  * BPF claims (free -> busy -> live) and counts (compare-and-swap of word to word + 1). The core takes counts, and frees a
  * slot whose count stayed 0 for a whole interval or that has lived for RPF_SLOT_INTERVALS (compare-and-swap of the word
  * that it has read to free).
  */
 #define RPF_SLOT_LIVE (1ULL << 63)
 #define RPF_SLOT_BUSY (1ULL << 62)
+#define RPF_SLOT_DYING (1ULL << 61)
 #define RPF_SLOT_GENERATION (1ULL << 40)
-#define RPF_SLOT_GENERATION_MASK (((1ULL << 62) - 1) & ~(RPF_SLOT_GENERATION - 1))
+#define RPF_SLOT_GENERATION_MASK (((1ULL << 61) - 1) & ~(RPF_SLOT_GENERATION - 1))
 #define RPF_SLOT_COUNT_MASK (RPF_SLOT_GENERATION - 1) /* 2^40 drops an interval */
 
 #define RPF_SLOT_INTERVALS 10 /* so old at most is what an aggregate says of its flow */

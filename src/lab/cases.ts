@@ -49,6 +49,8 @@ export interface Refusal {
   readonly lookup?: Lookup;
   /** How sure it has to be, where a rule of netfilter refused it. */
   readonly confidence?: Confidence;
+  /** So many sources that a slow machine says of some that it did not look. */
+  readonly many?: true;
 }
 
 /** A drop event with the place of the lab that it happened in. */
@@ -304,6 +306,7 @@ const reversePath: readonly LabCase[] = [
   refusal('spoofed-source', 'the pod sends from addresses that are not its own', {
     provoke: { ...podUdp, src: '198.51.100.1', flows: 200, spread: 'address' },
     packet: { ...udp, dst: ADDRESS.world },
+    refusal: { ...UNNUMBERED_MISMATCH, many: true },
   }),
   refusal('broadcast-destination', 'to everybody: the route back is looked up for these too', {
     provoke: { ...podUdp, dst: '255.255.255.255' },

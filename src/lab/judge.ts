@@ -1,5 +1,5 @@
 import type { StartEvent } from '../events.js';
-import type { ExpectedDrop, LabCase, LabDrop } from './cases.js';
+import type { ExpectedDrop, LabCase, LabDrop, Refusal } from './cases.js';
 import type { Provoked } from './provoke.js';
 import { allOfDrop, allOfExpected } from './words.js';
 
@@ -46,8 +46,16 @@ export function matches({ place, event }: LabDrop, expected: ExpectedDrop): bool
  */
 export function judgeRefusals(labCase: LabCase, drops: readonly LabDrop[]): string[] {
   return labCase.expect.flatMap((expected) =>
-    drops.filter((drop) => matches(drop, expected)).flatMap((drop) => judgeRefusal(expected, drop)),
+    drops
+      .filter((drop) => matches(drop, expected) && !isSpared(expected.refusal, drop))
+      .flatMap((drop) => judgeRefusal(expected, drop)),
   );
+}
+
+/** One of so many sources that not each is looked at: said to be unknown, and why. */
+function isSpared(refusal: Refusal | undefined, { event }: LabDrop): boolean {
+  const { verdict, verdict_unknown } = event.rpf ?? {};
+  return refusal?.many === true && verdict === undefined && /too many sources/.test(verdict_unknown ?? '');
 }
 
 function judgeRefusal({ refusal, rule }: ExpectedDrop, drop: LabDrop): string[] {
