@@ -20,30 +20,54 @@ export interface Condition {
   readonly refuses: (effective: number) => boolean;
 }
 
+/** Which of the kernel's rules about sources refused: each has settings of its own. */
+export type Rule = 'filter' | 'local' | 'localnet';
+
+/**
+ * By the kernel's reason; where it has none of its own (an ARP request, kernels before v6.13), by what was proven of the
+ * refusal. Undefined: no setting decides it.
+ */
+export function ruleOf({ reason, verdict, ailment }: Omit<Refusal, 'netns' | 'device'>): Rule | undefined {
+  if (reason === 'IP_RPFILTER' || ailment?.isByFilter) return 'filter';
+  if (reason === 'IP_LOCAL_SOURCE' || ailment?.verdict === 'local_source') return 'local';
+  return reason === 'IP_LOCALNET' || verdict === 'loopback_source' ? 'localnet' : undefined;
+}
+
 /**
  * The settings without which this drop would not be; undefined for drops that no setting decides. See fib_validate_source()
  * and ip_route_input_slow(), v6.18.
  */
-export function conditionsOf({
-  reason,
-  mode,
-  verdict,
-}: Omit<Refusal, 'netns' | 'device'>): Condition[] | undefined {
-  if (reason === 'IP_RPFILTER') {
-    const isStrictOnly = verdict === undefined ? isStrict(mode) : verdict === 'strict_mismatch';
-    return [
-      { setting: 'rp_filter', refuses: (value) => (isStrictOnly ? value === 1 : value !== 0) },
-      { setting: 'forwarding', refuses: (value) => value !== 0 },
-    ];
+export function conditionsOf(refusal: Omit<Refusal, 'netns' | 'device'>): Condition[] | undefined {
+  switch (ruleOf(refusal)) {
+    case 'filter':
+      return [
+        { setting: 'rp_filter', refuses: isStrictOnly(refusal) ? (value) => value === 1 : isOn },
+        { setting: 'forwarding', refuses: isOn },
+      ];
+    case 'local':
+      return [
+        { setting: 'accept_local', refuses: isOff },
+        { setting: 'src_valid_mark', refuses: isOn },
+      ];
+    case 'localnet':
+      return [{ setting: 'route_localnet', refuses: isOff }];
+    case undefined:
+      return undefined;
   }
-  if (reason === 'IP_LOCAL_SOURCE') {
-    return [
-      { setting: 'accept_local', refuses: (value) => value === 0 },
-      { setting: 'src_valid_mark', refuses: (value) => value !== 0 },
-    ];
-  }
-  if (reason === 'IP_LOCALNET') return [{ setting: 'route_localnet', refuses: (value) => value === 0 }];
-  return undefined;
+}
+
+function isOn(value: number): boolean {
+  return value !== 0;
+}
+
+function isOff(value: number): boolean {
+  return value === 0;
+}
+
+/** What an ARP request was refused for is not in its verdict. */
+function isStrictOnly({ mode, verdict, ailment }: Omit<Refusal, 'netns' | 'device'>): boolean {
+  const known = ailment?.verdict ?? verdict;
+  return known === undefined ? isStrict(mode) : known === 'strict_mismatch';
 }
 
 /** Where the device has an address, mode 1 refuses what loose mode would let in. */

@@ -9,7 +9,7 @@ import { type Change, causingChange } from '../settings/change.js';
 import { settingName } from '../settings/name.js';
 import type { Settings } from '../settings/settings.js';
 import { parseValue } from '../settings/value.js';
-import { type Condition, conditionsOf, History, type Refusal } from './culprit.js';
+import { type Condition, conditionsOf, History, type Refusal, ruleOf } from './culprit.js';
 import { findRemedy, type Remedy } from './fix.js';
 import { type Cause, type Closing, Incident } from './incident.js';
 import { findRouteCulprit } from './route-culprit.js';
@@ -392,7 +392,7 @@ function isOf(incident: Incident, refusal: Refusal, cause: KnownCause | undefine
       return isSame || (incident.setBack === undefined && incident.holds(refusal));
     }
     case 'unknown':
-      return cause === undefined && incident.reasons.has(refusal.reason);
+      return cause === undefined && ruleOf(incident.first) === ruleOf(refusal);
   }
 }
 

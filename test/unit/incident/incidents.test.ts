@@ -363,6 +363,31 @@ describe('the culprit', () => {
     expect(world.told[0]?.fix).toEqual(['sysctl -w net.ipv4.conf.all.src_valid_mark=0']);
   });
 
+  test('is known where the kernel has no reason of its own for what it refused', () => {
+    const world = known();
+    world.write('all', '1');
+    world.settle();
+    world.drop({ reason: 'ARP_REFUSED', verdict: 'arp_refused', ailment: { isByFilter: true } });
+    world.drop();
+    world.tell();
+    expect(world.told).toMatchObject([
+      {
+        cause: { change: { writer: { comm: 'tuned' } } },
+        drops: 2,
+        reasons: ['ARP_REFUSED', 'IP_RPFILTER'],
+        fix: ['sysctl -w net.ipv4.conf.all.rp_filter=0'],
+      },
+    ]);
+    const older = known();
+    older.write('all', '1', { setting: 'src_valid_mark', comm: 'wg-quick' });
+    older.settle();
+    const route = { verdict: 'local_source', route: LOCAL } as const;
+    older.drop({ reason: 'NOT_SPECIFIED', verdict: 'local_source', ailment: route });
+    older.drop({ reason: 'NOT_SPECIFIED', verdict: 'not_rpf', device: 'eth0' });
+    older.tell();
+    expect(older.told).toMatchObject([{ drops: 1, cause: { change: { setting: 'src_valid_mark' } } }]);
+  });
+
   test('is not a change in another namespace', () => {
     const world = known();
     world.devices({ ...NODE, all: 1 }, 8);
