@@ -16,7 +16,7 @@ export function formatReport(report: Report, options: TextOptions): string {
     laterBlock(report, paint),
     unknownBlock(report, paint),
     options.all ? fineBlock(report, paint) : [],
-    sourcesBlock(report, paint),
+    sourcesBlock(report, options.all, paint),
     machineBlock(report, options.all, paint),
   ];
   return blocks
@@ -231,9 +231,12 @@ function fineBlock({ pods }: Report, paint: Paint): string[] {
   return [paint('FINE', 'title'), ...align(cells.map((row) => row.map(printable))).map((row) => `  ${row}`)];
 }
 
-function sourcesBlock({ sources }: Report, paint: Paint): string[] {
+/** Those that are not there are told in one line: mostly that is as it should be. */
+function sourcesBlock({ sources }: Report, all: boolean, paint: Paint): string[] {
   if (sources.length === 0) return [];
-  const cells = sources.map(({ name, state, pods, at, why }) => [
+  const told = sources.filter(({ state }) => all || (state !== 'absent' && state !== 'off'));
+  const others = sources.filter((source) => !told.includes(source)).map(({ name }) => name);
+  const cells = told.map(({ name, state, pods, at, why }) => [
     name,
     state,
     pods === undefined ? '' : plural(pods, 'pod'),
@@ -242,6 +245,9 @@ function sourcesBlock({ sources }: Report, paint: Paint): string[] {
   return [
     paint('NAMES OF PODS', 'title'),
     ...align(cells.map((row) => row.map(printable))).map((row) => `  ${row}`),
+    ...(others.length > 0
+      ? [`  not on this machine, or switched off: ${others.map(printable).join(', ')}`]
+      : []),
   ];
 }
 

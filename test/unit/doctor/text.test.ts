@@ -47,6 +47,20 @@ describe('the report for people', () => {
     expect(text.split('\n').length).toBeLessThan(30);
   });
 
+  it('tells sources that are not there in one line, and with --all why', () => {
+    const sources: Report['sources'] = [
+      { name: 'cri', state: 'ok', pods: 1, at: '/run/c.sock' },
+      { name: 'cilium', state: 'absent', why: 'no socket' },
+      { name: 'kubernetes', state: 'off' },
+    ];
+    const report = { ...reportOf(incident()), sources };
+    const text = formatReport(report, { color: false, all: false });
+    expect(text).toContain(
+      '  cri  ok  1 pod  /run/c.sock\n  not on this machine, or switched off: cilium, kubernetes\n',
+    );
+    expect(formatReport(report, { color: false, all: true })).toMatch(/^ {2}cilium +absent +no socket$/m);
+  });
+
   it('lets no name reach a terminal as it is', () => {
     const { pods, ...rest } = reportOf(incident({ rpFilter: 1 }));
     const evil = '\x1b]0;x\x07';
