@@ -53,6 +53,8 @@ interface Watcher {
  */
 export class KubeApi {
   readonly requests: SeenRequest[] = [];
+  /** Connections that were made. */
+  connections = 0;
   /** The only one that is taken; any when undefined. */
   token: string | undefined;
   /** Paths of collections that are answered with 403. */
@@ -78,6 +80,7 @@ export class KubeApi {
     const options = { ...certificate, ca, requestCert: true, rejectUnauthorized: false };
     this.#server = createServer(options, (request, response) => this.#answer(request, response));
     this.#server.on('connection', (socket: Socket) => {
+      this.connections++;
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
     });

@@ -19,7 +19,7 @@ export interface ApiRequest {
   readonly idleMs: number;
 }
 
-/** Asks the API server. Connections are closed after use and keep no process alive. */
+/** Asks the API server. Its connections keep no process alive. */
 export class ApiClient {
   readonly #credentials: Credentials;
   readonly #timing: Timing;
@@ -39,6 +39,10 @@ export class ApiClient {
   /** Makes the next request read its credentials again. */
   forgetCredentials(): void {
     this.#credentials.forget();
+  }
+
+  close(): void {
+    this.#credentials.close();
   }
 
   /**
@@ -105,11 +109,9 @@ export class ApiClient {
 
 function open(url: URL, options: https.RequestOptions, signal: AbortSignal): Promise<IncomingMessage> {
   const headers = { ...options.headers, accept: 'application/json', 'user-agent': `rpftrace/${VERSION}` };
-  // An agent of its own: no connection is kept that could carry credentials which were taken back.
-  const agent = options.agent ?? false;
   const { request } = url.protocol === 'http:' ? http : https;
   return new Promise((resolve, reject) => {
-    const sent = request(url, { ...options, agent, headers, signal }, (answer) => {
+    const sent = request(url, { ...options, headers, signal }, (answer) => {
       // What comes after the answer was given up on is of no interest; it must not end the process.
       answer.on('error', () => {});
       resolve(answer);

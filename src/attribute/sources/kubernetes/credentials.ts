@@ -8,12 +8,14 @@ export interface Credentials {
   authorize(): Promise<AuthorizedRequest>;
   /** The server did not take them: whatever is kept of them is read again. */
   forget(): void;
+  /** Closes the connections that are kept. */
+  close(): void;
 }
 
 export interface AuthorizedRequest {
   /** Without a slash at its end. */
   readonly server: string;
-  readonly options: Pick<RequestOptions, 'agent' | 'auth' | 'headers' | 'ca'>;
+  readonly options: Pick<RequestOptions, 'agent' | 'auth' | 'headers'>;
 }
 
 /** Where a program looks that was not told. */

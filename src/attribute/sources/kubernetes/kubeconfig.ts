@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { printable } from '../../../printable.js';
 import { didYouMean } from '../../../suggest.js';
+import { Connections, type TlsOptions } from './connections.js';
 import type { AuthorizedRequest, Credentials, Surroundings } from './credentials.js';
 import { boundPlugins } from './exec-plugin.js';
 import { ApiFailure } from './failure.js';
@@ -30,15 +31,17 @@ export async function openKubeconfig(
   // The whole of @kubernetes/client-node takes 70 MB of memory; what its KubeConfig needs, bundled, takes 14.
   const library = await import('@kubernetes/client-node/dist/config.js');
   let config: KubeConfig | undefined = readFiles(library.KubeConfig, files, context);
+  const connections = new Connections();
   return {
     at: placeOf(config, files),
     authorize: async () => {
       config ??= readFiles(library.KubeConfig, files, context);
-      return authorize(config);
+      return authorize(config, connections);
     },
     forget: () => {
       config = undefined;
     },
+    close: () => connections.close(),
   };
 }
 
@@ -121,16 +124,25 @@ function placeOf(config: KubeConfig, files: readonly string[]): string {
 }
 
 /** Runs the plugin that the kubeconfig names, refreshes what has run out, reads certificates and keys again. */
-async function authorize(config: KubeConfig): Promise<AuthorizedRequest> {
-  const server = config.getCurrentCluster()?.server ?? '';
+async function authorize(config: KubeConfig, connections: Connections): Promise<AuthorizedRequest> {
+  const { server = '', proxyUrl } = config.getCurrentCluster() ?? {};
   const options: RequestOptions = { headers: {} };
   try {
     await config.applyToHTTPSOptions(options);
   } catch (error) {
     throw new ApiFailure('credentials', whyNot(config, error));
   }
-  const { agent, auth, headers } = options;
+  const { auth, headers } = options;
+  // The library makes an agent for each request; it is needed only for what is no plain TLS.
+  const isPlain = server.startsWith('https:') && !proxyUrl;
+  const agent = isPlain ? connections.agentFor(tlsOptionsOf(options)) : options.agent;
   return { server, options: { agent, auth: auth ?? undefined, headers } };
+}
+
+function tlsOptionsOf({ ca, cert, key, servername, rejectUnauthorized }: RequestOptions): TlsOptions {
+  const options = { ca, cert, key, servername, rejectUnauthorized };
+  // One that is undefined is not the same as one that is not there.
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 /** What a plugin or a library says may contain what it was to keep secret. */

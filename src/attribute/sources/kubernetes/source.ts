@@ -88,6 +88,8 @@ export class KubernetesSource implements Source {
     } catch (error) {
       const failure = toFailure(error);
       if (failure.kind !== 'stopped') this.#trouble = failure;
+    } finally {
+      this.#client?.close();
     }
   }
 }

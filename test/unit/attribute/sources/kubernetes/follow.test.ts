@@ -188,6 +188,18 @@ describe('a watch', () => {
   });
 });
 
+test('one connection serves for the node, the list and the watches', async () => {
+  const api = await startApi();
+  putPods(api, 600);
+  const { seen, until } = follow(api);
+  await until(({ pods }) => pods === 600);
+  await eventually(() => expect(api.watchers()).toBe(1));
+  api.endWatches();
+  api.put(PODS, pod('db-0', '10.244.3.7'));
+  await eventually(() => expect(seen.podNames).toContain('db-0'));
+  expect(api.connections).toBe(1);
+});
+
 describe('a server in trouble', () => {
   test('leaves what it said, as stale', async () => {
     const api = await startApi();

@@ -48,6 +48,8 @@ describe('a kubeconfig', () => {
     api.token = 'secret-token';
     const file = write(kubeconfig(api, { token: 'secret-token' }));
     const { until } = followWith(api, file);
+    await eventually(() => expect(api.watchers()).toBe(1));
+    expect(api.connections).toBe(1);
     expect((await until(({ state }) => state === 'ok')).at).toBe(`${api.url} (context lab of ${file})`);
   });
 
