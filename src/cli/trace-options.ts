@@ -64,9 +64,7 @@ function addStreamOptions(command: Command): Command {
       repeatable('--netns <netns>', 'only this network namespace: name, path or inode number (repeatable)'),
     )
     .addOption(repeatable('-n, --namespace <ns>', 'only drops of pods of this namespace (repeatable)'))
-    .addOption(
-      repeatable('--pod <ns/name>', 'only drops of this pod, be it there yet or not (repeatable)'),
-    )
+    .addOption(repeatable('--pod <ns/name>', 'only drops of this pod, be it there yet or not (repeatable)'))
     .option('-l, --selector <text>', "only drops of pods with these labels: 'app=mssql,tier!=test'")
     .option('--this-pod', 'only drops of the pod that rpftrace runs in')
     .addOption(
