@@ -99,7 +99,6 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, RPF_MAX_POD_KEYS);
-	__uint(map_flags, BPF_F_NO_PREALLOC); /* mostly empty; the core alone writes it */
 	__type(key, struct rpf_pod_key);
 	__type(value, __u8);
 } pod_filter SEC(".maps");
