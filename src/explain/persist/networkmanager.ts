@@ -1,9 +1,9 @@
 import type { Files, Line } from './files.js';
 
 /**
- * The lines of NetworkManager's dispatcher scripts that set a key. NetworkManager itself has no setting for rp_filter and its
- * relatives: none in a connection file, none in NetworkManager.conf (up to 1.16 it put strict mode to loose on its own). What it
- * offers are scripts that it runs when a connection comes or goes.
+ * The lines of NetworkManager's dispatcher scripts that set a key. NetworkManager itself has no setting for rp_filter, neither
+ * in a connection file nor in NetworkManager.conf (before 1.16 it put strict mode to loose on its own). What it offers are
+ * scripts that it runs when a connection comes or goes.
  */
 export function dispatcherLines(files: Files, path: string): Line[] {
   return scripts(files).flatMap((file) =>
