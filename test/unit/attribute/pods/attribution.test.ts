@@ -143,6 +143,7 @@ describe('what does not fit together', () => {
     const { ask, tell } = world();
     tell(mssql());
     tell(OTHER);
+    expect(ask({ dst: FAR_IP }).pod).not.toHaveProperty('conflict');
     expect(ask({ src: OTHER_IP, dst: FAR_IP }).pod).toMatchObject({
       ...MSSQL,
       direction: 'from_pod',
