@@ -481,7 +481,9 @@ const routeChange = z.strictObject({
   writer_by: z
     .enum(['socket', 'port_id'])
     .optional()
-    .describe('socket: the process has that socket; port_id: it has its number, which mostly is the same'),
+    .describe(
+      'socket: the process has that socket; port_id: it has or had its number, which mostly is the same',
+    ),
 });
 
 export const incidentEvent = z.strictObject({

@@ -54,6 +54,8 @@ export interface NativeStats {
   readonly sysctlLost: bigint;
   /** 0: changes of routes in our own network namespace are listened to; else why not, a negative errno. */
   readonly routesErrno: number;
+  /** 0: programs that are executed are remembered; else why not, a negative errno. */
+  readonly execErrno: number;
   readonly kfreeSkbArguments: number;
   readonly probeRead: boolean;
   /** What sees refused sources, ARP's too: "fentry/ip_handle_martian_source"; absent: nothing does. */
@@ -290,6 +292,11 @@ export interface NativeTracer {
    * there are 16 already, ESRCH when it cannot be found, EPERM when it cannot be entered.
    */
   watch(netns: number, on: boolean): number;
+  /**
+   * A program that was executed lately, as a record without a setting (struct rpf_sysctl): by the number of its process in its
+   * own PID namespace and the network namespace in which it was executed.
+   */
+  executed(number: number, netns: number): ArrayBuffer | undefined;
   /** "symbol+0xoffset" of a kernel text address, or undefined where the kernel gives none. */
   symbol(address: bigint): string | undefined;
   stats(): NativeStats;

@@ -20,7 +20,7 @@ import { Grounds } from './attribute/pods/attribution.js';
 import { Pods, type PodsOptions } from './attribute/pods/pods.js';
 import { type Batch, Capture } from './capture/capture.js';
 import type { TracerError } from './errors.js';
-import type { IncidentEvent, LostEvent } from './events.js';
+import type { IncidentEvent, LostEvent, Writer } from './events.js';
 import { Explainer, type Explanation } from './explain/explain.js';
 import { explainMode } from './explain/mode.js';
 import { Correlation } from './incident/correlation.js';
@@ -30,7 +30,14 @@ import { Locations } from './names/locations.js';
 import { REFUSED_SOURCE, ReasonNames } from './names/reasons.js';
 import type { NativeAddon, NativeConfig } from './native.js';
 import { Clock, monotonicNs } from './record/clock.js';
-import { BatchReader, type BatchView, type DropReader, END_OF_BATCH, viewOf } from './record/decode.js';
+import {
+  BatchReader,
+  type BatchView,
+  type DropReader,
+  END_OF_BATCH,
+  SysctlReader,
+  viewOf,
+} from './record/decode.js';
 import { FLAGS, LOST_WHERE, REASON, RECORD_KIND, ROUTE_CHANGED } from './record/layout.gen.js';
 import { CONTEXT_PART, FLOW_PART, PartCache } from './record/part-cache.js';
 import type { RouteChangeReader } from './record/route-records.js';
@@ -38,6 +45,7 @@ import { Askers } from './routes/askers.js';
 import { readRouteChange } from './routes/change.js';
 import { Watched } from './routes/watched.js';
 import { Settings } from './settings/settings.js';
+import { Writers } from './settings/writer.js';
 import { type Context, type Flow, MAX_FLOWS, type Sink } from './sink/sink.js';
 
 export interface PipelineOptions {
@@ -83,6 +91,7 @@ export class Pipeline {
   readonly #explainer: Explainer;
   readonly #watched: Watched;
   readonly #askers: Askers;
+  readonly #writers = new Writers();
   /** Milliseconds of performance.now() when the batch was opened. */
   #batchMs = 0;
   readonly #settings: Settings;
@@ -110,7 +119,11 @@ export class Pipeline {
       hasSourceHook: () => this.#refusedHook !== undefined,
       watch: options.witness === false ? undefined : (on) => this.capture.watchLookups(on),
     });
-    this.#askers = new Askers({ ownNetns: options.ownNetns, now: () => performance.now() });
+    this.#askers = new Askers({
+      ownNetns: options.ownNetns,
+      now: () => performance.now(),
+      executed: (number, netns) => this.#executed(number, netns),
+    });
     this.#watched = new Watched({
       watch: (netns, on) => this.capture.watchRoutes(netns, on),
       own: options.ownNetns,
@@ -266,6 +279,14 @@ export class Pipeline {
       if (flow.attribution.pod !== pod) flow.incident?.meetPod(flow.attribution.pod);
     }
     flow.podEpoch = grounds.isLasting ? this.pods.epoch : -1;
+  }
+
+  #executed(number: number, netns: number): Writer | undefined {
+    const bytes = this.capture.executed(number, netns);
+    if (bytes === undefined) return undefined;
+    const record = new SysctlReader();
+    record.view = viewOf(bytes);
+    return this.#writers.describe(record);
   }
 
   #takeRouteChange(record: RouteChangeReader): void {

@@ -161,6 +161,7 @@ export class Session {
         ...[stats.refusedHook, stats.resultHook].flatMap((name) => name ?? []).map((name) => ({ name })),
         ...(stats.sysctlErrno === 0 ? [{ name: 'cgroup/sysctl' }] : []),
         ...(stats.routesErrno === 0 ? [{ name: 'rtnetlink' }] : []),
+        ...(stats.execErrno === 0 ? [{ name: 'tp_btf/sched_process_exec' }] : []),
         ...(this.#options.witness === false
           ? []
           : [{ name: 'tp_btf/fib_table_lookup', on_demand: true as const }]),

@@ -2,6 +2,7 @@
 #include "tracer.h"
 
 #include <cerrno>
+#include <cstring>
 #include <iterator>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 
 #include "config.h"
 #include "convert.h"
+#include "rpf_record.h"
 
 namespace rpf
 {
@@ -74,6 +76,7 @@ Napi::Function Tracer::Define(Napi::Env env)
 				   InstanceMethod("setPods", &Tracer::SetPods),
 				   InstanceMethod("witness", &Tracer::Witness),
 				   InstanceMethod("watch", &Tracer::Watch),
+				   InstanceMethod("executed", &Tracer::Executed),
 				   InstanceMethod("symbol", &Tracer::Symbol),
 				   InstanceMethod("stats", &Tracer::Stats),
 				   InstanceMethod("totals", &Tracer::Totals),
@@ -238,6 +241,20 @@ Napi::Value Tracer::Watch(const Napi::CallbackInfo &info)
 		throw Napi::TypeError::New(info.Env(), "on must be true or false, not " + Describe(info[1]));
 	const int err = rpf_watch(Open(info.Env()), netns, info[1].As<Napi::Boolean>().Value());
 	return Napi::Number::New(info.Env(), err);
+}
+
+// JS thread.
+Napi::Value Tracer::Executed(const Napi::CallbackInfo &info)
+{
+	const Napi::Env env = info.Env();
+	const uint32_t number = ReadUint32(info[0], "number", UINT32_MAX);
+	const uint32_t netns = ReadUint32(info[1], "netns", UINT32_MAX);
+	rpf_sysctl record{};
+	if (rpf_executed(Open(env), number, netns, &record))
+		return env.Undefined();
+	auto buffer = Napi::ArrayBuffer::New(env, sizeof(record));
+	std::memcpy(buffer.Data(), &record, sizeof(record));
+	return buffer;
 }
 
 // JS thread.

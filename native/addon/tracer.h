@@ -67,6 +67,7 @@ private:
 	void SetPods(const Napi::CallbackInfo &info);
 	void Witness(const Napi::CallbackInfo &info);
 	Napi::Value Watch(const Napi::CallbackInfo &info);
+	Napi::Value Executed(const Napi::CallbackInfo &info);
 	Napi::Value Symbol(const Napi::CallbackInfo &info);
 	Napi::Value Stats(const Napi::CallbackInfo &info);
 	Napi::Value Totals(const Napi::CallbackInfo &info);

@@ -155,8 +155,19 @@ struct nsproxy {
 	struct net *net_ns;
 };
 
+struct upid {
+	int nr;
+};
+
+/* The numbers of a process, one for each PID namespace around it; the innermost is numbers[level]. */
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
 struct task_struct {
 	int tgid;
+	struct pid *thread_pid;
 	struct task_struct *real_parent;
 	char comm[16];
 	struct mm_struct *mm;

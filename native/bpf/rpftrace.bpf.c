@@ -1025,6 +1025,7 @@ static __always_inline int on_drop(struct sk_buff *skb, void *location, __u32 re
 
 #include "source.h"
 #include "sysctl.h"
+#include "exec.h"
 
 /* The tracepoint's arguments, include/trace/events/skb.h: v5.10; reason since v5.17; rx_sk since v6.11. */
 SEC("tp_btf/kfree_skb")

@@ -221,7 +221,7 @@ static struct bpf_object *open_object(const struct rpf_features *features,
 	return bpf_object__open_mem(rpf_bpf_cast_object, rpf_bpf_cast_object_size, options);
 }
 
-static int try_load(struct rpf_tracer *tracer, bool with_sysctl, struct rpf_error *error)
+static int try_load(struct rpf_tracer *tracer, bool with_sysctl, bool with_exec, struct rpf_error *error)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "rpftrace");
 	bool cast = tracer->features.rdonly_cast;
@@ -235,22 +235,27 @@ static int try_load(struct rpf_tracer *tracer, bool with_sysctl, struct rpf_erro
 	if (err)
 		return rpf_fail(error, err, "E_BPF_FAILED", "the BPF object is not the one this build expects");
 	bpf_program__set_autoload(bpf_object__find_program_by_name(tracer->object, "rpf_sysctl"), with_sysctl);
+	bpf_program__set_autoload(bpf_object__find_program_by_name(tracer->object, "rpf_exec"), with_exec);
 	err = load_undisturbed(tracer->object);
 	if (err)
 		return rpf_explain_refusal(err, "loading the BPF programs", !cast, error);
 	return 0;
 }
 
-/* Watching settings is worth having, tracing drops is what we are for: where both cannot be loaded, the drops are. */
+/* Watching settings is worth having, tracing drops is what we are for: where all cannot be loaded, the drops are. */
 static int load(struct rpf_tracer *tracer, struct rpf_error *error)
 {
 	struct rpf_error first = { 0 };
-	int err = try_load(tracer, true, &first);
+	int err = try_load(tracer, true, true, &first);
 
 	if (!err)
 		return 0;
+	tracer->exec_err = err;
+	err = try_load(tracer, true, false, NULL);
+	if (!err)
+		return 0;
 	tracer->sysctl_err = err;
-	err = try_load(tracer, false, error);
+	err = try_load(tracer, false, false, error);
 	if (err && error)
 		*error = first;
 	return err;
@@ -391,6 +396,27 @@ static void attach_sysctl(struct rpf_tracer *tracer)
 	close(root);
 }
 
+/* Who changes a route is asked for by number, and programs like ip(8) are gone by then. */
+static void attach_exec(struct rpf_tracer *tracer)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(tracer->object, "rpf_exec");
+
+	if (!tracer->exec_err)
+		tracer->exec_err = tracer->routes_err;
+	if (tracer->exec_err)
+		return;
+	tracer->exec_link = bpf_program__attach(program);
+	if (!tracer->exec_link)
+		tracer->exec_err = -errno;
+}
+
+int rpf_executed(struct rpf_tracer *tracer, uint32_t number, uint32_t netns, struct rpf_sysctl *record)
+{
+	struct rpf_exec_key key = { .number = number, .netns = netns };
+
+	return bpf_map_lookup_elem(map_fd(tracer, "execs"), &key, record) ? -errno : 0;
+}
+
 int rpf_attach(struct rpf_tracer *tracer, struct rpf_error *error)
 {
 	struct bpf_prog_info info = { 0 };
@@ -403,6 +429,7 @@ int rpf_attach(struct rpf_tracer *tracer, struct rpf_error *error)
 		tracer->recursion_base = info.recursion_misses;
 	tracer->next_interval_ns = rpf_now_ns() + tracer->config.interval_ms * 1000000ULL;
 	attach_sysctl(tracer);
+	attach_exec(tracer);
 	rpf_attach_hooks(tracer->object, &tracer->hooks);
 	tracer->link = bpf_program__attach(tracer->program);
 	if (tracer->link)
@@ -463,6 +490,8 @@ int rpf_detach(struct rpf_tracer *tracer)
 	rpf_witness(tracer, 0);
 	bpf_link__destroy(tracer->sysctl_link);
 	tracer->sysctl_link = NULL;
+	bpf_link__destroy(tracer->exec_link);
+	tracer->exec_link = NULL;
 	tracer->detached = true;
 	rpf_wake(tracer);
 	return err;

@@ -24,6 +24,7 @@ extern "C" {
 #define RPF_MAX_SNAP 2048  /* packet bytes that --snaplen may ask for: a jumbo-free frame and its headers */
 
 struct rpf_tracer;
+struct rpf_sysctl;
 
 /* Why an operation failed, for people. code is one of the E_... names that src/errors.ts knows. */
 struct rpf_error {
@@ -87,6 +88,7 @@ struct rpf_stats {
 	uint64_t run_count;
 	int32_t sysctl_err;   /* 0: writes to settings are watched; else why not, a negative errno */
 	uint64_t sysctl_lost; /* writes that found no room in the ring buffer */
+	int32_t exec_err;     /* 0: programs that are executed are remembered; else a negative errno */
 	int32_t routes_err; /* 0: changes of routes in our own network namespace are listened to; else a negative errno */
 	uint32_t kfree_skb_arguments; /* arity of the tracepoint on this kernel: 2, 3 or 4 */
 	const char *refused_hook; /* sees refused sources, ARP's too: "fentry/ip_handle_martian_source"; NULL = none */
@@ -133,6 +135,12 @@ int rpf_witness(struct rpf_tracer *tracer, int on);
  * is gone. -ENOSPC: there are too many already; -ESRCH: it cannot be found; -EPERM: it cannot be entered.
  */
 int rpf_watch(struct rpf_tracer *tracer, uint32_t netns, int on);
+
+/*
+ * What is known of a program that was executed lately: by the number of its process in its own PID namespace and the network
+ * namespace that it was executed in. record gets a struct rpf_sysctl without a setting. -ENOENT: nothing is.
+ */
+int rpf_executed(struct rpf_tracer *tracer, uint32_t number, uint32_t netns, struct rpf_sysctl *record);
 
 /* Detaches all programs. The maps stay readable and what they hold can still be polled. Idempotent. */
 int rpf_detach(struct rpf_tracer *tracer);

@@ -285,6 +285,8 @@ struct rpf_tracer {
 	struct bpf_link *link;	      /* NULL: not attached */
 	struct bpf_link *sysctl_link; /* NULL: writes to settings are not watched */
 	int sysctl_err;
+	struct bpf_link *exec_link; /* NULL: programs that are executed are not remembered */
+	int exec_err;
 	int routes_err;		       /* why changes in our own network namespace are not listened to */
 	struct bpf_link *witness_link; /* NULL: route lookups are not watched */
 	int program_fd;

@@ -107,6 +107,14 @@ struct rpf_control {
 	struct rpf_pattern patterns[RPF_PATTERNS];
 };
 
+#define RPF_EXECS \
+	512 /* programs executed lately: seconds of a busy node, and who is looked for is so at once */
+
+struct rpf_exec_key {
+	__u32 number; /* of the process, in its own PID namespace */
+	__u32 netns;  /* in which it was executed */
+};
+
 #define RPF_LOOKUPS 8 /* per CPU, power of two: a packet under custom rules makes 4 or 5 */
 
 /* One route lookup in one table. */

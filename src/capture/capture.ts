@@ -62,6 +62,11 @@ export class Capture {
     translate(() => this.#tracer.setPods(keys));
   }
 
+  /** What is remembered of a program that was executed lately: a record of a write without a setting. */
+  executed(number: number, netns: number): ArrayBuffer | undefined {
+    return translate(() => this.#tracer.executed(number, netns));
+  }
+
   symbol(address: bigint): string | undefined {
     return this.#tracer.symbol(address);
   }

@@ -1,3 +1,4 @@
+import type { Writer } from '../events.js';
 import type { Asker } from './change.js';
 import { Process, processNumbers } from './process.js';
 
@@ -5,6 +6,8 @@ export interface AskersOptions {
   readonly ownNetns: number | undefined;
   /** Milliseconds that never go back. */
   readonly now: () => number;
+  /** A program that was executed lately by the process with this number, in this network namespace. */
+  readonly executed: (number: number, netns: number) => Writer | undefined;
   /** Where procfs is mounted; default /proc. */
   readonly proc?: string;
 }
@@ -12,8 +15,8 @@ export interface AskersOptions {
 /**
  * Who asked the kernel for a change of routes. Its message names the port of a netlink socket. The kernel gives a process’s first
  * one the number of the process, in its own PID namespace, and others any other: so the socket is looked for among
- * the descriptors of that process, and in our own network namespace among those of all. Of a process that is gone nothing can be
- * told but that number. Bounded: in a flood of changes by ever new sockets most are not looked for.
+ * the descriptors of that process, and in our own network namespace among those of all. Of a process that is gone it is told
+ * what was executed under that number last, which mostly is right. Bounded: in a flood of changes by ever new sockets most are not looked for.
  */
 export class Askers {
   readonly #options: AskersOptions;
@@ -50,12 +53,20 @@ export class Askers {
     const owner = inode === undefined ? undefined : this.#findOwner(inode);
     if (owner) return describe(owner, 'socket');
     if (inode === undefined && namesake?.netns === netns) return describe(namesake, 'port_id');
-    return { why: whyNot(portId) };
+    const executed = portId < FIRST_OTHER ? this.#findExecuted(portId, netns) : undefined;
+    return executed ? { by: 'port_id', writer: executed } : { why: whyNot(portId) };
   }
 
   #findSocket(portId: number, netns: number, namesake: Process | undefined): string | undefined {
     if (namesake?.netns === netns) return namesake.findSocket(portId);
     return netns === this.#options.ownNetns ? this.#process(process.pid).findSocket(portId) : undefined;
+  }
+
+  /** `ip -n` goes into the other network namespace after it was executed, mostly in ours. */
+  #findExecuted(number: number, netns: number): Writer | undefined {
+    const { executed, ownNetns } = this.#options;
+    const there = executed(number, netns);
+    return there ?? (ownNetns === undefined ? undefined : executed(number, ownNetns));
   }
 
   /** Looks through the descriptors of all processes: some milliseconds. */

@@ -169,8 +169,8 @@ describe('a process with an attached tracer', () => {
     const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, stderr }));
     await once(child.stdout, 'data');
     const objects = bpfObjectsOf(child.pid as number);
-    // Of the tracepoint, and of the cgroup where writes to settings are seen.
-    expect(objects.filter((object) => object.startsWith('link'))).toHaveLength(2);
+    // Of the tracepoint, of the cgroup where writes to settings are seen, and of the programs that are executed.
+    expect(objects.filter((object) => object.startsWith('link'))).toHaveLength(3);
     return { child, ended, objects };
   };
 

@@ -25,7 +25,13 @@ describe('an incident that a change of routes made', () => {
       expect(opened.cause).toMatchObject({
         kind: 'route_change',
         certain: true,
-        route: { what: 'route', action: 'deleted', text: ENDPOINT, netns: lab.inode('node') },
+        route: {
+          what: 'route',
+          action: 'deleted',
+          text: ENDPOINT,
+          netns: lab.inode('node'),
+          writer: { comm: 'ip', cmdline: ['ip', 'route', 'delete', ...ENDPOINT.split(' ')], uid: 0 },
+        },
       });
       expect(opened.seconds_to_first_drop).toBeLessThan(2);
       expect(opened.fix).toEqual([`ip netns exec ${lab.netns('node')} ip route replace ${ENDPOINT}`]);

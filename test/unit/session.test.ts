@@ -23,6 +23,7 @@ describe('a trace', () => {
         { name: 'tp_btf/kfree_skb', arguments: 4, reads: 'typed' },
         { name: 'cgroup/sysctl' },
         { name: 'rtnetlink' },
+        { name: 'tp_btf/sched_process_exec' },
         { name: 'tp_btf/fib_table_lookup', on_demand: true },
       ],
       filters: { reasons: ['IP_RPFILTER'], devices: ['lxc*'] },
@@ -58,6 +59,7 @@ describe('a trace', () => {
     expect(events[0].hooks).toEqual([
       { name: 'tp_btf/kfree_skb', arguments: 2, reads: 'probe_read' },
       { name: 'rtnetlink' },
+      { name: 'tp_btf/sched_process_exec' },
       { name: 'tp_btf/fib_table_lookup', on_demand: true },
     ]);
   });

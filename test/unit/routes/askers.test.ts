@@ -1,13 +1,18 @@
 import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 
 import { describe, expect, test } from 'vitest';
+import type { Writer } from '../../../src/events.js';
 import { Askers } from '../../../src/routes/askers.js';
 import { temporaryDirectory } from '../../fixtures/directory.js';
+
+const OWN = 4_026_531_840;
 
 /** A procfs with some processes. */
 class Procfs {
   readonly path = temporaryDirectory();
   nowMs = 0;
+  /** By number and network namespace. */
+  readonly executed = new Map<string, Writer>();
 
   add(
     pid: number,
@@ -34,7 +39,12 @@ class Procfs {
   }
 
   askers(): Askers {
-    return new Askers({ ownNetns: undefined, now: () => this.nowMs, proc: this.path });
+    return new Askers({
+      ownNetns: OWN,
+      now: () => this.nowMs,
+      executed: (number, netns) => this.executed.get(`${number} ${netns}`),
+      proc: this.path,
+    });
   }
 
   /** Inode number that stands for the network namespace of a process. */
@@ -82,6 +92,15 @@ describe('who asked for a change of routes', () => {
     expect(procfs.askers().find(813, 5)).toEqual(gone);
     expect(procfs.askers().find(812, 5)).toEqual(gone);
     expect(procfs.askers().find(4_000_000_000, 5)).toEqual({ why: expect.stringContaining('netlink port') });
+  });
+
+  test('is probably what was executed under that number, where the process is gone', () => {
+    const procfs = new Procfs();
+    const writer = { pid: 812, comm: 'ip', cmdline: ['ip', 'route', 'del'], parents: [], uid: 0, netns: 5 };
+    procfs.executed.set('812 5', writer).set(`813 ${OWN}`, { ...writer, pid: 813, netns: OWN });
+    expect(procfs.askers().find(812, 5)).toEqual({ by: 'port_id', writer });
+    expect(procfs.askers().find(813, 5)).toMatchObject({ by: 'port_id', writer: { pid: 813 } });
+    expect(procfs.askers().find(812, 6)).toHaveProperty('why');
   });
 
   test('is not looked for without end', () => {
