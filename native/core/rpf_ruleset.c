@@ -343,7 +343,7 @@ static size_t sort_bases(struct rpf_chains *chains, struct rpf_chain **bases)
 	return count;
 }
 
-static int walk_all(struct walk *walk)
+static int walk_bases(struct walk *walk)
 {
 	struct rpf_chain **bases = calloc(walk->chains->count + 1, sizeof(*bases));
 	size_t i, count;
@@ -367,9 +367,18 @@ static int walk_all(struct walk *walk)
 	return walk->err;
 }
 
+int rpf_chains_walk(struct rpf_chains *chains, void (*visit)(void *context, const struct rpf_rule *rule),
+		    void *context)
+{
+	struct walk walk = { .chains = chains, .visit = visit, .context = context };
+
+	return walk_bases(&walk);
+}
+
 struct question {
 	struct rpf_chains chains;
-	struct walk walk;
+	void (*visit)(void *context, const struct rpf_rule *rule);
+	void *context;
 };
 
 static int read_all(void *context)
@@ -379,18 +388,18 @@ static int read_all(void *context)
 
 	if (!err)
 		err = rpf_xt_read_chains(&question->chains);
-	return err ? err : walk_all(&question->walk);
+	return err ? err : rpf_chains_walk(&question->chains, question->visit, question->context);
 }
 
 int rpf_ruleset(uint32_t netns, uint8_t family, uint32_t hooks, uint32_t budget_ms,
 		void (*visit)(void *context, const struct rpf_rule *rule), void *context)
 {
 	struct question question = { .chains = { .family = family, .hooks = hooks },
-				     .walk = { .visit = visit, .context = context } };
+				     .visit = visit,
+				     .context = context };
 	int err;
 
 	question.chains.deadline_ns = rpf_now_ns() + budget_ms * 1000000ull;
-	question.walk.chains = &question.chains;
 	err = rpf_in_netns(netns, read_all, &question);
 	rpf_chains_forget(&question.chains, 0);
 	free(question.chains.chains);

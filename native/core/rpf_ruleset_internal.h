@@ -64,6 +64,10 @@ void rpf_chain_forget_rules(struct rpf_chain *chain);
 /* Keeps the first ones. */
 void rpf_chains_forget(struct rpf_chains *chains, size_t count);
 
+/* Tells the rules of all chains. Those that are not loaded yet are read from the kernel. */
+int rpf_chains_walk(struct rpf_chains *chains, void (*visit)(void *context, const struct rpf_rule *rule),
+		    void *context);
+
 /* One more condition; where there is no room, only that there is one. */
 void rpf_rule_add_condition(struct rpf_parsed_rule *rule, const struct rpf_condition *condition);
 
