@@ -158,6 +158,18 @@ describe('an incident', () => {
     );
   });
 
+  it('goes by what a drop found, whatever is learned later of the time before it', () => {
+    const world = new World().devices({ lxcabcd: 0, all: 1 });
+    world.settings.baseline(NETNS);
+    world.write('all', '0');
+    const [late] = world.settings.settle('idle');
+    world.pass(1000);
+    world.drop({ mode: { ...MODE, all: 1, effective: 1 } });
+    if (late) world.incidents.learn(late);
+    world.tell();
+    expect(world.told[0]?.fix).toEqual([`sysctl -w ${ALL}=0`]);
+  });
+
   it('counts the pods that lost packets', () => {
     const world = incident({}, ['default/web-0', 'default/web-1', 'default/web-0']);
     expect(world.told[0]).toMatchObject({ pods: ['default/web-0', 'default/web-1'], pods_count: 2 });
@@ -167,6 +179,17 @@ describe('an incident', () => {
 });
 
 const ALL = 'net.ipv4.conf.all.rp_filter';
+const MODE = {
+  all: 0,
+  device: 0,
+  effective: 0,
+  decided_by: 'all',
+  unnumbered: true,
+  accept_local: false,
+  src_valid_mark: false,
+  route_localnet: false,
+  forwarding: true,
+} as const;
 
 /** Told of once: all.rp_filter was set to 1, and each of these pods lost a packet. */
 function incident(
