@@ -12,6 +12,7 @@ export class PeerIndex {
   /** One, or in the rare case of a shared address all of them, the one that is named first. */
   readonly #byAddress = new Map<string, PeerFacts | PeerFacts[]>();
   readonly #bySource = new Map<SourceName, Map<string, PeerFacts>>();
+  readonly #namespaces = new Map<string, string>();
   #count = 0;
 
   constructor(max: number, onChange: (ip: string) => void) {
@@ -29,7 +30,9 @@ export class PeerIndex {
     return Array.isArray(found) ? found[0] : found;
   }
 
-  learn(source: SourceName, { key, ...facts }: PeerSighting): void {
+  learn(source: SourceName, { key, kind, ips, namespace, name, workload }: PeerSighting): void {
+    // One shape for all, with no member more and no array that has room to grow: there may be 100,000.
+    const facts: PeerFacts = { kind, ips: ips.slice(), namespace: this.#shared(namespace), name, workload };
     const told = this.#bySource.get(source) ?? new Map<string, PeerFacts>();
     const before = told.get(key);
     if (before) this.#remove(before);
@@ -54,6 +57,15 @@ export class PeerIndex {
     for (const key of [...(this.#bySource.get(source)?.keys() ?? [])]) {
       if (!keys.has(key)) this.forget(source, key);
     }
+  }
+
+  /** One string for the many that are equal. */
+  #shared(namespace: string | undefined): string | undefined {
+    if (namespace === undefined) return undefined;
+    const known = this.#namespaces.get(namespace);
+    if (known !== undefined) return known;
+    if (this.#namespaces.size < MAX_NAMESPACES) this.#namespaces.set(namespace, namespace);
+    return namespace;
   }
 
   #add(ip: string, facts: PeerFacts): void {
@@ -86,3 +98,4 @@ export class PeerIndex {
 const ORDER: readonly PeerFacts['kind'][] = ['service', 'cilium_host', 'node', 'pod'];
 /** Pods with the node's network all have its address. */
 const MAX_SHARED = 16;
+const MAX_NAMESPACES = 1000;
