@@ -836,7 +836,7 @@ static __always_inline bool is_pod_device(const char *name)
 }
 
 /* Whether the packet is one of a pod that is asked for. Devices by name: ifindexes are those of any network namespace. */
-__noinline int is_of_pod(const struct drop *drop)
+rpf_function int is_of_pod(const struct drop *drop)
 {
 	if (!drop)
 		return 0;

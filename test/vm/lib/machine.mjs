@@ -102,6 +102,8 @@ function files(tag, directory) {
   return ['-fsdev', driver, '-device', device];
 }
 
+const ENDS = ['exit', 'SIGINT', 'SIGTERM', 'SIGHUP'];
+
 /** Takes what one writer sends to a socket at `path`; `end` resolves to all of it. */
 async function listen(path, onText) {
   let text = '';
@@ -122,13 +124,16 @@ async function listen(path, onText) {
 function start([command, ...args], timeoutMs) {
   const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'] });
   const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
-  const onExit = () => child.kill('SIGKILL');
-  process.once('exit', onExit);
+  const onEnd = (signal) => {
+    child.kill('SIGKILL'); // the machine must not outlive us
+    if (typeof signal === 'string') process.kill(process.pid, signal);
+  };
+  for (const end of ENDS) process.once(end, onEnd);
   return new Promise((done, fail) => {
     child.on('error', fail);
     child.on('close', () => {
       clearTimeout(timer);
-      process.removeListener('exit', onExit);
+      for (const end of ENDS) process.removeListener(end, onEnd);
       done();
     });
   });
