@@ -186,7 +186,7 @@ static void parse_bitwise(struct parse *parse, const struct nlattr *const *at)
 	const uint8_t *bytes = mask ? mnl_attr_get_payload(mask) : NULL;
 	size_t i, length = mask ? mnl_attr_get_payload_len(mask) : 0;
 
-	if (!mask || value.check || u32_of(at[NFTA_BITWISE_OP]) != NFT_BITWISE_MASK_XOR ||
+	if (!mask || value.check || u32_of(at[NFTA_BITWISE_OP]) != NFT_BITWISE_BOOL ||
 	    length > sizeof(value.mask) || !is_zero(data_value(at[NFTA_BITWISE_XOR])))
 		value = unknown_value;
 	for (i = 0; i < length && value.field; i++)

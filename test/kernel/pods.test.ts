@@ -141,19 +141,20 @@ describe('a drop of a real pod', () => {
 
   it('of a reply that dies on its way back is the pod’s too', async () => {
     await using pod = await containerd.runPod({ namespace: 'shop', name: 'reader' });
+    const isReply = ({ packet }: DropEvent) => packet?.dst === pod.ip && packet.dst_port === 9;
     const { drops } = await trace(
       [],
       async (running) => {
         await sendUntil(pod, () => podsIn(running).length > 0);
         // Nobody listens: the pod's own network namespace drops it.
         await lab.inside('node', `bash -c 'echo hello > /dev/udp/${pod.ip}/9'`);
-        await running.until(() => podsIn(running).some(({ direction }) => direction === 'to_pod'));
+        await running.until(() => dropsOf(running.events).some(isReply));
       },
       ['--netns', pod.netnsPath],
     );
-    expect(drops.find(({ pod: one }) => one?.direction === 'to_pod')).toMatchObject({
-      packet: { dst: pod.ip, dst_port: 9 },
-      pod: { name: 'reader', ip: pod.ip },
+    expect(drops.find(isReply)).toMatchObject({
+      packet: { dst_port: 9 },
+      pod: { name: 'reader', ip: pod.ip, direction: 'to_pod' },
     });
   });
 });

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -19,31 +19,68 @@ export interface Authority {
   client(name: string): Certificate;
 }
 
-/** Made by openssl, so that nothing in the repository runs out. */
+/** Made by openssl, so that nothing in the repository runs out. Leaves no file. */
 export function makeAuthority(): Authority {
-  const folder = mkdtempSync(join(tmpdir(), 'rpftrace-ca-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  const path = (name: string) => join(folder, name);
-  const openssl = (...words: string[]) => execFileSync('openssl', words, { stdio: 'pipe' });
-  const makeKey = (name: string, subject: string, kind: string[]) =>
-    openssl('req', ...NEW_KEY, '-keyout', path(`${name}.key`), '-subj', `/CN=${subject}`, ...kind);
-  const read = (name: string) => readFileSync(path(name), 'utf8');
-  makeKey('ca', 'rpftrace test CA', ['-x509', '-days', '2', '-out', path('ca.crt')]);
-  const sign = (name: string, subject: string, days: number, names: string): Certificate => {
-    makeKey(name, subject, ['-new', '-out', path(`${name}.csr`)]);
-    writeFileSync(path(`${name}.ext`), `subjectAltName=${names}\n`);
-    const by = ['-CA', path('ca.crt'), '-CAkey', path('ca.key'), '-CAcreateserial'];
-    const files = ['-in', path(`${name}.csr`), '-extfile', path(`${name}.ext`), '-out', path(`${name}.crt`)];
-    openssl('x509', '-req', ...by, ...files, '-days', String(days));
-    return { cert: read(`${name}.crt`), key: read(`${name}.key`) };
-  };
+  const ca = inFolder((folder) =>
+    makeKey(folder, 'ca', 'rpftrace test CA', ['-x509', '-days', '2', '-out', join(folder, 'ca.crt')]),
+  );
+  const of = (name: string, subject: string, days: number, names: string) =>
+    sign(ca, { name, subject, days, names });
   return {
-    ca: read('ca.crt'),
-    server: sign('server', 'kube-apiserver', 2, 'IP:127.0.0.1'),
-    expired: sign('expired', 'kube-apiserver', -1, 'IP:127.0.0.1'),
-    elsewhere: sign('elsewhere', 'kube-apiserver', 2, 'DNS:elsewhere.example'),
-    client: (name) => sign('client', name, 2, `DNS:${name}`),
+    ca: ca.cert,
+    server: of('server', 'kube-apiserver', 2, 'IP:127.0.0.1'),
+    expired: of('expired', 'kube-apiserver', -1, 'IP:127.0.0.1'),
+    elsewhere: of('elsewhere', 'kube-apiserver', 2, 'DNS:elsewhere.example'),
+    client: (name) => of('client', name, 2, `DNS:${name}`),
   };
+}
+
+interface Request {
+  readonly name: string;
+  readonly subject: string;
+  readonly days: number;
+  readonly names: string;
+}
+
+function sign(ca: Certificate, { name, subject, days, names }: Request): Certificate {
+  return inFolder((folder) => {
+    const path = (file: string) => join(folder, file);
+    writeFileSync(path('ca.crt'), ca.cert);
+    writeFileSync(path('ca.key'), ca.key);
+    writeFileSync(path('names'), `subjectAltName=${names}\n`);
+    makeKey(folder, name, subject, ['-new', '-out', path('request')]);
+    const by = ['-CA', path('ca.crt'), '-CAkey', path('ca.key'), '-CAcreateserial'];
+    const files = ['-in', path('request'), '-extfile', path('names'), '-out', path(`${name}.crt`)];
+    openssl('x509', '-req', ...by, ...files, '-days', String(days));
+    return read(folder, name);
+  });
+}
+
+/** Returns the key, and the certificate if one was made with it. */
+function makeKey(folder: string, name: string, subject: string, kind: string[]): Certificate {
+  openssl('req', ...NEW_KEY, '-keyout', join(folder, `${name}.key`), '-subj', `/CN=${subject}`, ...kind);
+  return read(folder, name);
+}
+
+function read(folder: string, name: string): Certificate {
+  const [cert = '', key = ''] = ['crt', 'key'].map((kind) => {
+    const file = join(folder, `${name}.${kind}`);
+    return existsSync(file) ? readFileSync(file, 'utf8') : '';
+  });
+  return { cert, key };
+}
+
+function inFolder<T>(work: (folder: string) => T): T {
+  const folder = mkdtempSync(join(tmpdir(), 'rpftrace-ca-'));
+  try {
+    return work(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function openssl(...words: string[]): void {
+  execFileSync('openssl', words, { stdio: 'pipe' });
 }
 
 const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
