@@ -146,6 +146,7 @@ struct rpf_watches {
 	unsigned long parked_mark[RPF_PARKED_NETCONF]; /* end of the ring when the message was read */
 	uint32_t parked_count;
 	uint64_t many_told_ns;
+	unsigned int next; /* the watch that is read first: one that is flooded must not keep the others waiting */
 };
 
 int rpf_watches_open(struct rpf_watches *watches);

@@ -604,9 +604,6 @@ static void look_for_nf_tables(void)
 {
 	struct btf *btf;
 
-	has_nf_tables = !access("/sys/module/nf_tables", F_OK);
-	if (has_nf_tables)
-		return;
 	btf = btf__load_vmlinux_btf();
 	has_nf_tables = btf && btf__find_by_name_kind(btf, "nft_do_chain", BTF_KIND_FUNC) > 0;
 	btf__free(btf);
@@ -616,8 +613,10 @@ int rpf_nft_read_chains(struct rpf_chains *chains)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	if (!has_nf_tables)
-		pthread_once(&once, look_for_nf_tables);
+	/* A module may be loaded at any time. */
+	if (!access("/sys/module/nf_tables", F_OK))
+		return run_dump(chains, NULL);
+	pthread_once(&once, look_for_nf_tables);
 	return has_nf_tables ? run_dump(chains, NULL) : 0;
 }
 

@@ -304,6 +304,18 @@ static int dump(uint16_t type, const void *head, size_t head_bytes, mnl_cb_t vis
 	return err;
 }
 
+static int dump_links(struct devices *devices)
+{
+	struct ifinfomsg head = { .ifi_family = AF_UNSPEC };
+	int attempt, err = -EINTR;
+
+	for (attempt = 0; attempt < DUMP_ATTEMPTS && err == -EINTR; attempt++) {
+		devices->count = 0;
+		err = rpf_rtnetlink_dump(RTM_GETLINK, &head, sizeof(head), visit_link, devices);
+	}
+	return err;
+}
+
 static int read_value(const char *scope, const char *setting, int32_t *value)
 {
 	char path[128], text[32];
@@ -340,8 +352,7 @@ static int read_conf(const char *scope, struct rpf_conf *conf)
 static int read_devices(const struct survey *survey, const struct place *place, struct devices *devices)
 {
 	struct matching matching = { .survey = survey, .devices = devices };
-	struct ifinfomsg head = { .ifi_family = AF_UNSPEC };
-	int err = dump(RTM_GETLINK, &head, sizeof(head), visit_link, devices);
+	int err = dump_links(devices);
 
 	if (err)
 		return err;

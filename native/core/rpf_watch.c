@@ -429,11 +429,14 @@ static void read_ready(struct rpf_watches *watches, uint64_t now, const struct r
 	for (i = 0; i < count; i++)
 		has_more[(struct rpf_watch *)ready[i].data.ptr - watches->at] = true;
 	for (i = 0; i < RPF_WATCHES; i++) {
-		if (has_more[i])
-			read_watch(watches, &watches->at[i], &reads, ring, writer);
+		unsigned int at = (watches->next + i) % RPF_WATCHES;
+
+		if (has_more[at])
+			read_watch(watches, &watches->at[at], &reads, ring, writer);
 		else if (count >= 0)
-			watches->at[i].looked_ns = now;
+			watches->at[at].looked_ns = now;
 	}
+	watches->next = (watches->next + 1) % RPF_WATCHES;
 }
 
 bool rpf_watches_drain(struct rpf_watches *watches, const struct rpf_ring *ring, bool is_urgent,

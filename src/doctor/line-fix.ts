@@ -34,7 +34,11 @@ export function lineFix(
   }
   const value = Math.min(...reached.map((one) => one.value));
   const written = line.by === 'networkd' ? networkdWord(value) : ` ${value}`;
-  return { fix: [`sed -i '${line.line}s/=.*/=${written}/' ${quote(`${root}${line.file.slice(1)}`)}`] };
+  return {
+    fix: [
+      `sed -i --follow-symlinks '${line.line}s/=.*/=${written}/' ${quote(`${root}${line.file.slice(1)}`)}`,
+    ],
+  };
 }
 
 /** New devices have names that nobody knows yet, so it takes a pattern for their kind. */

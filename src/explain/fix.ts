@@ -183,7 +183,8 @@ function isSame(one: Assignment, other: Assignment): boolean {
 
 /**
  * A route of the source's own through the device that it comes in by. Only where the source has a narrower route than the
- * default one and comes out of a container: elsewhere it may be forged, and the route would serve the forger.
+ * default one and comes out of a container: elsewhere it may be forged, and the route would serve the forger. A route to this
+ * one address says that it is somebody else’s.
  */
 function endpointRoute(
   { isPodDevice, src, device, state }: Ailment,
@@ -191,7 +192,7 @@ function endpointRoute(
 ): string[] | undefined {
   if (!isPodDevice || route.kind !== 'found' || route.type !== 'unicast') return undefined;
   const { prefix, table, certain } = route;
-  if (!certain || prefix === undefined || table === undefined || prefix.endsWith('/0')) return undefined;
+  if (!certain || prefix === undefined || table === undefined || /\/(0|32)$/.test(prefix)) return undefined;
   const own: FoundRoute = { ...route, hops: [state.ifindex] };
   if (checkSource({ ...state, route: own }) !== 'accepted') return undefined;
   const inTable = table === RT_TABLE_MAIN ? [] : ['table', String(table)];

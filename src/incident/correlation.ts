@@ -72,7 +72,7 @@ export class Correlation {
     const { settings, incidents } = this.#options;
     this.#meet(refusal.netns, netnsCookie);
     if (settings.waiting > 0) this.#settleAfter(JOIN_NS);
-    this.#checkMode(refusal, netnsCookie);
+    if (incidents.concern(refusal)) this.#checkMode(refusal, netnsCookie);
     return incidents.find(refusal, dropNs);
   }
 

@@ -83,6 +83,11 @@ export class Incidents {
     this.epoch++;
   }
 
+  /** Whether a drop is one that settings decide. */
+  concern(refusal: Refusal): boolean {
+    return conditionsOf(refusal) !== undefined;
+  }
+
   /** The incident that a refusal belongs to, opened where there is none. Undefined: no setting decides it. */
   find(refusal: Refusal, dropNs: bigint): Incident | undefined {
     const conditions = conditionsOf(refusal);

@@ -49,7 +49,8 @@ export class Askers {
   #look(portId: number, netns: number): Asker {
     const namesake = portId < FIRST_OTHER ? this.#process(portId) : undefined;
     const inode = this.#findSocket(portId, netns, namesake);
-    if (namesake && inode !== undefined && namesake.hasSocket(inode)) return describe(namesake, 'socket');
+    if (namesake && inode !== undefined && namesake.hasSocket(inode, performance.now() + SCAN_MS))
+      return describe(namesake, 'socket');
     const owner = inode === undefined ? undefined : this.#findOwner(inode);
     if (owner) return describe(owner, 'socket');
     if (inode === undefined && namesake?.netns === netns) return describe(namesake, 'port_id');
@@ -69,11 +70,12 @@ export class Askers {
     return there ?? (ownNetns === undefined ? undefined : executed(number, ownNetns));
   }
 
-  /** Looks through the descriptors of all processes: some milliseconds. */
+  /** Looks through the descriptors of all processes, for some milliseconds: a node may have a million. */
   #findOwner(inode: string): Process | undefined {
     if (++this.#scans > MAX_SCANS) return undefined;
     const numbers = processNumbers(MAX_PROCESSES, this.#options.proc);
-    return numbers.map((pid) => this.#process(pid)).find((one) => one.hasSocket(inode));
+    const endMs = performance.now() + SCAN_MS;
+    return numbers.map((pid) => this.#process(pid)).find((one) => one.hasSocket(inode, endMs));
   }
 
   #process(pid: number): Process {
@@ -96,5 +98,6 @@ const FIRST_OTHER = 1 << 22;
 const SECOND_MS = 1000;
 const MAX_LOOKS = 20;
 const MAX_SCANS = 2;
+const SCAN_MS = 20;
 const MAX_PROCESSES = 4096;
 const MAX_KNOWN = 256;

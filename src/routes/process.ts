@@ -19,11 +19,14 @@ export class Process {
     return attempt(() => statSync(`${this.#folder}/ns/net`).ino);
   }
 
-  /** Whether one of its descriptors is the socket with this inode number. */
-  hasSocket(inode: string): boolean {
+  /** Whether one of its descriptors is the socket with this inode number. Looks until a moment of performance.now(). */
+  hasSocket(inode: string, endMs: number): boolean {
+    if (performance.now() >= endMs) return false;
     const descriptors = attempt(() => readdirSync(`${this.#folder}/fd`)) ?? [];
     return descriptors.some(
-      (name) => attempt(() => readlinkSync(`${this.#folder}/fd/${name}`)) === `socket:[${inode}]`,
+      (name) =>
+        performance.now() < endMs &&
+        attempt(() => readlinkSync(`${this.#folder}/fd/${name}`)) === `socket:[${inode}]`,
     );
   }
 

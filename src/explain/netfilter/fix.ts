@@ -36,11 +36,11 @@ export function findRuleCure(
   return { fix_unknown: `${next} would drop it next: no command alone ends this drop` };
 }
 
-/** Only where the source is known to be behind the device: elsewhere it may be forged. */
+/** Not where the source may be forged: where anything may come from, or where there is a route to this one address. */
 function routeWords({ isPodDevice, route, src, device, ruleset, passage }: RuleAilment): string[][] {
   if (!isPodDevice || route.kind !== 'found' || route.type !== 'unicast' || !route.certain) return [];
   const { prefix, table } = route;
-  if (prefix === undefined || table === undefined || prefix.endsWith('/0')) return [];
+  if (prefix === undefined || table === undefined || /\/(0|32|128)$/.test(prefix)) return [];
   if (!survives(ruleset.rules, { ...passage, outcomeOf: accepted })) return [];
   const isV6 = src.includes(':');
   const inTable = table === RT_TABLE_MAIN ? [] : ['table', String(table)];
@@ -77,11 +77,15 @@ function passWords({ suspect, ruleset, passage, device }: RuleAilment): string[]
   return [[iptables(rule), '--table', table, '--insert', chain, String(number), ...match]];
 }
 
-/** To accept in a base chain passes over no more than its rest; elsewhere to return does. */
-function passVerdict({ check, verdict, native }: Rule): 'accept' | 'return' | undefined {
+/**
+ * To accept in a base chain passes over no more than its rest; elsewhere to return does. Where packets are filtered after they were
+ * routed that rest is the firewall, so there it is not advised.
+ */
+function passVerdict({ check, verdict, native, hook }: Rule): 'accept' | 'return' | undefined {
   if (check?.matches === 'accepted')
     return verdict === 'accept' || verdict === 'return' ? verdict : undefined;
-  return native.inBase ? 'accept' : 'return';
+  if (!native.inBase) return 'return';
+  return hook === 'prerouting' || hook === 'ingress' ? 'accept' : undefined;
 }
 
 function passing(rule: Rule, verdict: 'accept' | 'return'): Rule {

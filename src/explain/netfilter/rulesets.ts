@@ -25,6 +25,8 @@ export class Rulesets {
   readonly #addon: Pick<NativeAddon, 'ruleset'>;
   readonly #now: () => number;
   #isFirst = true;
+  #sinceMs = Number.NEGATIVE_INFINITY;
+  #spentMs = 0;
   readonly #entries = new Map<string, { ruleset: Ruleset; staleAtMs: number }>();
 
   constructor(addon: Pick<NativeAddon, 'ruleset'>, now: () => number) {
@@ -39,14 +41,25 @@ export class Rulesets {
     const known = this.#entries.get(key);
     const start = this.#now();
     if (known && (start < known.staleAtMs || isAfter(known.ruleset, dropNs))) return known.ruleset;
+    if (this.#isSpent(start)) return known?.ruleset ?? TOO_MANY;
     const ruleset = this.#read(netns, family, bits);
     const end = this.#now();
     if (!known && this.#entries.size === MAX_ENTRIES) this.#entries.clear();
     // The very first reading also finds out what the kernel has, once for all: it tells nothing of the next one.
     const costMs = this.#isFirst ? 0 : end - start;
     this.#isFirst = false;
+    this.#spentMs += costMs;
     this.#entries.set(key, { ruleset, staleAtMs: end + Math.max(LEAST_TTL_MS, costMs * REST_FACTOR) });
     return ruleset;
+  }
+
+  /** Whether the readings of this while have had their share of the time, all namespaces together. */
+  #isSpent(now: number): boolean {
+    if (now - this.#sinceMs >= WHILE_MS) {
+      this.#sinceMs = now;
+      this.#spentMs = 0;
+    }
+    return this.#spentMs >= SHARE_MS;
   }
 
   #read(netns: number, family: 4 | 6, hooks: number): Ruleset {
@@ -77,6 +90,13 @@ function whyNot({ errno, message }: Error & { errno?: number }): string {
 const EPERM = 1;
 const ESRCH = 3;
 /** Some 20,000 rules; the ring buffer holds some seconds of a flood. */
+/** Of each while: a twentieth. */
+const WHILE_MS = 10_000;
+const SHARE_MS = 500;
+const TOO_MANY: Ruleset = {
+  kind: 'unknown',
+  why: 'too many rulesets at once: reading them may take a twentieth of the time',
+};
 const BUDGET_MS = 250;
 const LEAST_TTL_MS = 10;
 const REST_FACTOR = 100;

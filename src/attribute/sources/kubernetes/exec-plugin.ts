@@ -30,6 +30,10 @@ function spawnBounded(
     killSignal: 'SIGKILL',
   });
   plugin.unref();
+  // Its time limit is a timer of ours, which ends with us.
+  const end = () => plugin.kill('SIGKILL');
+  process.once('exit', end);
+  plugin.once('close', () => process.removeListener('exit', end));
   let bytes = 0;
   for (const stream of [plugin.stdout, plugin.stderr]) {
     (stream as Socket | null)?.unref();
