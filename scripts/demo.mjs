@@ -1,6 +1,6 @@
 /**
- * Rebuilds the incident in network namespaces, traces it live, adds the same drops up with jq, and ends with the sentence for
- * the incident channel and with the proof of the fix in it. Where containerd is installed, a real pod follows:
+ * Rebuilds the incident in network namespaces, traces it live, adds the same drops up with jq, shows a real pod where containerd
+ * is installed, and ends with the sentence for the incident channel and with the proof of the fix in it:
  *
  *   node scripts/demo.mjs
  *
@@ -91,8 +91,8 @@ async function show(scratch, signal) {
     await table.stop();
   }
   compare(Number(sum.output()), kernelCounter() - before);
-  await nameCulprit(scratch, signal);
   await namePod(scratch, signal);
+  await nameCulprit(scratch, signal);
 }
 
 /** A pod of a container runtime of its own, on the same node: its drops bear its name. */
@@ -109,12 +109,17 @@ async function namePod(scratch, signal) {
     await losePodsPackets(containerd, scratch, signal);
   } finally {
     await containerd.stop();
+    setRpFilter(0);
   }
+}
+
+function setRpFilter(value) {
+  run('ip', ['netns', 'exec', node, 'sysctl', '-qw', `net.ipv4.conf.all.rp_filter=${value}`]);
 }
 
 async function losePodsPackets(containerd, scratch, signal) {
   const pod = await containerd.runPod({ namespace: 'qfusion-admin', name: 'mssql-0' });
-  run('ip', ['netns', 'exec', node, 'sysctl', '-qw', 'net.ipv4.conf.all.rp_filter=1']);
+  setRpFilter(1);
   const sources = ['--no-cilium', '--no-kubernetes', '--cri-socket', containerd.socket];
   const events = await start(scratch, 'pod', `exec "$@" -o ndjson 2>/dev/null`, sources);
   const table = await start(scratch, 'table', `exec "$@" -o table`, sources);
