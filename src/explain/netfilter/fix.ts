@@ -93,18 +93,17 @@ function passing(rule: Rule, verdict: 'accept' | 'return'): Rule {
   return { ...rule, verdict, check: undefined, native: { ...native, conditions: [], more: false } };
 }
 
-/** Without a check that accepts, all would be dropped. */
+/**
+ * Without a check that accepts, all would be dropped. xtables know their rules by position only, which others move: by the time that
+ * somebody pastes the command another rule may stand there.
+ */
 function deleteWords({ suspect, ruleset, passage }: RuleAilment): string[][] {
   const rule = suspect.check;
-  if (rule.check?.matches !== 'refused') return [];
+  if (rule.check?.matches !== 'refused' || rule.kind !== 'nft') return [];
   const without = ruleset.rules.filter((other) => !isSameRule(other, rule));
   if (!survives(without, passage)) return [];
-  const { table, chain, handle, number } = rule.native;
-  if (rule.kind === 'nft')
-    return [
-      ['nft', 'delete', 'rule', familyWord(rule.native.family), table, chain, 'handle', String(handle)],
-    ];
-  return [[iptables(rule), '--table', table, '--delete', chain, String(number)]];
+  const { family, table, chain, handle } = rule.native;
+  return [['nft', 'delete', 'rule', familyWord(family), table, chain, 'handle', String(handle)]];
 }
 
 /** Whether no rule drops the packet for sure, and no other check does. */

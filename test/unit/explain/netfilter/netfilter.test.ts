@@ -104,7 +104,6 @@ describe('what is said of a drop by netfilter', () => {
       fix: [
         'ip route replace 10.244.3.136/32 dev lxcabcd',
         'iptables-legacy --table filter --insert lab 1 --in-interface lxcabcd --jump ACCEPT',
-        'iptables-legacy --table filter --delete lab 1',
       ],
     });
   });
