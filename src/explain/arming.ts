@@ -7,13 +7,15 @@ export interface ArmingOptions {
 
 /**
  * When the kernel’s route lookups are watched. That costs each IPv4 lookup of the node, dropped or not, so it begins with a
- * drop whose lookup nobody has seen, ends when such drops stop or after some seconds, and takes a tenth of the time at most.
+ * drop whose lookup nobody has seen, ends when one was seen, such drops stop, or after some seconds, and takes a tenth of the time at
+ * most.
  */
 export class Arming {
   readonly #options: ArmingOptions;
   #timer: NodeJS.Timeout | undefined;
   #armedMs = 0;
   #wantedMs = 0;
+  #seenMs = Number.NEGATIVE_INFINITY;
   #restUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ArmingOptions) {
@@ -35,6 +37,11 @@ export class Arming {
     this.#timer.unref();
   }
 
+  /** How the kernel looked a source up was seen. */
+  seen(): void {
+    this.#seenMs = this.#options.now();
+  }
+
   /** Watches no more, for good. */
   stop(): void {
     if (this.isArmed) this.#disarm();
@@ -43,7 +50,8 @@ export class Arming {
 
   #look(): void {
     const now = this.#options.now();
-    if (now - this.#wantedMs >= QUIET_MS || now - this.#armedMs >= MAX_ARMED_MS) this.#disarm();
+    const isAnswered = this.#seenMs >= this.#wantedMs;
+    if (isAnswered || now - this.#wantedMs >= QUIET_MS || now - this.#armedMs >= MAX_ARMED_MS) this.#disarm();
   }
 
   #disarm(): void {
@@ -66,7 +74,7 @@ export class Arming {
   }
 }
 
-const LOOK_MS = 500;
+const LOOK_MS = 100;
 /** Flows that go on are explained again each second. */
 const QUIET_MS = 2000;
 const MAX_ARMED_MS = 5000;

@@ -118,7 +118,8 @@ export class Explainer {
     const passage = { netns, src, dst, mark: markUsed };
     const { evidence: asked, staleAtMs } = this.#routes.find(passage);
     const evidence = this.#seen.refine(passage, asked, drop);
-    if (evidence.route.kind === 'unknown' || evidence.route.evidence !== 'kernel') this.#arming?.want();
+    if (evidence.route.kind !== 'unknown' && evidence.route.evidence === 'kernel') this.#arming?.seen();
+    else this.#arming?.want();
     const withoutMark = markUsed === 0 ? undefined : this.#routes.find({ netns, src, dst, mark: 0 }).evidence;
     // In a flood of forged sources most are unknown: they share what is said of them.
     const whose = evidence.route.kind === 'unknown' ? kindOf(dst) : src;

@@ -43,6 +43,16 @@ describe('the kernel’s lookups are watched', () => {
     expect(hook.watchedMs).toBeLessThanOrEqual(105_000);
   });
 
+  it('no longer than until one was seen', () => {
+    const hook = new Hook();
+    hook.arming.want();
+    vi.advanceTimersByTime(50);
+    hook.arming.seen();
+    vi.advanceTimersByTime(150);
+    expect(hook.on).toBe(false);
+    expect(hook.watchedMs).toBeLessThanOrEqual(200);
+  });
+
   it('again for the next drops', () => {
     const hook = new Hook();
     hook.arming.want();
