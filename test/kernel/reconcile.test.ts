@@ -35,4 +35,5 @@ it('does not take a new network namespace for an old one that had its inode numb
   expect(accounts.every(({ reconciled }) => reconciled === null)).toBe(true);
 });
 
-const MOST_LABS = 20;
+/** A namespace that had drops is held for a second longer by those who listen to its routes. */
+const MOST_LABS = 200;
