@@ -9,10 +9,9 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { archive } from '../test/vm/lib/apt.mjs';
-import { cached } from '../test/vm/lib/cache.mjs';
-import { must } from '../test/vm/lib/command.mjs';
-import { isRoot, main, root, run, Stop } from './lib/command.mjs';
+import { archive } from './lib/apt.mjs';
+import { cached } from './lib/cache.mjs';
+import { isRoot, main, must, root, run, Stop } from './lib/command.mjs';
 import { nodeHeaders } from './lib/debian.mjs';
 import { collectLicences } from './prebuild/licences.mjs';
 

@@ -47,6 +47,18 @@ export function read(command, args) {
   return status === 0 ? stdout : undefined;
 }
 
+/** What a command prints on stdout; asks nothing on the way. Throws CommandFailed with its words when it fails. */
+export function must(command, args, { cwd } = {}) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    env: { ...process.env, PATH: path, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
+    maxBuffer: 64 << 20,
+  });
+  if (status === 0) return stdout;
+  throw new CommandFailed(`${[command, ...args].join(' ')}: ${error?.message ?? stderr.trim().slice(-2000)}`);
+}
+
 /** The path of a program that came with the npm packages. */
 export function npmProgram(name) {
   return join(root, 'node_modules', '.bin', name);

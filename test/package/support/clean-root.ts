@@ -3,9 +3,9 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 // @ts-expect-error plain JavaScript, as all scripts
-import { archive } from '../../vm/lib/apt.mjs';
+import { archive } from '../../../scripts/lib/apt.mjs';
 // @ts-expect-error plain JavaScript, as all scripts
-import { cached } from '../../vm/lib/cache.mjs';
+import { cached } from '../../../scripts/lib/cache.mjs';
 
 export interface Ended {
   readonly code: number | null;

@@ -1,9 +1,8 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { Stop } from '../../../scripts/lib/command.mjs';
-import { Suites } from './apt.mjs';
-import { cached, forget } from './cache.mjs';
-import { must } from './command.mjs';
+import { Suites } from '../../../scripts/lib/apt.mjs';
+import { cached, forget } from '../../../scripts/lib/cache.mjs';
+import { must, read, Stop } from '../../../scripts/lib/command.mjs';
 import { erofs } from './root.mjs';
 import { unpackKernel } from './vmlinux.mjs';
 
@@ -100,7 +99,7 @@ function copyModules(from, to) {
 function copyBootModules(base, release, to) {
   mkdirSync(to);
   const lines = BOOT.flatMap((name) =>
-    must('modprobe', ['-d', base, '-S', release, '--show-depends', name], { lenient: true }).split('\n'),
+    (read('modprobe', ['-d', base, '-S', release, '--show-depends', name]) ?? '').split('\n'),
   );
   const paths = new Set(lines.flatMap((line) => /^insmod (\S+)/.exec(line)?.[1] ?? []));
   [...paths].forEach((path, number) => {

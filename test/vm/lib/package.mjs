@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { root } from '../../../scripts/lib/command.mjs';
-import { CACHE, cached } from './cache.mjs';
-import { must } from './command.mjs';
+import { CACHE, cached } from '../../../scripts/lib/cache.mjs';
+import { must, root } from '../../../scripts/lib/command.mjs';
 import { erofs } from './root.mjs';
 
 /**

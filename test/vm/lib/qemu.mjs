@@ -1,9 +1,8 @@
 import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { read, Stop } from '../../../scripts/lib/command.mjs';
-import { Suites } from './apt.mjs';
-import { cached } from './cache.mjs';
-import { must } from './command.mjs';
+import { Suites } from '../../../scripts/lib/apt.mjs';
+import { cached } from '../../../scripts/lib/cache.mjs';
+import { must, read, Stop } from '../../../scripts/lib/command.mjs';
 
 /**
  * The command of a QEMU that can emulate a kernel which patches its own text (kprobes, trampolines): before version 8 such

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { archive } from '../../../scripts/lib/apt.mjs';
+import { cached } from '../../../scripts/lib/cache.mjs';
+import { must } from '../../../scripts/lib/command.mjs';
 import { wantedPackages } from '../../../scripts/lib/debian.mjs';
-import { archive } from './apt.mjs';
-import { cached } from './cache.mjs';
-import { must } from './command.mjs';
 
 /**
  * The image of a Debian of this machine's own release, with all that the program and the lab run: what was built here finds the

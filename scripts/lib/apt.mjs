@@ -1,7 +1,6 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Stop } from '../../../scripts/lib/command.mjs';
-import { must } from './command.mjs';
+import { must, read, Stop } from './command.mjs';
 
 /**
  * apt for suites of Debian that this machine itself does not use, with a state of its own below `directory`. Which archive
@@ -37,7 +36,7 @@ export class Suites {
 
   /** What is said of the newest version of a package in these suites; '' where there is none. */
   describe(name) {
-    return must('apt-cache', [...this.#options, 'show', '--no-all-versions', name], { lenient: true });
+    return read('apt-cache', [...this.#options, 'show', '--no-all-versions', name]) ?? '';
   }
 
   /** Fetches a package and returns the path of its file. */

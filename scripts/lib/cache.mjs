@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-/** Where images are kept: some 400 MB, never inside of the checkout. */
+/** Where images and roots are kept: some 400 MB for the kernels, never inside of the checkout. */
 export const CACHE =
   process.env.RPFTRACE_VM_CACHE ??
   join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'rpftrace', 'vm');
