@@ -74,7 +74,8 @@ export class Arming {
   }
 }
 
-const LOOK_MS = 100;
+/** Records are read each millisecond while there are drops. */
+const LOOK_MS = 20;
 /** Flows that go on are explained again each second. */
 const QUIET_MS = 2000;
 const MAX_ARMED_MS = 5000;
