@@ -51,6 +51,12 @@ struct devices {
 	size_t room;
 };
 
+struct addresses {
+	struct rpf_survey_address *at;
+	size_t count;
+	size_t room;
+};
+
 /* Grows an array so that one more fits. false: no memory. */
 static bool make_room(void **array, size_t *room, size_t count, size_t bytes)
 {
@@ -280,38 +286,34 @@ static int visit_address_attribute(const struct nlattr *attribute, void *data)
 static int visit_address(const struct nlmsghdr *message, void *data)
 {
 	const struct ifaddrmsg *info = mnl_nlmsg_get_payload(message);
-	struct rpf_survey_address address = { 0 };
-	const struct survey *survey = data;
+	struct addresses *addresses = data;
+	struct rpf_survey_address *address;
 
 	if (message->nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(message) < sizeof(*info) ||
 	    info->ifa_family != AF_INET)
 		return MNL_CB_OK;
-	address.ifindex = info->ifa_index;
-	address.prefix_length = info->ifa_prefixlen;
-	address.scope = info->ifa_scope;
-	mnl_attr_parse(message, sizeof(*info), visit_address_attribute, &address);
-	survey->surveyor->address(survey->context, &address);
+	if (!make_room((void **)&addresses->at, &addresses->room, addresses->count, sizeof(*addresses->at))) {
+		errno = ENOMEM;
+		return MNL_CB_ERROR;
+	}
+	address = &addresses->at[addresses->count++];
+	*address = (struct rpf_survey_address){
+		.ifindex = info->ifa_index,
+		.prefix_length = info->ifa_prefixlen,
+		.scope = info->ifa_scope,
+	};
+	mnl_attr_parse(message, sizeof(*info), visit_address_attribute, address);
 	return MNL_CB_OK;
 }
 
-/* What changes while it is told makes a dump inconsistent. It is told again then. */
-static int dump(uint16_t type, const void *head, size_t head_bytes, mnl_cb_t visit, void *context)
+/* What changes while it is told makes a dump inconsistent. It is told again then, from the first on: *count starts at 0. */
+static int dump(uint16_t type, const void *head, size_t head_bytes, mnl_cb_t visit, void *context, size_t *count)
 {
-	int attempt, err = -EINTR;
-
-	for (attempt = 0; attempt < DUMP_ATTEMPTS && err == -EINTR; attempt++)
-		err = rpf_rtnetlink_dump(type, head, head_bytes, visit, context);
-	return err;
-}
-
-static int dump_links(struct devices *devices)
-{
-	struct ifinfomsg head = { .ifi_family = AF_UNSPEC };
 	int attempt, err = -EINTR;
 
 	for (attempt = 0; attempt < DUMP_ATTEMPTS && err == -EINTR; attempt++) {
-		devices->count = 0;
-		err = rpf_rtnetlink_dump(RTM_GETLINK, &head, sizeof(head), visit_link, devices);
+		*count = 0;
+		err = rpf_rtnetlink_dump(type, head, head_bytes, visit, context);
 	}
 	return err;
 }
@@ -352,7 +354,8 @@ static int read_conf(const char *scope, struct rpf_conf *conf)
 static int read_devices(const struct survey *survey, const struct place *place, struct devices *devices)
 {
 	struct matching matching = { .survey = survey, .devices = devices };
-	int err = dump_links(devices);
+	struct ifinfomsg head = { .ifi_family = AF_UNSPEC };
+	int err = dump(RTM_GETLINK, &head, sizeof(head), visit_link, devices, &devices->count);
 
 	if (err)
 		return err;
@@ -383,10 +386,21 @@ static void find_uplink(struct rpf_survey_netns *netns)
 	}
 }
 
+static void tell_addresses(const struct survey *survey)
+{
+	struct ifaddrmsg head = { .ifa_family = AF_INET };
+	struct addresses addresses = { 0 };
+	size_t i;
+
+	dump(RTM_GETADDR, &head, sizeof(head), visit_address, &addresses, &addresses.count);
+	for (i = 0; i < addresses.count; i++)
+		survey->surveyor->address(survey->context, &addresses.at[i]);
+	free(addresses.at);
+}
+
 /* In the namespace itself. */
 static void look_around(const struct survey *survey, struct place *place)
 {
-	struct ifaddrmsg head = { .ifa_family = AF_INET };
 	struct devices devices = { 0 };
 	size_t i;
 
@@ -400,7 +414,7 @@ static void look_around(const struct survey *survey, struct place *place)
 		survey->surveyor->device(survey->context, &devices.at[i].told);
 	free(devices.at);
 	if (!place->netns.err)
-		dump(RTM_GETADDR, &head, sizeof(head), visit_address, (void *)survey);
+		tell_addresses(survey);
 }
 
 /* Our own namespace may be looked into without the right to enter it. */
@@ -543,9 +557,9 @@ static int read_neighbours(void *context)
 	struct ndmsg neighbour = { .ndm_family = AF_INET };
 	int first, second;
 
-	first = dump(RTM_GETROUTE, &route, sizeof(route), visit_route, neighbours);
-	neighbours->seen = 0;
-	second = dump(RTM_GETNEIGH, &neighbour, sizeof(neighbour), visit_neighbour, neighbours);
+	first = dump(RTM_GETROUTE, &route, sizeof(route), visit_route, neighbours, &neighbours->seen);
+	second = dump(RTM_GETNEIGH, &neighbour, sizeof(neighbour), visit_neighbour, neighbours,
+		      &neighbours->seen);
 	if (first && first != -E2BIG)
 		return first;
 	if (second && second != -E2BIG)
