@@ -6,6 +6,7 @@ import type { TraceEvent } from './events.js';
 import { resolveFilters } from './filters/filters.js';
 import { checkPodSources } from './filters/pods.js';
 import { captureConfig, Session, type StopCause } from './session.js';
+import { DropEventSink } from './sink/event-sink.js';
 import { QueueSink } from './sink/queue.js';
 import { checkTracerOptions, type TracerOptions } from './tracer-options.js';
 
@@ -35,7 +36,7 @@ export async function openTracer(options: TracerOptions = {}): Promise<Tracer> {
   const node = options.node ?? hostname();
   const sources = podSources(options);
   checkPodSources(filters.pods, sources);
-  let queue: QueueSink | undefined;
+  const queue = new QueueSink();
   const session = new Session(addon, {
     config: { ...filters.config, ...captureConfig(options) },
     filters: filters.described,
@@ -44,13 +45,10 @@ export async function openTracer(options: TracerOptions = {}): Promise<Tracer> {
     podFilter: filters.pods,
     node,
     witness: options.witness,
-    makeSink: (clock) => {
-      queue = new QueueSink(clock, node);
-      return queue;
-    },
+    makeSink: (clock) => new DropEventSink(queue, clock, node),
     onError: (error) => tracer.fail(error),
   });
-  const tracer = new SessionTracer(session, queue as unknown as QueueSink, options.signal);
+  const tracer = new SessionTracer(session, queue, options.signal);
   try {
     session.attach();
     session.announce();

@@ -12,6 +12,7 @@ import type { NativeAddon } from '../native.js';
 import { printable } from '../printable.js';
 import type { Clock } from '../record/clock.js';
 import { captureConfig, Session } from '../session.js';
+import { DropEventSink } from '../sink/event-sink.js';
 import { NdjsonSink, PREPARED_BYTES } from '../sink/ndjson.js';
 import { Output } from '../sink/output.js';
 import type { Sink } from '../sink/sink.js';
@@ -158,8 +159,8 @@ async function chooseSink(output: Output, options: TraceOptions): Promise<SinkFa
     return (clock) => new NdjsonSink(output, clock, node);
   }
   const { TableSink } = await import('../sink/table.js');
-  return (clock) =>
-    new TableSink(output, clock, node, { color: wantsColor(isTerminal), size: () => size(isTerminal) });
+  const table = new TableSink(output, { color: wantsColor(isTerminal), size: () => size(isTerminal) });
+  return (clock) => new DropEventSink(table, clock, node);
 }
 
 /** https://no-color.org and https://force-color.org: any value counts, and the wish for colour wins. */

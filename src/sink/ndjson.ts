@@ -12,7 +12,7 @@ import {
   podMembers,
   rpfMembers,
 } from './drop-event.js';
-import type { Output } from './output.js';
+import type { LineOutput } from './lines.js';
 import { type Context, type Flow, MAX_FLOWS, type Sink } from './sink.js';
 
 /** Bytes that were prepared in the output's memory, and where. */
@@ -52,7 +52,7 @@ interface Frame {
  * it in which time, count and address are overwritten: no string, no object, no garbage.
  */
 export class NdjsonSink implements Sink {
-  readonly #output: Output;
+  readonly #output: LineOutput;
   readonly #clock: Clock;
   readonly #node: string;
   #frames: Frame[] = [];
@@ -64,7 +64,7 @@ export class NdjsonSink implements Sink {
   readonly #tasks: PartCache<Piece>;
 
   /** The output must have been opened with PREPARED_BYTES. */
-  constructor(output: Output, clock: Clock, node: string) {
+  constructor(output: LineOutput, clock: Clock, node: string) {
     this.#output = output;
     this.#clock = clock;
     this.#node = node;

@@ -2,6 +2,7 @@ import { closeSync, fstat, openSync } from 'node:fs';
 import sonicBoom, { type SonicBoom } from 'sonic-boom';
 import { type ErrorCode, TracerError } from '../errors.js';
 import { Arena } from './arena.js';
+import type { LineOutput } from './lines.js';
 import { shiftFiles } from './rotate.js';
 
 export interface OutputOptions {
@@ -19,7 +20,7 @@ export interface OutputOptions {
  * Where lines go: a file, perhaps a rotated one, or standard output. Memory is bounded by the arena: with a stalled reader
  * `ready` stays false. A failure comes through onError, once: E_READER_GONE for a closed pipe, else E_OUTPUT.
  */
-export class Output {
+export class Output implements LineOutput {
   onReady: () => void = () => undefined;
   onError: (error: TracerError) => void = () => undefined;
   readonly #options: OutputOptions;
@@ -49,7 +50,6 @@ export class Output {
     this.#writer = this.#makeWriter();
   }
 
-  /** A line of at most 8 KiB is written here, from `position` on, and committed. */
   get bytes(): Buffer {
     return this.#arena.bytes;
   }
@@ -71,7 +71,6 @@ export class Output {
     this.#arena.commit(end);
   }
 
-  /** Whole lines of any length, whether it is ready or not. */
   writeText(text: string): void {
     const { bytes, position, hasRoom } = this.#arena;
     if (hasRoom && text.length * UTF8_MAX <= MAX_LINE)

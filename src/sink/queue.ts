@@ -1,30 +1,16 @@
 import type { TraceEvent } from '../events.js';
-import type { Clock } from '../record/clock.js';
-import type { DropReader } from '../record/decode.js';
-import { dropEvent } from './drop-event.js';
-import type { Flow, Sink } from './sink.js';
+import type { EventSink } from './event-sink.js';
 
 /** Hands events to one reader of a program. Bounded: a reader that does not read stops the stream, not the program. */
-export class QueueSink implements Sink {
+export class QueueSink implements EventSink {
   onReady: () => void = () => undefined;
-  readonly #clock: Clock;
-  readonly #node: string;
   #events: TraceEvent[] = [];
   #read = 0;
   #onEvent: () => void = () => undefined;
   #ended = false;
 
-  constructor(clock: Clock, node: string) {
-    this.#clock = clock;
-    this.#node = node;
-  }
-
   get ready(): boolean {
     return this.#events.length - this.#read < MAX_EVENTS;
-  }
-
-  drop(drop: DropReader, flow: Flow): void {
-    this.event(dropEvent(drop, flow, this.#clock, this.#node));
   }
 
   /** Members that are unknown are absent, not undefined. */
@@ -34,10 +20,6 @@ export class QueueSink implements Sink {
   }
 
   flush(): void {}
-
-  forgetFlows(): void {}
-
-  forgetContexts(): void {}
 
   async end(): Promise<void> {
     this.#ended = true;

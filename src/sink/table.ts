@@ -15,11 +15,8 @@ import { changeText } from '../incident/summary.js';
 import { REFUSED_SOURCE } from '../names/reasons.js';
 import { printable } from '../printable.js';
 import { formatEndpoint } from '../record/address.js';
-import type { Clock } from '../record/clock.js';
-import type { DropReader } from '../record/decode.js';
-import { dropEvent } from './drop-event.js';
-import type { Output } from './output.js';
-import type { Flow, Sink } from './sink.js';
+import type { EventSink } from './event-sink.js';
+import type { LineOutput } from './lines.js';
 
 export interface TableOptions {
   readonly color: boolean;
@@ -31,10 +28,8 @@ export interface TableOptions {
 }
 
 /** Lines for people: aligned, as wide as the terminal, the header again on each screen. */
-export class TableSink implements Sink {
-  readonly #output: Output;
-  readonly #clock: Clock;
-  readonly #node: string;
+export class TableSink implements EventSink {
+  readonly #output: LineOutput;
   readonly #options: TableOptions;
   /** Wide enough for this screen and the one before. */
   #widths = new Widths();
@@ -45,10 +40,8 @@ export class TableSink implements Sink {
   /** What the banner of each open incident said last. */
   readonly #bannerDrops = new Map<string, number>();
 
-  constructor(output: Output, clock: Clock, node: string, options: TableOptions) {
+  constructor(output: LineOutput, options: TableOptions) {
     this.#output = output;
-    this.#clock = clock;
-    this.#node = node;
     this.#options = options;
   }
 
@@ -60,18 +53,9 @@ export class TableSink implements Sink {
     this.#output.onReady = callback;
   }
 
-  drop(drop: DropReader, flow: Flow): void {
-    const event = dropEvent(drop, flow, this.#clock, this.#node);
-    const cells = COLUMNS.map((column) => printable(column.text(event)));
-    this.#grow(cells, event);
-    const slots = this.#slots();
-    this.#header(slots);
-    const painted = slots.map((slot) => this.#cell(slot, cells[slot.index] as string, event));
-    this.#output.writeText(`${painted.join('  ').trimEnd()}\n`);
-  }
-
-  event(event: Exclude<TraceEvent, DropEvent>): void {
-    if (event.kind === 'lost') this.#line(lostText(event), 'warning');
+  event(event: TraceEvent): void {
+    if (event.kind === 'drop') this.#row(event);
+    else if (event.kind === 'lost') this.#line(lostText(event), 'warning');
     else if (event.kind === 'sysctl_change') this.#change(event);
     else if (event.kind === 'incident') this.#banner(event);
   }
@@ -80,12 +64,17 @@ export class TableSink implements Sink {
     this.#output.flush();
   }
 
-  forgetFlows(): void {}
-
-  forgetContexts(): void {}
-
   end(): Promise<void> {
     return this.#output.end();
+  }
+
+  #row(event: DropEvent): void {
+    const cells = COLUMNS.map((column) => printable(column.text(event)));
+    this.#grow(cells, event);
+    const slots = this.#slots();
+    this.#header(slots);
+    const painted = slots.map((slot) => this.#cell(slot, cells[slot.index] as string, event));
+    this.#output.writeText(`${painted.join('  ').trimEnd()}\n`);
   }
 
   /** Changes, and what was meant to be one; not who wrote what was there already. */

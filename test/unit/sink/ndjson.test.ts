@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { event } from '../../../src/events.js';
 import { FLAGS, LOST_WHERE } from '../../../src/record/layout.gen.js';
 import { Session } from '../../../src/session.js';
+import { DropEventSink } from '../../../src/sink/event-sink.js';
 import { QueueSink } from '../../../src/sink/queue.js';
 import { FakeAddon } from '../../fixtures/addon.js';
 import { type DropFields, makeBatch, makeDrop, makeLost } from '../../fixtures/batch.js';
@@ -157,21 +158,18 @@ describe('NdjsonSink', () => {
 /** Without incidents: when they are told depends on the clock. */
 async function libraryEvents(records: readonly Uint8Array[]): Promise<unknown[]> {
   const addon = new FakeAddon();
-  let queue: QueueSink | undefined;
+  const queue = new QueueSink();
   const session = new Session(addon, {
     config: {},
     filters: {},
     node: 'node-1',
-    makeSink: (clock) => {
-      queue = new QueueSink(clock, 'node-1');
-      return queue;
-    },
+    makeSink: (clock) => new DropEventSink(queue, clock, 'node-1'),
   });
   session.attach();
   session.announce();
   addon.tracer.deliver(makeBatch(records));
   await session.stop({ why: 'closed' });
   const events: { kind: string }[] = [];
-  for (let one = await queue?.next(); one; one = await queue?.next()) events.push(one);
+  for (let one = await queue.next(); one; one = await queue.next()) events.push(one);
   return events.filter(({ kind }) => kind !== 'incident');
 }

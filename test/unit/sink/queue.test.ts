@@ -2,7 +2,6 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import type { LostEvent } from '../../../src/events.js';
-import { Clock } from '../../../src/record/clock.js';
 import { QueueSink } from '../../../src/sink/queue.js';
 
 describe('QueueSink', () => {
@@ -47,7 +46,7 @@ describe('QueueSink', () => {
 });
 
 function makeQueue(): QueueSink {
-  return new QueueSink(new Clock(), 'node-1');
+  return new QueueSink();
 }
 
 function lost(count: number): LostEvent {

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { PodsOptions } from '../../../src/attribute/pods/pods.js';
 import { FLAGS, LOST_WHERE } from '../../../src/record/layout.gen.js';
 import { Session } from '../../../src/session.js';
+import { DropEventSink } from '../../../src/sink/event-sink.js';
 import { Output } from '../../../src/sink/output.js';
 import { type TableOptions, TableSink } from '../../../src/sink/table.js';
 import { FakeAddon } from '../../fixtures/addon.js';
@@ -187,13 +188,13 @@ async function table(
   const { addon = new FakeAddon(), pods } = options;
   const file = join(temporaryDirectory(), 'table');
   const output = new Output({ file });
+  const sink = new TableSink(output, { color: false, size: () => undefined, ...options });
   const session = new Session(addon, {
     config: {},
     filters: {},
     node: 'node-1',
     pods,
-    makeSink: (clock) =>
-      new TableSink(output, clock, 'node-1', { color: false, size: () => undefined, ...options }),
+    makeSink: (clock) => new DropEventSink(sink, clock, 'node-1'),
   });
   session.attach();
   session.announce();
