@@ -18,7 +18,7 @@ export class StatusError extends Error {
   }
 }
 
-/** Asks the Cilium agent over its socket. Everything rejects with what is wrong, in words, or with the system's own error. */
+/** Asks the Cilium agent over its socket. Everything rejects with what is wrong, in words. */
 export class CiliumApi {
   readonly #socket: string;
   readonly #limits: ApiLimits;
@@ -55,7 +55,7 @@ export class CiliumApi {
       const answer = await this.#request(path, AbortSignal.any([stop, timeout]));
       await this.#receive(path, answer, onChunk);
     } catch (error) {
-      if (!timeout.aborted) throw error;
+      if (!timeout.aborted) throw inWords(error as NodeJS.ErrnoException);
       throw new Error(`GET ${path} was not answered within ${this.#limits.timeoutMs / 1000} s`);
     }
   }
@@ -93,3 +93,17 @@ export class CiliumApi {
 
 /** An endpoint with a long policy and log has some 100 KiB. */
 const MAX_ELEMENT_CHARS = 4 << 20;
+
+/** Of the system's own errors, those that have a remedy. */
+function inWords(error: NodeJS.ErrnoException): Error {
+  switch (error.code) {
+    case 'EACCES':
+      return new Error(
+        'permission denied (EACCES): asking the Cilium agent needs root, or the group of its socket',
+      );
+    case 'ECONNREFUSED':
+      return new Error('nobody listens at its socket (ECONNREFUSED): is the agent running?');
+    default:
+      return error;
+  }
+}

@@ -1,8 +1,7 @@
-import type { Observer, PeerSighting, PodSighting, Source, SourceState } from '../../source.js';
-import { Health } from '../health.js';
-import { Ledger } from '../ledger.js';
+import type { Observer, PeerSighting, PodSighting } from '../../source.js';
 import { allThere, type Places, place, placesOnNode } from '../paths.js';
-import { type Pace, Poller } from '../poller.js';
+import { PolledSource } from '../polled-source.js';
+import type { Pace } from '../poller.js';
 import { type ApiLimits, CiliumApi, StatusError } from './api.js';
 import { nodeOfConfig, peerOfAddress, peersOfNodes } from './cluster.js';
 import { mergeEndpoints, podOfEndpoint } from './endpoint.js';
@@ -17,15 +16,10 @@ export interface CiliumOptions {
 }
 
 /** Asks the Cilium agent of this node for its endpoints, and for nodes and pods elsewhere. */
-export class CiliumSource implements Source {
-  readonly name = 'cilium';
-  readonly #health = new Health('cilium');
-  readonly #ledger = new Ledger();
+export class CiliumSource extends PolledSource {
   readonly #places: Places;
   readonly #limits: ApiLimits;
   readonly #clusterEveryMs: number;
-  readonly #poller: Poller;
-  #observer: Observer | undefined;
   #cluster: Cluster = { askedMs: Number.NEGATIVE_INFINITY, peers: [], missing: [] };
 
   constructor({
@@ -34,70 +28,29 @@ export class CiliumSource implements Source {
     limits = LIMITS,
     clusterEveryMs = CLUSTER_EVERY_MS,
   }: CiliumOptions = {}) {
+    super('cilium', pace);
     this.#places = socket === undefined ? placesOnNode(SOCKET) : place(socket);
     this.#limits = limits;
     this.#clusterEveryMs = clusterEveryMs;
-    this.#poller = new Poller((signal) => this.#look(signal), pace);
   }
 
-  get state(): SourceState {
-    return this.#health.state;
-  }
-
-  start(observer: Observer): void {
-    this.#observer = observer;
-    this.#poller.start();
-  }
-
-  nudge(): void {
-    this.#poller.nudge();
-  }
-
-  async stop(): Promise<void> {
-    await this.#poller.stop();
-  }
-
-  async #look(signal: AbortSignal): Promise<boolean> {
+  protected override async look(observer: Observer, signal: AbortSignal): Promise<boolean> {
     const [socket] = await allThere(this.#places);
     if (socket === undefined) {
-      this.#health.absent(`no Cilium agent has its socket at ${this.#places.words}`);
+      this.health.absent(`no Cilium agent has its socket at ${this.#places.words}`);
       return false;
     }
-    this.#health.lookingAt(socket);
-    try {
-      return await this.#ask(new CiliumApi(socket, this.#limits), signal);
-    } catch (error) {
-      this.#health.failed(wordsOf(error as NodeJS.ErrnoException));
-      return false;
-    }
-  }
-
-  async #ask(api: CiliumApi, signal: AbortSignal): Promise<boolean> {
+    this.health.lookingAt(socket);
+    const api = new CiliumApi(socket, this.#limits);
     const { pods, left } = await endpointsOf(api, signal);
-    if (performance.now() - this.#cluster.askedMs > this.#clusterEveryMs) await this.#askCluster(api, signal);
+    if (performance.now() - this.#cluster.askedMs > this.#clusterEveryMs) {
+      this.#cluster = await askCluster(api, observer, signal);
+    }
     const { peers, missing } = this.#cluster;
-    const changed = this.#ledger.tell(this.#observer as Observer, pods, peers);
+    const changed = this.tell(pods, peers);
     const notes = [...missing, ...(left > 0 ? [`${left} endpoints are left out`] : [])];
-    this.#health.ok(pods.length, notes.length > 0 ? notes.join('; ') : undefined);
+    this.health.ok(pods.length, notes.length > 0 ? notes.join('; ') : undefined);
     return changed;
-  }
-
-  /** None of it is needed for naming pods: what an agent does not tell is left out, and said. */
-  async #askCluster(api: CiliumApi, signal: AbortSignal): Promise<void> {
-    const missing: string[] = [];
-    const orSay = <T>(question: Promise<T>): Promise<T | undefined> =>
-      question.catch((error: unknown) => {
-        // 404 and 501: a version that does not know the question
-        if (!(error instanceof StatusError && [404, 501].includes(error.status)))
-          missing.push(wordsOf(error as Error));
-        return undefined;
-      });
-    const config = await orSay(api.get('/v1/config', signal));
-    const nodes = peersOfNodes(await orSay(api.get('/v1/cluster/nodes', signal)));
-    const addresses = (await orSay(addressesOf(api, signal))) ?? [];
-    signal.throwIfAborted();
-    this.#observer?.node({ ...nodeOfConfig(config), name: nodes.self });
-    this.#cluster = { askedMs: performance.now(), peers: [...nodes.peers, ...addresses], missing };
   }
 }
 
@@ -136,6 +89,24 @@ async function endpointsOf(
   return { pods: mergeEndpoints(pods), left };
 }
 
+/** None of it is needed for naming pods: what an agent does not tell is left out, and said. */
+async function askCluster(api: CiliumApi, observer: Observer, signal: AbortSignal): Promise<Cluster> {
+  const missing: string[] = [];
+  const orSay = <T>(question: Promise<T>): Promise<T | undefined> =>
+    question.catch((error: unknown) => {
+      // 404 and 501: a version that does not know the question
+      if (!(error instanceof StatusError && [404, 501].includes(error.status)))
+        missing.push((error as Error).message);
+      return undefined;
+    });
+  const config = await orSay(api.get('/v1/config', signal));
+  const nodes = peersOfNodes(await orSay(api.get('/v1/cluster/nodes', signal)));
+  const addresses = (await orSay(addressesOf(api, signal))) ?? [];
+  signal.throwIfAborted();
+  observer.node({ ...nodeOfConfig(config), name: nodes.self });
+  return { askedMs: performance.now(), peers: [...nodes.peers, ...addresses], missing };
+}
+
 async function addressesOf(api: CiliumApi, signal: AbortSignal): Promise<PeerSighting[]> {
   const peers: PeerSighting[] = [];
   await api.list('/v1/ip', signal, (entry) => {
@@ -143,15 +114,4 @@ async function addressesOf(api: CiliumApi, signal: AbortSignal): Promise<PeerSig
     if (peer) peers.push(peer);
   });
   return peers;
-}
-
-function wordsOf({ code, message }: NodeJS.ErrnoException): string {
-  switch (code) {
-    case 'EACCES':
-      return 'permission denied (EACCES): asking the Cilium agent needs root, or the group of its socket';
-    case 'ECONNREFUSED':
-      return 'nobody listens at its socket (ECONNREFUSED): is the agent running?';
-    default:
-      return message;
-  }
 }

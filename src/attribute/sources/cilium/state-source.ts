@@ -1,10 +1,9 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Observer, PodSighting, Source, SourceState } from '../../source.js';
-import { Health } from '../health.js';
-import { Ledger } from '../ledger.js';
+import type { Observer, PodSighting } from '../../source.js';
 import { allThere, type Places, place, placesOnNode } from '../paths.js';
-import { type Pace, Poller } from '../poller.js';
+import { PolledSource } from '../polled-source.js';
+import type { Pace } from '../poller.js';
 import { podOfStateFile } from './state-file.js';
 
 export interface CiliumStateOptions {
@@ -14,53 +13,22 @@ export interface CiliumStateOptions {
 }
 
 /** Reads what the Cilium agent keeps on disk about its endpoints: it is there when the agent is not. */
-export class CiliumStateSource implements Source {
-  readonly name = 'cilium_state';
-  readonly #health = new Health('cilium_state');
-  readonly #ledger = new Ledger();
+export class CiliumStateSource extends PolledSource {
   readonly #places: Places;
-  readonly #poller: Poller;
-  #observer: Observer | undefined;
   #files = new Map<string, StateFile>();
 
   constructor({ folder, pace = PACE }: CiliumStateOptions = {}) {
+    super('cilium_state', pace);
     this.#places = folder === undefined ? placesOnNode(FOLDER) : place(folder);
-    this.#poller = new Poller((signal) => this.#look(signal), pace);
   }
 
-  get state(): SourceState {
-    return this.#health.state;
-  }
-
-  start(observer: Observer): void {
-    this.#observer = observer;
-    this.#poller.start();
-  }
-
-  nudge(): void {
-    this.#poller.nudge();
-  }
-
-  async stop(): Promise<void> {
-    await this.#poller.stop();
-  }
-
-  async #look(signal: AbortSignal): Promise<boolean> {
+  protected override async look(_observer: Observer, signal: AbortSignal): Promise<boolean> {
     const [folder] = await allThere(this.#places);
     if (folder === undefined) {
-      this.#health.absent(`no Cilium agent keeps endpoints in ${this.#places.words}`);
+      this.health.absent(`no Cilium agent keeps endpoints in ${this.#places.words}`);
       return false;
     }
-    this.#health.lookingAt(folder);
-    try {
-      return await this.#read(folder, signal);
-    } catch (error) {
-      this.#health.failed((error as Error).message);
-      return false;
-    }
-  }
-
-  async #read(folder: string, signal: AbortSignal): Promise<boolean> {
+    this.health.lookingAt(folder);
     const endpoints = (await readdir(folder)).filter((name) => /^\d+$/.test(name)).slice(0, MAX_ENDPOINTS);
     const files = new Map<string, StateFile>();
     let unreadable = 0;
@@ -72,9 +40,9 @@ export class CiliumStateSource implements Source {
     }
     this.#files = files;
     const pods = [...files.values()].flatMap(({ pod }) => pod ?? []);
-    const changed = this.#ledger.tell(this.#observer as Observer, pods);
+    const changed = this.tell(pods);
     const why = unreadable > 0 ? `${unreadable} of ${endpoints.length} endpoints cannot be read` : undefined;
-    this.#health.ok(pods.length, why);
+    this.health.ok(pods.length, why);
     return changed;
   }
 

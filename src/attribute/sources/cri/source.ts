@@ -1,9 +1,8 @@
-import type { Observer, PodSighting, Source, SourceState } from '../../source.js';
-import { Health } from '../health.js';
-import { Ledger } from '../ledger.js';
+import type { Observer, PodSighting } from '../../source.js';
 import { netnsInode } from '../netns.js';
 import { allThere, type Places, place, placesOnNode } from '../paths.js';
-import { type Pace, Poller } from '../poller.js';
+import { PolledSource } from '../polled-source.js';
+import type { Pace } from '../poller.js';
 import { type Container, CriClient, type CriEvents, type Sandbox } from './client.js';
 import { networkOf, type SandboxNetwork, sightingOf } from './sandbox.js';
 
@@ -18,16 +17,11 @@ export interface CriOptions {
 }
 
 /** Asks the container runtime (containerd, CRI-O) for this node's pods. */
-export class CriSource implements Source {
-  readonly name = 'cri';
-  readonly #health = new Health('cri');
-  readonly #ledger = new Ledger();
+export class CriSource extends PolledSource {
   readonly #known = new Map<string, KnownSandbox>();
   readonly #places: Places;
   readonly #deadlineMs: number;
-  readonly #poller: Poller;
   readonly #startedMs = Date.now();
-  #observer: Observer | undefined;
   #connection: Connection | undefined;
   #failures = 0;
 
@@ -37,39 +31,25 @@ export class CriSource implements Source {
     pace = PACE,
     deadlineMs = DEADLINE_MS,
   }: CriOptions = {}) {
+    super('cri', pace);
     this.#deadlineMs = deadlineMs;
     this.#places = socket === undefined ? places : place(socket);
-    this.#poller = new Poller(() => this.#look(), pace);
   }
 
-  get state(): SourceState {
-    return this.#health.state;
-  }
-
-  start(observer: Observer): void {
-    this.#observer = observer;
-    this.#poller.start();
-  }
-
-  nudge(): void {
-    this.#poller.nudge();
-  }
-
-  async stop(): Promise<void> {
+  override async stop(): Promise<void> {
     this.#disconnect();
-    await this.#poller.stop();
+    await super.stop();
     this.#disconnect();
   }
 
-  async #look(): Promise<boolean> {
+  protected override async look(observer: Observer): Promise<boolean> {
     try {
       const connection = await this.#connect();
-      return connection === undefined ? false : await this.#ask(connection.client);
+      return connection === undefined ? false : await this.#ask(connection.client, observer);
     } catch (error) {
       this.#disconnect();
       this.#failures++;
-      this.#health.failed((error as Error).message);
-      return false;
+      throw error;
     }
   }
 
@@ -79,14 +59,14 @@ export class CriSource implements Source {
     const there = await allThere(this.#places);
     const socket = there[this.#failures % there.length];
     if (socket === undefined) {
-      this.#health.absent(`no container runtime has its socket at ${this.#places.words}`);
+      this.health.absent(`no container runtime has its socket at ${this.#places.words}`);
       return undefined;
     }
-    this.#health.lookingAt(socket);
+    this.health.lookingAt(socket);
     const client = await CriClient.open(socket, this.#deadlineMs);
     const connection: Connection = { client, events: undefined };
     connection.events = client.events(
-      () => this.#poller.nudge(),
+      () => this.nudge(),
       () => {
         connection.events = undefined;
       },
@@ -101,7 +81,7 @@ export class CriSource implements Source {
     this.#connection = undefined;
   }
 
-  async #ask(client: CriClient): Promise<boolean> {
+  async #ask(client: CriClient, observer: Observer): Promise<boolean> {
     const [all, containers] = await Promise.all([client.sandboxes(), client.containers()]);
     const sandboxes = all.slice(0, MAX_PODS);
     const live = containersBySandbox(containers);
@@ -110,10 +90,10 @@ export class CriSource implements Source {
       sandboxes.filter((sandbox) => this.#isWorthAsking(sandbox)),
       (sandbox) => this.#learn(client, sandbox),
     );
-    const changed = this.#tell(sandboxes, live);
+    const changed = this.#tellAll(observer, sandboxes, live);
     const missing = all.length - sandboxes.length;
     const why = missing > 0 ? `${missing} of its ${all.length} sandboxes are left out` : undefined;
-    this.#health.ok(sandboxes.filter(isReady).length, why);
+    this.health.ok(sandboxes.filter(isReady).length, why);
     return changed;
   }
 
@@ -143,8 +123,11 @@ export class CriSource implements Source {
     this.#known.set(sandbox.id, { network, netns, complete, asked, told: false });
   }
 
-  #tell(sandboxes: readonly Sandbox[], containers: ReadonlyMap<string, readonly Container[]>): boolean {
-    const observer = this.#observer as Observer;
+  #tellAll(
+    observer: Observer,
+    sandboxes: readonly Sandbox[],
+    containers: ReadonlyMap<string, readonly Container[]>,
+  ): boolean {
     const sighting = (sandbox: Sandbox): PodSighting[] => {
       const known = this.#known.get(sandbox.id);
       if (known === undefined) return [];
@@ -158,7 +141,7 @@ export class CriSource implements Source {
       const known = this.#known.get(id);
       if (known) known.told = true;
     }
-    return this.#ledger.tell(observer, ready.flatMap(sighting));
+    return this.tell(ready.flatMap(sighting));
   }
 
   /** Who came and went between two looks was there all the same. Those that live are told after it: an address may be theirs. */

@@ -1,8 +1,7 @@
 import { readlinkSync } from 'node:fs';
-import type { Observer, Source, SourceState } from '../../source.js';
-import { Health } from '../health.js';
-import { Ledger } from '../ledger.js';
-import { type Pace, Poller } from '../poller.js';
+import type { Observer } from '../../source.js';
+import { PolledSource } from '../polled-source.js';
+import type { Pace } from '../poller.js';
 import { nodeHere } from './node.js';
 import { podsOf } from './pods.js';
 import { type ProcessWalk, walkProcesses } from './processes.js';
@@ -18,66 +17,39 @@ export interface KernelOptions {
  * no names in it, but together with another source that knows the UID it ties a drop to a pod even where that source tells no
  * address.
  */
-export class KernelSource implements Source {
-  readonly name = 'kernel';
-  readonly #health = new Health('kernel');
-  readonly #ledger = new Ledger();
+export class KernelSource extends PolledSource {
   readonly #proc: string;
-  readonly #poller: Poller;
-  #observer: Observer | undefined;
   #node = '';
   #hadPods = false;
 
   constructor({ proc = '/proc', pace = PACE }: KernelOptions = {}) {
+    super('kernel', pace);
     this.#proc = proc;
-    this.#poller = new Poller((signal) => this.#look(signal), pace);
-    this.#health.lookingAt(proc);
+    this.health.lookingAt(proc);
   }
 
-  get state(): SourceState {
-    return this.#health.state;
-  }
-
-  start(observer: Observer): void {
-    this.#observer = observer;
-    this.#poller.start();
-  }
-
-  nudge(): void {
-    this.#poller.nudge();
-  }
-
-  async stop(): Promise<void> {
-    await this.#poller.stop();
-  }
-
-  async #look(signal: AbortSignal): Promise<boolean> {
-    try {
-      this.#tellNode();
-      const walk = await walkProcesses(this.#proc, signal);
-      const pods = podsOf(walk.processes);
-      const changed = this.#ledger.tell(this.#observer as Observer, pods);
-      this.#judge(pods.length, this.#missing(walk));
-      return changed;
-    } catch (error) {
-      this.#health.failed((error as Error).message);
-      return false;
-    }
+  protected override async look(observer: Observer, signal: AbortSignal): Promise<boolean> {
+    this.#tellNode(observer);
+    const walk = await walkProcesses(this.#proc, signal);
+    const pods = podsOf(walk.processes);
+    const changed = this.tell(pods);
+    this.#judge(pods.length, this.#missing(walk));
+    return changed;
   }
 
   /** Where no process was ever in a pod, there are none to be told of. */
   #judge(pods: number, missing: string | undefined): void {
     this.#hadPods ||= pods > 0;
-    if (this.#hadPods) this.#health.ok(pods, missing);
-    else this.#health.absent(missing ?? 'no process is in a pod');
+    if (this.#hadPods) this.health.ok(pods, missing);
+    else this.health.absent(missing ?? 'no process is in a pod');
   }
 
-  #tellNode(): void {
+  #tellNode(observer: Observer): void {
     const node = nodeHere();
     const text = JSON.stringify(node);
     if (text === this.#node) return;
     this.#node = text;
-    this.#observer?.node(node);
+    observer.node(node);
   }
 
   #missing({ hidden, cut }: ProcessWalk): string | undefined {

@@ -1,4 +1,4 @@
-import { chmodSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -6,6 +6,7 @@ import { type CiliumOptions, CiliumSource } from '../../../../../src/attribute/s
 import { endpointOf, FakeAgent } from '../../../../fixtures/cilium-agent.js';
 import { temporaryDirectory } from '../../../../fixtures/directory.js';
 import { RecordingObserver } from '../../../../fixtures/observer.js';
+import { OFTEN, started, whileForbidden } from '../../../../fixtures/polled-source.js';
 
 // Many sockets and files, on machines that do other things too.
 vi.setConfig({ testTimeout: 60_000 });
@@ -200,16 +201,11 @@ describe('an agent', () => {
   it('that may not be asked is failed, with what it takes', async () => {
     agent.answers.set('/v1/endpoint', []);
     await agent.listen();
-    chmodSync(socket, 0);
-    const self = process.geteuid?.() ?? 0;
-    if (self === 0) process.seteuid?.(65_534);
-    try {
+    await whileForbidden(socket, async () => {
       const source = start();
       await observer.until(() => source.state.state === 'failed');
       expect(source.state.why).toMatch(/permission denied.*root/);
-    } finally {
-      process.seteuid?.(self);
-    }
+    });
   });
 
   it('of 10,000 endpoints is told whole, what goes beyond is left out and said', async () => {
@@ -227,17 +223,14 @@ describe('an agent', () => {
 let socket: string;
 let agent: FakeAgent;
 let observer: RecordingObserver;
-let started: CiliumSource[];
 
 beforeEach(() => {
   socket = join(temporaryDirectory(), 's');
   agent = new FakeAgent(socket);
   observer = new RecordingObserver();
-  started = [];
 });
 
 afterEach(async () => {
-  await Promise.all(started.map((source) => source.stop()));
   await agent.close();
 });
 
@@ -248,10 +241,7 @@ async function listen(endpoints: unknown, options: CiliumOptions = {}): Promise<
 }
 
 function start(options: CiliumOptions = {}): CiliumSource {
-  const source = new CiliumSource({ socket, pace: { minMs: 10, maxMs: 40 }, ...options });
-  started.push(source);
-  source.start(observer);
-  return source;
+  return started(new CiliumSource({ socket, pace: OFTEN, ...options }), observer);
 }
 
 function configOf(daemonConfigurationMap: object): object {

@@ -1,9 +1,10 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import { CiliumStateSource } from '../../../../../src/attribute/sources/cilium/state-source.js';
 import { temporaryDirectory } from '../../../../fixtures/directory.js';
 import { RecordingObserver } from '../../../../fixtures/observer.js';
+import { OFTEN, started } from '../../../../fixtures/polled-source.js';
 
 // Many sockets and files, on machines that do other things too.
 vi.setConfig({ testTimeout: 60_000 });
@@ -82,23 +83,14 @@ it('is absent where there is no folder', async () => {
 
 let folder: string;
 let observer: RecordingObserver;
-let started: CiliumStateSource[];
 
 beforeEach(() => {
   folder = temporaryDirectory();
   observer = new RecordingObserver();
-  started = [];
-});
-
-afterEach(async () => {
-  await Promise.all(started.map((source) => source.stop()));
 });
 
 function start(): CiliumStateSource {
-  const source = new CiliumStateSource({ folder, pace: { minMs: 10, maxMs: 40 } });
-  started.push(source);
-  source.start(observer);
-  return source;
+  return started(new CiliumStateSource({ folder, pace: OFTEN }), observer);
 }
 
 function write(id: number, file: string, text: string): void {

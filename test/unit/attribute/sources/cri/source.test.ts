@@ -1,4 +1,4 @@
-import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -6,6 +6,7 @@ import { CriSource } from '../../../../../src/attribute/sources/cri/source.js';
 import { FakeRuntime, statusOf } from '../../../../fixtures/cri-runtime.js';
 import { temporaryDirectory } from '../../../../fixtures/directory.js';
 import { RecordingObserver } from '../../../../fixtures/observer.js';
+import { OFTEN, started, whileForbidden } from '../../../../fixtures/polled-source.js';
 
 // Many sockets and files, on machines that do other things too.
 vi.setConfig({ testTimeout: 60_000 });
@@ -69,16 +70,11 @@ describe('a container runtime', () => {
 
   it('that may not be asked is failed, with what it takes', async () => {
     await runtime.listen();
-    chmodSync(socket, 0);
-    const self = process.geteuid?.() ?? 0;
-    if (self === 0) process.seteuid?.(NOBODY);
-    try {
+    await whileForbidden(socket, async () => {
       const source = start();
       await observer.until(() => source.state.state === 'failed');
       expect(source.state.why).toMatch(/permission denied.*root/);
-    } finally {
-      process.seteuid?.(self);
-    }
+    });
   });
 
   it('that never answers is failed, and asked again', async () => {
@@ -208,30 +204,20 @@ describe('a sandbox', () => {
   });
 });
 
-const NOBODY = 65_534;
-
 let socket: string;
 let runtime: FakeRuntime;
 let observer: RecordingObserver;
-let started: CriSource[];
 
 beforeEach(() => {
   socket = join(temporaryDirectory(), 's');
   runtime = new FakeRuntime(socket);
   observer = new RecordingObserver();
-  started = [];
 });
 
-afterEach(async () => {
-  await Promise.all(started.map((source) => source.stop()));
-  runtime.close();
-});
+afterEach(() => runtime.close());
 
 function start(options: Partial<ConstructorParameters<typeof CriSource>[0]> = {}): CriSource {
-  const source = new CriSource({ socket, pace: { minMs: 10, maxMs: 40 }, ...options });
-  started.push(source);
-  source.start(observer);
-  return source;
+  return started(new CriSource({ socket, pace: OFTEN, ...options }), observer);
 }
 
 function addPod(name: string, ip: string, sandbox: object = {}, info: object | string = {}): void {

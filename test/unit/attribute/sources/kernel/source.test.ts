@@ -1,9 +1,10 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import { KernelSource } from '../../../../../src/attribute/sources/kernel/source.js';
 import { temporaryDirectory } from '../../../../fixtures/directory.js';
 import { RecordingObserver } from '../../../../fixtures/observer.js';
+import { OFTEN, started } from '../../../../fixtures/polled-source.js';
 
 // Many sockets and files, on machines that do other things too.
 vi.setConfig({ testTimeout: 60_000 });
@@ -119,23 +120,14 @@ it('tells the addresses of the node', async () => {
 
 let proc: string;
 let observer: RecordingObserver;
-let started: KernelSource[];
 
 beforeEach(() => {
   proc = temporaryDirectory();
   observer = new RecordingObserver();
-  started = [];
-});
-
-afterEach(async () => {
-  await Promise.all(started.map((source) => source.stop()));
 });
 
 function start(): KernelSource {
-  const source = new KernelSource({ proc, pace: { minMs: 10, maxMs: 40 } });
-  started.push(source);
-  source.start(observer);
-  return source;
+  return started(new KernelSource({ proc, pace: OFTEN }), observer);
 }
 
 /** Its first process and a shim. */
