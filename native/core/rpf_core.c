@@ -323,6 +323,7 @@ int rpf_open(const struct rpf_config *config, struct rpf_tracer **opened, struct
 	if (!tracer)
 		return rpf_fail(error, -ENOMEM, "E_NO_MEMORY", "out of memory");
 	libbpf_set_print(print_log);
+	rpf_keep_user_reads();
 	tracer->config = *config;
 	tracer->cpus = libbpf_num_possible_cpus();
 	tracer->wake_fd = -1;
@@ -405,7 +406,7 @@ static void attach_exec(struct rpf_tracer *tracer)
 		tracer->exec_err = tracer->routes_err;
 	if (tracer->exec_err)
 		return;
-	tracer->exec_link = bpf_program__attach(program);
+	tracer->exec_link = bpf_program__attach_trace(program);
 	if (!tracer->exec_link)
 		tracer->exec_err = -errno;
 }

@@ -225,6 +225,11 @@ int rpf_probe_features(enum rpf_backend backend, struct rpf_features *features, 
 /* Names the reason behind a refused load as well as can be told. Returns err. */
 int rpf_explain_refusal(int err, const char *what, bool probe_read, struct rpf_error *error);
 
+/* ---- rpf_user_read.c ---- */
+
+/* Before an object is opened: its programs may read what belongs to processes wherever the kernel allows that. */
+void rpf_keep_user_reads(void);
+
 /* ---- rpf_kallsyms.c: names of kernel text for kernels that do not name it to programs ---- */
 
 struct rpf_kallsyms;
