@@ -32,6 +32,11 @@ const stages = [
     needsRoot: 'to make the root file systems that it is built and installed in',
     start: (environment) => runVitest(['package'], environment),
   },
+  {
+    name: 'kernels',
+    needsRoot: 'to make the root file system of the machines that other kernels are booted in',
+    start: (environment) => runScript('scripts/test-kernels.mjs', environment, ['--short']),
+  },
 ];
 
 const able = stages.filter((stage) => isRoot() || !stage.needsRoot);

@@ -6,8 +6,8 @@ import { npmProgram, path, root } from './command.mjs';
 const summaryPattern = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/;
 
 /** Runs a script of ours whose last line on stdout says "N passed, N failed[, N skipped]"; resolves to these numbers. */
-export async function runScript(script, environment) {
-  const { status, lastLine } = await start(process.execPath, [script], environment);
+export async function runScript(script, environment, args = []) {
+  const { status, lastLine } = await start(process.execPath, [script, ...args], environment);
   const [, passed = 0, failed = 0, skipped = 0] = summaryPattern.exec(lastLine) ?? [];
   return countFailure(status, { passed: Number(passed), failed: Number(failed), skipped: Number(skipped) });
 }

@@ -23,8 +23,8 @@ export const MAIN_CASES = [
  * Runs cases (none: all) in a machine with a kernel. Returns {title, release, kernel, cases: case -> {outcome, words}, start},
  * where `start` is the tracer's own start event. A machine that died leaves out what it did not get to; `died` says how.
  */
-export async function runOnKernel({ kernel: name, lockdown, cases, update }) {
-  const { release } = await kernel(name, { update });
+export async function runOnKernel({ kernel: name, lockdown, cases }) {
+  const { release } = await kernel(name);
   const title = lockdown ? `${release} ${lockdown}` : release;
   const result = await runInMachine({
     kernel: name,
@@ -48,8 +48,8 @@ export function runOnOwn(cases) {
   return { title: `${release()} (own)`, kernel: 'own', release: release(), died, ...parse(stdout) };
 }
 
-/** Far more than all cases need, even on a busy machine: only a kernel that hangs takes so long. */
-const MACHINE_MS = 1_800_000;
+/** Some five times what all cases need on a quiet machine: only a kernel that hangs takes so long. */
+const MACHINE_MS = 1_200_000;
 
 function parse(stdout) {
   const lines = stdout.split('\n').filter((line) => line.startsWith('{'));

@@ -1,0 +1,41 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Suites } from '../../../scripts/lib/apt.mjs';
+import { installDebianPackages } from '../../../scripts/lib/debian.mjs';
+import { kernel } from '../lib/kernel.mjs';
+import { qemu } from '../lib/qemu.mjs';
+import { rootImage } from '../lib/root.mjs';
+
+/**
+ * Fetches and builds what machines with these kernels need. Returns why this computer cannot have it, or undefined when all is
+ * there. Only what is shown counts as a reason: where Debian's archive answers, what went wrong is thrown.
+ */
+export async function prepare(names, { update = false } = {}) {
+  if (process.arch !== 'x64')
+    return `the machines are x86-64, and what was built here is for ${process.arch}`;
+  try {
+    installDebianPackages(['vm']);
+    await qemu();
+    await rootImage();
+    for (const name of names) await kernel(name, { update });
+    return undefined;
+  } catch (error) {
+    const why = whyNoArchive();
+    if (why === undefined) throw error;
+    return why;
+  }
+}
+
+function whyNoArchive() {
+  const directory = mkdtempSync(join(tmpdir(), 'rpftrace-archive-'));
+  try {
+    const release = /^VERSION_CODENAME=(.*)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
+    new Suites(directory, [release]).update();
+    return undefined;
+  } catch (error) {
+    return `Debian's archive cannot be had: ${error.message.replace(/^apt-get .* update: /, '')}`;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
