@@ -2,23 +2,20 @@ import { type Command, Option } from 'commander';
 import type { PodSourceOptions } from '../attribute/pods/default-sources.js';
 import { KUBERNETES_FLAGS } from '../attribute/sources/kubernetes-options.js';
 import { INTERVAL_MS, MAX_SNAPLEN } from '../tracer-options.js';
+import { FORMATS } from './formats.js';
+import type { SinkOptions } from './sinks.js';
 import { parseDuration, parseInteger, parseSize } from './units.js';
 
 /** The options of `rpftrace trace` as commander hands them over. */
-export interface TraceOptions extends PodSourceOptions {
+export interface TraceOptions extends PodSourceOptions, SinkOptions {
   readonly rpfOnly?: true;
   readonly reason: string[];
   readonly device: string[];
   readonly netns: string[];
-  readonly output?: 'table' | 'ndjson';
   readonly every?: true;
-  readonly snaplen?: number;
   readonly interval?: number;
   readonly duration?: number;
   readonly count?: number;
-  readonly out?: string;
-  readonly rotateSize?: number;
-  readonly rotateKeep?: number;
   readonly readyFile?: string;
   readonly node?: string;
   readonly labels?: true;
@@ -68,10 +65,16 @@ function addStreamOptions(command: Command): Command {
     .option('-l, --selector <text>', "only drops of pods with these labels: 'app=mssql,tier!=test'")
     .option('--this-pod', 'only drops of the pod that rpftrace runs in')
     .addOption(
-      new Option('-o, --output <format>', 'table on a terminal, else ndjson').choices(['table', 'ndjson']),
+      new Option('-o, --output <format>', 'what is written; table on a terminal, else ndjson').choices(
+        FORMATS,
+      ),
     )
     .option('--every', 'an event for each drop, instead of counting the drops of a flow together')
-    .option('--snaplen <bytes>', 'packet bytes with each drop, up to 2048', parseInteger(0, MAX_SNAPLEN))
+    .option(
+      '--snaplen <bytes>',
+      'packet bytes with each drop, up to 2048 (256 with pcapng)',
+      parseInteger(0, MAX_SNAPLEN),
+    )
     .option(
       '--interval <ms>',
       'how often the counts of flows come out (default: 1000)',

@@ -1,5 +1,4 @@
 import { hostname } from 'node:os';
-import { isatty } from 'node:tty';
 import { loadAddon } from '../addon.js';
 import { podSources } from '../attribute/pods/default-sources.js';
 import type { Source } from '../attribute/source.js';
@@ -10,16 +9,11 @@ import { checkPodSources } from '../filters/pods.js';
 import { ReasonNames } from '../names/reasons.js';
 import type { NativeAddon } from '../native.js';
 import { printable } from '../printable.js';
-import type { Clock } from '../record/clock.js';
 import { captureConfig, Session } from '../session.js';
-import { DropEventSink } from '../sink/event-sink.js';
-import { NdjsonSink, PREPARED_BYTES } from '../sink/ndjson.js';
-import { Output } from '../sink/output.js';
-import type { Sink } from '../sink/sink.js';
-import { wantsColor } from './color.js';
 import { Ending } from './ending.js';
 import { ReadyFile } from './ready-file.js';
 import { dieBy } from './signals.js';
+import { type OpenedSink, openSink, snaplenOf } from './sinks.js';
 import { Summary } from './summary.js';
 import type { TraceOptions } from './trace-options.js';
 
@@ -40,47 +34,42 @@ export async function trace(words: readonly string[], options: TraceOptions): Pr
     expression: words.join(' '),
   });
   const readyFile = new ReadyFile(options.readyFile);
-  const output = new Output({
-    file: options.out,
-    rotateSize: options.rotateSize,
-    rotateKeep: options.rotateKeep,
-    prepared: PREPARED_BYTES,
-  });
-  const sinkFactory = await chooseSink(output, options);
+  const { output, make } = await openSink(options, nodeName(options));
   const ending = new Ending();
   output.onError = (error) => ending.fail(error);
   try {
-    return await run({ addon, filters, options, sinkFactory, ending, readyFile });
+    return await run({ addon, filters, options, makeSink: make, ending, readyFile });
   } finally {
     ending.dispose();
     readyFile.remove();
   }
 }
 
-type SinkFactory = (clock: Clock) => Sink;
-
 interface Parts {
   readonly addon: NativeAddon;
   readonly filters: Filters;
   readonly options: TraceOptions;
-  readonly sinkFactory: SinkFactory;
+  readonly makeSink: OpenedSink['make'];
   readonly ending: Ending;
   readonly readyFile: ReadyFile;
 }
 
-async function run({ addon, filters, options, sinkFactory, ending, readyFile }: Parts): Promise<number> {
+async function run({ addon, filters, options, makeSink, ending, readyFile }: Parts): Promise<number> {
   const summary = new Summary();
   const sources = podSources(options);
   checkPodSources(filters.pods, sources);
   const session = new Session(addon, {
-    config: { ...filters.config, ...captureConfig({ ...options, intervalMs: options.interval }) },
+    config: {
+      ...filters.config,
+      ...captureConfig({ ...options, snaplen: snaplenOf(options), intervalMs: options.interval }),
+    },
     filters: filters.described,
     reasons: filters.reasonNames,
     node: nodeName(options),
     pods: { sources, labels: options.labels },
     podFilter: filters.pods,
     witness: options.witness,
-    makeSink: sinkFactory,
+    makeSink,
     limit: options.count,
     onLimit: () => ending.end({ why: 'count' }),
     onNote: note,
@@ -152,24 +141,6 @@ function nodeName({ node }: TraceOptions): string {
   return node || process.env.NODE_NAME || hostname();
 }
 
-async function chooseSink(output: Output, options: TraceOptions): Promise<SinkFactory> {
-  const node = nodeName(options);
-  const isTerminal = options.out === undefined && isatty(STDOUT);
-  if ((options.output ?? (isTerminal ? 'table' : 'ndjson')) === 'ndjson') {
-    return (clock) => new NdjsonSink(output, clock, node);
-  }
-  const { TableSink } = await import('../sink/table.js');
-  const table = new TableSink(output, { color: wantsColor(isTerminal), size: () => size(isTerminal) });
-  return (clock) => new DropEventSink(table, clock, node);
-}
-
-/** https://no-color.org and https://force-color.org: any value counts, and the wish for colour wins. */
-function size(isTerminal: boolean): { columns: number; rows: number } | undefined {
-  if (isTerminal) return { columns: process.stdout.columns, rows: process.stdout.rows };
-  const columns = Number(process.env.COLUMNS);
-  return columns > 0 ? { columns, rows: Number.POSITIVE_INFINITY } : undefined;
-}
-
 /** Who could know pods and may not is said once it is known, in good time to do something about it. */
 function tellSourcesSoon(sources: readonly Source[]): void {
   const tell = () => {
@@ -189,5 +160,4 @@ function tellDegraded({ degraded }: StartEvent): void {
   for (const { feature, why } of degraded) process.stderr.write(`rpftrace: without ${feature}: ${why}\n`);
 }
 
-const STDOUT = 1;
 const SOURCES_SETTLED_MS = 2000;

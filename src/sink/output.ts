@@ -31,8 +31,8 @@ export class Output implements LineOutput {
   #inFlight = 0;
   /** Bytes given to the writer since the file was opened. */
   #fileBytes = 0;
-  /** For the next file: they wait until this one is complete. */
-  #waiting: Buffer[] = [];
+  /** For the next file, which NEXT_FILE stands for: they wait until this one is complete. */
+  #waiting: (Buffer | typeof NEXT_FILE)[] = [];
   #checkedAtMs = 0;
   #failure: TracerError | undefined;
   #onIdle: () => void = () => undefined;
@@ -76,6 +76,21 @@ export class Output implements LineOutput {
     if (hasRoom && text.length * UTF8_MAX <= MAX_LINE)
       this.#arena.commit(position + bytes.write(text, position));
     else this.#arena.sendForeign(Buffer.from(text));
+  }
+
+  /** The same for bytes, which stay as they are from now on. */
+  writeBytes(piece: Buffer): void {
+    const { bytes, position, hasRoom } = this.#arena;
+    if (hasRoom && piece.length <= MAX_LINE) this.#arena.commit(position + piece.copy(bytes, position));
+    else this.#arena.sendForeign(piece);
+  }
+
+  /** What comes from now on goes into a new `file`, as with rotateSize: for what is no lines and cannot be cut anywhere. */
+  startFile(): void {
+    this.#arena.flush();
+    if (this.#failure) return;
+    this.#waiting.push(NEXT_FILE);
+    if (this.#inFlight === 0) this.#nextFile();
   }
 
   flush(): void {
@@ -131,7 +146,7 @@ export class Output implements LineOutput {
     const cut = this.#cutAt(piece);
     if (cut > 0) this.#write(piece.subarray(0, cut));
     if (cut === piece.length) return;
-    this.#waiting.push(piece.subarray(cut));
+    this.#waiting.push(NEXT_FILE, piece.subarray(cut));
     if (this.#inFlight === 0) this.#nextFile();
   }
 
@@ -161,9 +176,17 @@ export class Output implements LineOutput {
     if (this.#failure) return;
     this.#writer = this.#makeWriter();
     this.#fileBytes = 0;
-    const pieces = this.#waiting;
+    this.#sendWaiting();
+  }
+
+  /** #waiting begins with the file that is open now. */
+  #sendWaiting(): void {
+    const [, ...pieces] = this.#waiting;
     this.#waiting = [];
-    for (const piece of pieces) this.#send(piece);
+    for (const piece of pieces) {
+      if (piece !== NEXT_FILE) this.#send(piece);
+      else if (this.#inFlight > 0) this.#waiting.push(piece); // else the file that is open is still empty
+    }
   }
 
   #onWritten(count: number): void {
@@ -218,6 +241,7 @@ const UTF8_MAX = 3;
 const MAX_MERGE = 64 * 1024;
 const DEFAULT_KEEP = 5;
 const CHECK_INTERVAL_MS = 1000;
+const NEXT_FILE = Symbol('the next file');
 const NEWLINE = 0x0a;
 /** Not process.stdout: to touch it makes a pipe non-blocking, for those who share it too. */
 const STDOUT = 1;

@@ -3,7 +3,6 @@ import type {
   Device,
   DropEvent,
   IncidentEvent,
-  LostEvent,
   Packet,
   PodMember,
   Rpf,
@@ -16,6 +15,7 @@ import { REFUSED_SOURCE } from '../names/reasons.js';
 import { printable } from '../printable.js';
 import { formatEndpoint } from '../record/address.js';
 import type { EventSink } from './event-sink.js';
+import { lostText } from './event-text.js';
 import type { LineOutput } from './lines.js';
 
 export interface TableOptions {
@@ -55,7 +55,7 @@ export class TableSink implements EventSink {
 
   event(event: TraceEvent): void {
     if (event.kind === 'drop') this.#row(event);
-    else if (event.kind === 'lost') this.#line(lostText(event), 'warning');
+    else if (event.kind === 'lost') this.#line(`-- ${lostText(event)}`, 'warning');
     else if (event.kind === 'sysctl_change') this.#change(event);
     else if (event.kind === 'incident') this.#banner(event);
   }
@@ -421,12 +421,6 @@ function verdictText(rpf: Rpf | undefined): string {
 function modeText(mode: RpfMode | undefined): string {
   if (mode === undefined) return '-';
   return `all=${mode.all} dev=${mode.device}${mode.unnumbered ? ' unnumbered' : ''}`;
-}
-
-function lostText({ where, count }: LostEvent): string {
-  if (where === 'sysctl') return `-- ${count} writes to settings went unseen: there were too many at a time`;
-  const cause = where === 'ring' ? 'the reader was too slow' : 'they happened inside of the tracer';
-  return `-- ${count} drops lost: ${cause}`;
 }
 
 function measure(text: string): number {

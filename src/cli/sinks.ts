@@ -1,0 +1,92 @@
+import { isatty } from 'node:tty';
+import { TracerError } from '../errors.js';
+import type { Clock } from '../record/clock.js';
+import { DropEventSink, type EventSink } from '../sink/event-sink.js';
+import { NdjsonSink, PREPARED_BYTES } from '../sink/ndjson.js';
+import { Output } from '../sink/output.js';
+import type { Sink } from '../sink/sink.js';
+import { wantsColor } from './color.js';
+import type { Format } from './formats.js';
+
+export interface SinkOptions {
+  readonly output?: Format;
+  readonly out?: string;
+  readonly rotateSize?: number;
+  readonly rotateKeep?: number;
+  readonly snaplen?: number;
+}
+
+export interface OpenedSink {
+  readonly output: Output;
+  readonly make: (clock: Clock) => Sink;
+}
+
+/** Opens what the options say drops are written to. Throws E_OUTPUT, and E_USAGE for what no terminal can show. */
+export async function openSink(options: SinkOptions, node: string): Promise<OpenedSink> {
+  const format = formatOf(options);
+  if (format === 'ndjson') {
+    const output = openOutput(options, PREPARED_BYTES);
+    return { output, make: (clock) => new NdjsonSink(output, clock, node) };
+  }
+  const { output, sink } = await openEventSink(format, options);
+  return { output, make: (clock) => new DropEventSink(sink, clock, node) };
+}
+
+/** Packet bytes that are asked for; a format of packets wants some. */
+export function snaplenOf({ output, snaplen }: SinkOptions): number | undefined {
+  return snaplen ?? (output === 'pcapng' ? PCAPNG_SNAPLEN : undefined);
+}
+
+/** The formats that are made of events. They are loaded only where they are used. */
+async function openEventSink(
+  format: Exclude<Format, 'ndjson'>,
+  options: SinkOptions,
+): Promise<{ output: Output; sink: EventSink }> {
+  if (format === 'pcapng') {
+    requireNoTerminal(options);
+    const { PcapngSink } = await import('../sink/pcapng/pcapng.js');
+    const { rotateSize } = options;
+    const output = openOutput({ ...options, rotateSize: undefined });
+    return { output, sink: new PcapngSink(output, { snaplen: snaplenOf(options) ?? 0, rotateSize }) };
+  }
+  const { TableSink } = await import('../sink/table.js');
+  const isTerminal = goesToTerminal(options);
+  const output = openOutput(options);
+  const table = { color: wantsColor(isTerminal), size: () => size(isTerminal) };
+  return { output, sink: new TableSink(output, table) };
+}
+
+function formatOf(options: SinkOptions): Format {
+  return options.output ?? (goesToTerminal(options) ? 'table' : 'ndjson');
+}
+
+function openOutput(
+  { out, rotateSize, rotateKeep }: Omit<SinkOptions, 'rotateSize'> & { rotateSize?: number | undefined },
+  prepared = 0,
+): Output {
+  return new Output({ file: out, rotateSize, rotateKeep, prepared });
+}
+
+function requireNoTerminal(options: SinkOptions): void {
+  if (!goesToTerminal(options)) return;
+  throw new TracerError('E_USAGE', '-o pcapng is not for a terminal', {
+    remedies: [
+      'write it to a file: -o pcapng --out drops.pcapng',
+      'or look at it live: rpftrace trace -o pcapng | wireshark -k -i -',
+    ],
+  });
+}
+
+function goesToTerminal({ out }: SinkOptions): boolean {
+  return out === undefined && isatty(STDOUT);
+}
+
+function size(isTerminal: boolean): { columns: number; rows: number } | undefined {
+  if (isTerminal) return { columns: process.stdout.columns, rows: process.stdout.rows };
+  const columns = Number(process.env.COLUMNS);
+  return columns > 0 ? { columns, rows: Number.POSITIVE_INFINITY } : undefined;
+}
+
+const STDOUT = 1;
+/** Headers of tunnels too, and the beginning of what was in them. */
+const PCAPNG_SNAPLEN = 256;
