@@ -23,6 +23,7 @@ export interface CaptureHandlers {
 /** The native tracer with errors of ours. Batches come one by one; each is to be released once it has been taken. */
 export class Capture {
   readonly #tracer: NativeTracer;
+  #refusedHook: string | undefined;
 
   /** Loads the programs; nothing is attached yet. Throws a TracerError. */
   constructor(addon: NativeAddon, config: NativeConfig) {
@@ -33,6 +34,11 @@ export class Capture {
     return this.#tracer.buffers;
   }
 
+  /** What sees refused sources, once attached; undefined: nothing does. */
+  get refusedHook(): string | undefined {
+    return this.#refusedHook;
+  }
+
   attach({ onBatch, onError }: CaptureHandlers): void {
     translate(() =>
       this.#tracer.attach((error, slot, bytes) => {
@@ -40,6 +46,7 @@ export class Capture {
         else onBatch({ slot, bytes });
       }),
     );
+    this.#refusedHook = this.stats().refusedHook;
   }
 
   /** The sinks have taken it. */

@@ -1,24 +1,21 @@
 import type { IncidentEvent, LostEvent, SysctlChangeEvent } from '../events.js';
-import type { SysctlReader } from '../record/decode.js';
+import type { DropReader, SysctlReader } from '../record/decode.js';
 import type { NetconfReader } from '../record/route-records.js';
 import type { RouteChange } from '../routes/change.js';
 import type { Moment, Settings } from '../settings/settings.js';
 import type { Refusal } from './culprit.js';
 import type { Incident } from './incident.js';
-import type { Incidents } from './incidents.js';
+import { Incidents, type IncidentsOptions } from './incidents.js';
 
-export interface CorrelationOptions {
+export interface CorrelationOptions extends IncidentsOptions {
   readonly settings: Settings;
-  readonly incidents: Incidents;
   readonly emit: (event: SysctlChangeEvent | IncidentEvent | LostEvent) => void;
   /** Whether events can be taken now, all records that came having been read. */
   readonly isIdle: () => boolean;
   /** Events came outside of a batch. */
   readonly onTold: () => void;
-  readonly now: () => bigint;
-  /** Writes to settings whose record was lost, since the start; and the event that tells of them. */
+  /** Writes to settings whose record was lost, since the start. */
   readonly lostWrites: () => number;
-  readonly lostEvent: (count: number) => LostEvent;
 }
 
 /**
@@ -27,6 +24,7 @@ export interface CorrelationOptions {
  */
 export class Correlation {
   readonly #options: CorrelationOptions;
+  readonly #incidents: Incidents;
   #timer: NodeJS.Timeout | undefined;
   /** When it goes off. CLOCK_MONOTONIC. */
   #timerNs = 0n;
@@ -41,11 +39,12 @@ export class Correlation {
 
   constructor(options: CorrelationOptions) {
     this.#options = options;
+    this.#incidents = new Incidents(options);
   }
 
   /** Another number when the incident of a flow is to be asked for again. */
   get epoch(): number {
-    return this.#options.incidents.epoch;
+    return this.#incidents.epoch;
   }
 
   takeWrite(record: SysctlReader): void {
@@ -63,22 +62,24 @@ export class Correlation {
 
   /** Something that routes depend on has changed. */
   takeRouteChange(change: RouteChange): void {
-    this.#options.incidents.learnRoute(change);
-    if (this.#options.incidents.netns.has(change.netns)) this.#moved.add(change.netns);
+    this.#incidents.learnRoute(change);
+    if (this.#incidents.netns.has(change.netns)) this.#moved.add(change.netns);
   }
 
   /** The incident of a flow; undefined for drops that no setting decides. What was written before is in the stream then. */
   join(refusal: Refusal, dropNs: bigint, netnsCookie: bigint): Incident | undefined {
-    const { settings, incidents } = this.#options;
+    const { settings } = this.#options;
+    const incidents = this.#incidents;
     this.#meet(refusal.netns, netnsCookie);
     if (settings.waiting > 0) this.#settleAfter(JOIN_NS);
     if (incidents.concern(refusal)) this.#checkMode(refusal, netnsCookie);
     return incidents.find(refusal, dropNs);
   }
 
-  /** A new incident has its first drop: it comes into the stream before that. */
-  announce(): void {
-    this.#tell();
+  /** Counts a drop in its incident. A new incident comes into the stream before its first drop. */
+  count(incident: Incident, drop: DropReader): void {
+    incident.take(drop.count, drop.timeLow, drop.timeHigh);
+    if (!incident.isTold) this.#tell();
   }
 
   /** All records of a batch were read. */
@@ -93,7 +94,8 @@ export class Correlation {
   finish(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const { settings, incidents } = this.#options;
+    const { settings } = this.#options;
+    const incidents = this.#incidents;
     this.#emitChanges(settings.settle('final'));
     for (const netns of incidents.netns) this.#emitChanges(settings.reconcile(netns));
     this.#emitChanges(settings.settle('final'));
@@ -110,7 +112,8 @@ export class Correlation {
 
   /** Inode numbers of namespaces that are gone are given to new ones at once. */
   #meet(netns: number, cookie: bigint): void {
-    const { settings, incidents } = this.#options;
+    const { settings } = this.#options;
+    const incidents = this.#incidents;
     const changes = settings.meet(netns, cookie);
     if (changes === undefined) return;
     this.#emitChanges(changes);
@@ -147,23 +150,26 @@ export class Correlation {
   #emitChanges(changes: ReturnType<Settings['settle']>): void {
     for (const change of changes) {
       this.#options.emit(change.event);
-      this.#options.incidents.learn(change);
+      this.#incidents.learn(change);
     }
   }
 
   #tell(): void {
-    if (!this.#options.incidents.hasOpen) return;
-    for (const event of this.#options.incidents.tell()) this.#options.emit(event);
+    if (!this.#incidents.hasOpen) return;
+    for (const event of this.#incidents.tell()) this.#options.emit(event);
   }
 
   #tellLost(): void {
-    const lost = this.#options.lostWrites();
-    if (lost > this.#toldLost) this.#options.emit(this.#options.lostEvent(lost - this.#toldLost));
+    const { lostWrites, emit, format, now, node } = this.#options;
+    const lost = lostWrites();
+    const count = lost - this.#toldLost;
+    if (count > 0) emit({ v: 1, kind: 'lost', time: format(now()), node, where: 'sysctl', count });
     this.#toldLost = lost;
   }
 
   #schedule(): void {
-    const { settings, incidents } = this.#options;
+    const { settings } = this.#options;
+    const incidents = this.#incidents;
     const isAtWork = incidents.hasOpen || this.#unsure.size > 0;
     const dueMs = this.#moved.size > 0 ? RECHECK_MS : (settings.dueInMs ?? (isAtWork ? TICK_MS : undefined));
     if (dueMs === undefined) return;
@@ -195,7 +201,7 @@ export class Correlation {
     const now = this.#options.now();
     if (this.#moved.size === 0 || now - this.#recheckedNs < RECHECK_NS) return;
     this.#recheckedNs = now;
-    for (const netns of this.#moved) this.#options.incidents.recheck(netns);
+    for (const netns of this.#moved) this.#incidents.recheck(netns);
     this.#moved.clear();
   }
 
@@ -204,7 +210,8 @@ export class Correlation {
     const now = this.#options.now();
     if (now - this.#reconciledNs < RECONCILE_NS) return;
     this.#reconciledNs = now;
-    const { settings, incidents } = this.#options;
+    const { settings } = this.#options;
+    const incidents = this.#incidents;
     for (const netns of new Set([...incidents.netns, ...this.#unsure]))
       this.#emitChanges(settings.reconcile(netns));
     this.#unsure.clear();

@@ -1,8 +1,6 @@
-import type { Hint, IncidentEvent, Persisted, RpfMode, Writer } from '../events.js';
-import type { Undoing } from '../explain/explain.js';
+import type { Hint, IncidentEvent, Persisted, RpfMode } from '../events.js';
+import type { Explainer, Undoing } from '../explain/explain.js';
 import { type Assignment, sysctlWords } from '../explain/fix.js';
-import type { CommandPlace } from '../explain/namespace.js';
-import type { Evidence, Passage } from '../explain/route.js';
 import type { RouteChange } from '../routes/change.js';
 import { RouteHistory } from '../routes/history.js';
 import { type Change, causingChange } from '../settings/change.js';
@@ -24,16 +22,8 @@ export interface IncidentsOptions {
   /** RFC 3339 of CLOCK_MONOTONIC. */
   readonly format: (timeNs: bigint) => string;
   readonly now: () => bigint;
-  /** Where commands for a network namespace have to run. */
-  readonly place: (netns: number) => CommandPlace;
-  /** Lines of files that will set these to other values. */
-  readonly undoing: (settings: readonly Assignment[], netns: number) => Undoing;
-  /** What may have to do with a value that was there before it was first read. */
-  readonly hints: (key: string, value: number, netns: number) => Hint[];
-  /** The line that a writer took a value from, as its command line tells. */
-  readonly sourceOf: (writer: Writer, key: string, value: number) => Persisted | undefined;
-  /** The way back as it is now. */
-  readonly reverseRoute: (passage: Passage) => Evidence;
+  /** What is known of the places that changes and drops belong to. */
+  readonly explainer: Pick<Explainer, 'place' | 'undoing' | 'hints' | 'sourceOf' | 'reverseRoute'>;
   /** How long counts of drops may stay in the kernel. */
   readonly intervalMs: number;
 }
@@ -109,7 +99,9 @@ export class Incidents {
     for (const incident of this.#open) {
       if (incident.netns !== netns || incident.setBack || incident.closing) continue;
       const before = incident.movedBack;
-      incident.movedBack = movedBack(incident, changes, this.#options.reverseRoute);
+      incident.movedBack = movedBack(incident, changes, (passage) =>
+        this.#options.explainer.reverseRoute(passage),
+      );
       if (incident.movedBack && !before) incident.activeNs = this.#options.now();
     }
   }
@@ -200,7 +192,7 @@ export class Incidents {
   }
 
   #hints(device: string, value: number, netns: number): { hints?: Hint[] } {
-    const hints = this.#options.hints(settingName({ device, setting: 'rp_filter' }), value, netns);
+    const hints = this.#options.explainer.hints(settingName({ device, setting: 'rp_filter' }), value, netns);
     return hints.length === 0 ? {} : { hints };
   }
 
@@ -324,9 +316,8 @@ export class Incidents {
   }
 
   #fixMembers({ netns, setBack, cause }: Incident, remedy: Remedy | undefined): FixMembers {
-    const { place } = this.#options;
     const settings = remedy?.settings ?? (setBack ? valueAfter(setBack) : []);
-    const { command, where } = place(netns);
+    const { command, where } = this.#options.explainer.place(netns);
     const undo = remedy && cause.kind === 'route_change' ? undoOf(cause.suspect) : undefined;
     if (undo) return { fix: [command(undo)], ...(where !== undefined && { fix_where: where }) };
     const hasFix = remedy !== undefined && remedy.settings.length > 0;
@@ -340,7 +331,7 @@ export class Incidents {
 
   /** The files that will do it again: those of the machine, and the one that the culprit read. */
   #undoing(settings: readonly Assignment[], netns: number, cause: Cause): Undone {
-    const { persisted = [], ...unknown } = this.#options.undoing(settings, netns);
+    const { persisted = [], ...unknown } = this.#options.explainer.undoing(settings, netns);
     const read = cause.kind === 'sysctl_change' ? this.#sourceOf(cause.change) : undefined;
     const isRead = (line: Persisted) => read?.file === line.file && read.line === line.line;
     const lines: Undone['persisted'] = persisted.map((line) => ({
@@ -357,7 +348,8 @@ export class Incidents {
     const { writer, name, new: text } = change.event;
     const value = parseValue(text);
     if (writer === undefined || value === undefined) return undefined;
-    if (!this.#sources.has(change)) this.#sources.set(change, this.#options.sourceOf(writer, name, value));
+    if (!this.#sources.has(change))
+      this.#sources.set(change, this.#options.explainer.sourceOf(writer, name, value));
     return this.#sources.get(change);
   }
 }

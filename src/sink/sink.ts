@@ -1,18 +1,14 @@
 import type { Attribution } from '../attribute/pods/attribution.js';
 import type { Device, DropEvent, Rpf, RpfMode, TraceEvent } from '../events.js';
 import type { Incident } from '../incident/incident.js';
+import type { Named } from '../names/drop-names.js';
 import type { DropReader } from '../record/decode.js';
 
 /** What the drops of all flows have in common that die in one place on one device in one state. */
-export interface Context {
+export interface Context extends Named {
   /** Small, dense, and its own until forgetContexts(): sinks keep what they prepare for it in arrays. */
   readonly id: number;
   readonly aggregate: DropEvent['aggregate'];
-  readonly reason: string | undefined;
-  readonly reason_unknown: string | undefined;
-  readonly location: string;
-  /** What saw it. */
-  readonly hook: string;
   /** Another object when something else has to be said. */
   readonly device: Device;
   readonly mode: RpfMode | undefined;
