@@ -1,3 +1,5 @@
+import { thirdParty } from './scripts/lib/third-party.mjs';
+
 /**
  * Puts the program's modules together: all that a trace needs into one file, what is loaded on demand (schema, table, doctor,
  * lab, sources of pods) into files beside it. To load some fifty modules one by one takes node 60 ms, a quarter of the time in
@@ -13,18 +15,37 @@ const neededAtOnce = /\/node_modules\/(commander|sonic-boom)\//;
 /** The Kubernetes client's own code does nothing when it is loaded, but does not say so. */
 const withoutSideEffects = /\/node_modules\/@kubernetes\/client-node\/dist\//;
 
-export default {
-  // Loaded from node_modules when a source of pods asks for them, if ever: they load files of their own in ways of their own.
-  external: [/^@grpc\//],
-  input: { rpftrace: 'dist/cli/main.js' },
+const common = {
   platform: 'node',
   // Of the client 14 MB of memory are left instead of 73: without the 700 kinds of objects that nobody asks for.
   treeshake: { moduleSideEffects: (id) => !withoutSideEffects.test(id) },
+  plugins: [thirdParty('THIRD_PARTY')],
+};
+
+export default {
+  ...common,
+  // Loaded from node_modules when a source of pods asks for them, if ever: they load files of their own in ways of their own.
+  external: [/^@grpc\//],
+  input: { rpftrace: 'dist/cli/main.js' },
   output: {
     dir: 'dist/program',
     format: 'esm',
     cleanDir: true,
     codeSplitting: { groups: [{ name: 'trace', test: isNeededAtOnce }] },
+  },
+};
+
+/** All of it in one file, for the single-file executable: in CommonJS, and without import(), as Node wants it there. */
+export const singleFile = {
+  ...common,
+  input: { rpftrace: 'dist/cli/single-file.js' },
+  output: {
+    dir: 'build/sea/program',
+    format: 'cjs',
+    cleanDir: true,
+    entryFileNames: '[name].cjs',
+    codeSplitting: false,
+    dynamicImportInCjs: false,
   },
 };
 

@@ -3,11 +3,21 @@
  *
  * prebuilds/linux-ARCH/ gets the addon, the lab's sender and the shared libraries that the addon needs beside glibc. All of it is
  * built in a root of Debian 11, so that it runs wherever glibc is 2.31 or newer. Needs root, mmdebstrap and Debian's archive; the
- * first run takes some minutes, the root and the libraries are kept for the next ones.
+ * first run takes some minutes, the root and the libraries are kept for the next ones. What is up to date is not built again.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { archive } from './lib/apt.mjs';
 import { cached } from './lib/cache.mjs';
@@ -79,6 +89,10 @@ async function buildRoot() {
 
 function build(base, arch) {
   const { cross, multiarch } = TARGETS[arch];
+  const target = join(root, 'prebuilds', `linux-${arch}`);
+  const stamp = join(root, 'build', `prebuilt-${arch}`);
+  const sources = fingerprint(base);
+  if (existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === sources) return;
   const work = mkdtempSync(join(base, 'tmp', 'build-'));
   const inside = work.slice(base.length);
   try {
@@ -100,13 +114,23 @@ function build(base, arch) {
     };
     const words = Object.entries(values).map(([name, value]) => `${name}=${value}`);
     inRoot(base, `cd ${inside} && make -s -j2 -f native/prebuild.mk ${words.join(' ')}`);
-    const target = join(root, 'prebuilds', `linux-${arch}`);
     rmSync(target, { recursive: true, force: true });
     cpSync(join(work, 'out', `linux-${arch}`), target, { recursive: true });
+    writeFileSync(stamp, sources);
     process.stderr.write(`built ${target}\n`);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+/** Of all that the binaries are made of: the root stands for its compilers and libraries. */
+function fingerprint(base) {
+  const hash = createHash('sha256').update(`${base} ${process.version}`);
+  const native = readdirSync(join(root, 'native'), { recursive: true, encoding: 'utf8' }).sort();
+  const files = native.map((name) => join(root, 'native', name)).filter((path) => statSync(path).isFile());
+  const given = [join(BPF, 'rpf_bpf_objects.c'), join(root, 'node_modules/node-addon-api/package.json')];
+  for (const file of [...files, ...given]) hash.update(`${file}\n`).update(readFileSync(file));
+  return hash.digest('hex');
 }
 
 function missingHeaders() {

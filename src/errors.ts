@@ -115,6 +115,13 @@ const CODES = {
       `make sure that the package was made for ${process.platform}-${process.arch}`,
     ],
   },
+  E_NO_PLACE: {
+    exit: EXIT.cannot,
+    remedies: [
+      'put this file into a folder that it can write to, on a file system that is not mounted noexec, or set TMPDIR to one',
+      'or install the package with npm: it needs no such folder',
+    ],
+  },
   E_LAYOUT_MISMATCH: {
     exit: EXIT.cannot,
     remedies: [

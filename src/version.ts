@@ -1,7 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { ROOT } from './root.js';
+import { packageText } from './package-file.js';
 
 /** Version of this package, from its package.json. */
-export const VERSION = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string })
-  .version;
+export const VERSION = (JSON.parse(packageText('package.json')) as { version: string }).version;

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root, run, Stop } from './command.mjs';
+import { cached } from './cache.mjs';
+import { must, root, run, Stop } from './command.mjs';
 
 const oldestNode = [20, 19];
 
@@ -19,6 +21,20 @@ export function requireNode() {
     `Node ${process.versions.node} is too old: rpftrace needs ${oldestNode.join('.')} or newer`,
     3,
   );
+}
+
+/**
+ * The folder of a package that only some need, and that is too large for everybody's node_modules. Fetched by npm where it is not
+ * in the cache. Stops where it is not, bit by bit, the one that was meant.
+ */
+export async function fetchPackage(name, version, integrity) {
+  return await cached(join('npm', `${name}-${version}`), (made, scratch) => {
+    must('npm', ['pack', '--silent', '--pack-destination', scratch, `${name}@${version}`]);
+    const tarball = join(scratch, `${name}-${version}.tgz`);
+    const found = `sha512-${createHash('sha512').update(readFileSync(tarball)).digest('base64')}`;
+    if (found !== integrity) throw new Stop(`${name}@${version} is not what was expected: ${found}`);
+    must('tar', ['xf', tarball, '--strip-components=1', '--no-same-owner', '-C', made]);
+  });
 }
 
 /** npm leaves a lock file inside node_modules that lists what it really installed. */

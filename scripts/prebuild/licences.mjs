@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { heading } from '../lib/third-party.mjs';
 
 /** What the addon has inside or beside it. Where it was compiled its copyright lies with it, else with Debian's package. */
 const LINKED = [
@@ -35,10 +36,6 @@ export function collectLicences(base, target) {
     (name) => `${heading(name)}${readFileSync(join(base, 'usr/share/common-licenses', name), 'utf8')}`,
   );
   writeFileSync(target, [INTRODUCTION, ...parts, ...texts].join('\n'));
-}
-
-function heading(text) {
-  return `${'='.repeat(100)}\n${text}\n${'='.repeat(100)}\n\n`;
 }
 
 const INTRODUCTION = `The binaries of rpftrace contain, or bring along, the work of others. Below stand its copyrights and licences, as Debian has collected

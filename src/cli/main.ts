@@ -1,10 +1,5 @@
-import { setFlagsFromString } from 'node:v8';
+import { keepHeapSmall } from './heap.js';
 import { main } from './program.js';
 
-// What a flood of ever new flows leaves behind dies young. A young generation that stays as small as it starts costs little
-// and keeps the resident memory some 30 MiB smaller.
-setFlagsFromString('--semi-space-growth-factor=1');
-// What outlives it is collected after the heap has grown by a fifth, instead of being let to double.
-setFlagsFromString('--heap-growing-percent=20');
-
+keepHeapSmall();
 process.exitCode = await main(process.argv);

@@ -1,5 +1,7 @@
+import { isSea } from 'node:sea';
 import { Argument, Command, CommanderError } from 'commander';
 import { EXIT, exitCodeOf, formatError, TracerError, toTracerError } from '../errors.js';
+import { packageText } from '../package-file.js';
 import { printable } from '../printable.js';
 import { didYouMean } from '../suggest.js';
 import { VERSION } from '../version.js';
@@ -50,7 +52,18 @@ function makeProgram(result: { exitCode: number }): Command {
           : (await import('../events.js')).jsonSchema();
       process.stdout.write(`${JSON.stringify(schema, null, 2)}\n`);
     });
+  if (isSea()) addLicences(program);
   return program;
+}
+
+/** Elsewhere they are files of the package. */
+function addLicences(program: Command): void {
+  program
+    .command('licences')
+    .description('print the copyrights and licences of what is inside of this file')
+    .action(() => {
+      process.stdout.write(packageText('THIRD_PARTY'));
+    });
 }
 
 /** A word that is no filter expression may have been meant as a command: trace is the default one. */

@@ -44,8 +44,15 @@ describe('package.json', () => {
 
   it('packs nothing else: no sources, tests, scripts, build remains', () => {
     const allowed =
-      /^(package\.json|[A-Z]+\.md|LICENSE|LICENSES\/.*|docs\/[a-z]+\.md|docs\/adr\/[0-9a-z-]+\.md|bin\/rpftrace|dist\/.*\.(js|d\.ts)|prebuilds\/.*|proto\/cri\.proto)$/;
+      /^(package\.json|[A-Z]+\.md|LICENSE|LICENSES\/.*|docs\/[a-z]+\.md|docs\/adr\/[0-9a-z-]+\.md|bin\/rpftrace|dist\/.*\.(js|d\.ts)|dist\/program\/THIRD_PARTY|prebuilds\/.*|proto\/cri\.proto)$/;
     expect(packed.filter((file) => !allowed.test(file))).toEqual([]);
+  });
+
+  it('packs the licences of the packages that are inside of the program', () => {
+    expect(packed).toContain('dist/program/THIRD_PARTY');
+    const text = readFileSync(join(root, 'dist/program/THIRD_PARTY'), 'utf8');
+    for (const name of ['commander', 'sonic-boom', 'zod', '@kubernetes/client-node'])
+      expect(text).toMatch(new RegExp(`^${name} \\d`, 'm'));
   });
 
   it('packs binaries that run elsewhere, not those of this machine', () => {

@@ -1,15 +1,12 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { LabPacket } from '../../src/lab/packet.js';
 import { withSteps } from '../../src/lab/provoke.js';
 import { send } from '../../src/lab/sender.js';
 import { rpFilter } from '../../src/lab/steps.js';
 import { ADDRESS } from '../../src/lab/topology.js';
-import { temporaryDirectory } from '../fixtures/directory.js';
 import { type Program, startTrace } from '../process/support/program.js';
-import { type KubeApi, PODS, SERVICES } from '../support/kube-api.js';
-import { eventually, NODE, pod, startApi, TOKEN, theAuthority } from '../support/kubernetes.js';
+import { PODS, SERVICES } from '../support/kube-api.js';
+import { eventually, kubeconfigOf, NODE, pod, startApi, TOKEN } from '../support/kubernetes.js';
 import { dropsOf, inLab, useLab } from './support/lab.js';
 
 const lab = useLab();
@@ -63,19 +60,4 @@ test('a drop is named by what the Kubernetes API tells, after the end of its pod
 async function sendOne(trace: Program, drops: number): Promise<void> {
   await send(lab, SYN, { count: 1 });
   await trace.until(({ events }) => dropsOf(events).length >= drops);
-}
-
-function kubeconfigOf(api: KubeApi): string {
-  const file = join(temporaryDirectory(), 'config');
-  const ca = Buffer.from(theAuthority().ca).toString('base64');
-  writeFileSync(
-    file,
-    JSON.stringify({
-      'current-context': 'lab',
-      clusters: [{ name: 'lab', cluster: { server: api.url, 'certificate-authority-data': ca } }],
-      users: [{ name: 'tracer', user: { token: TOKEN } }],
-      contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'tracer' } }],
-    }),
-  );
-  return file;
 }

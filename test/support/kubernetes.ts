@@ -91,6 +91,22 @@ export async function startApi(): Promise<KubeApi> {
   return api;
 }
 
+/** The path of a kubeconfig that leads to the server. */
+export function kubeconfigOf(api: KubeApi): string {
+  const file = join(temporaryDirectory(), 'config');
+  const ca = Buffer.from(theAuthority().ca).toString('base64');
+  writeFileSync(
+    file,
+    JSON.stringify({
+      'current-context': 'lab',
+      clusters: [{ name: 'lab', cluster: { server: api.url, 'certificate-authority-data': ca } }],
+      users: [{ name: 'tracer', user: { token: TOKEN } }],
+      contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'tracer' } }],
+    }),
+  );
+  return file;
+}
+
 /** What a pod with a service account sees of the server. */
 export function surroundingsOf(api: KubeApi, env: Record<string, string> = {}): Surroundings {
   const serviceAccount = join(temporaryDirectory(), 'serviceaccount');

@@ -29,6 +29,7 @@ describe('TracerError', () => {
     ['E_KERNEL_TOO_OLD', 3],
     ['E_BPF_REFUSED', 3],
     ['E_ADDON_MISSING', 3],
+    ['E_NO_PLACE', 3],
     ['E_LAYOUT_MISMATCH', 3],
     ['E_READER_GONE', 0],
   ] as const)('%s ends the program with %i', (code, exitCode) => {

@@ -1,6 +1,5 @@
-import { join } from 'node:path';
 import type { CallOptions, Client, ClientReadableStream, ClientUnaryCall, ServiceError } from '@grpc/grpc-js';
-import { ROOT } from '../../../root.js';
+import { packageFile } from '../../../package-file.js';
 
 /** proto/cri.proto, as the loader turns it into objects: absent messages are null, absent strings ''. */
 export interface Sandbox {
@@ -50,7 +49,7 @@ export class CriClient {
   /** Loads gRPC, some 100 ms of this thread the first time. Does not wait for the runtime. */
   static async open(socket: string, deadlineMs: number): Promise<CriClient> {
     const [grpc, loader] = await Promise.all([import('@grpc/grpc-js'), import('@grpc/proto-loader')]);
-    const definition = await loader.load(join(ROOT, 'proto', 'cri.proto'), {
+    const definition = await loader.load(packageFile('proto/cri.proto'), {
       defaults: true,
       enums: String,
       longs: Number,
