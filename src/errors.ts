@@ -73,6 +73,7 @@ const CODES = {
       'or give it CAP_BPF and CAP_PERFMON: sudo setpriv --reuid=$USER --inh-caps=+bpf,+perfmon --ambient-caps=+bpf,+perfmon rpftrace ...',
       'in Kubernetes: securityContext.capabilities.add: ["BPF", "PERFMON"]',
       'in Docker: --cap-add BPF --cap-add PERFMON',
+      'what further capabilities give: docs/privileges.md',
     ],
   },
   E_LOCKDOWN: {

@@ -75,7 +75,13 @@ export const startEvent = z.strictObject({
     .describe('Drops that do not match all of these are counted but make no event'),
   sources: z.array(podSourceState).describe('Where pods are known from'),
   degraded: z
-    .array(z.strictObject({ feature: z.string(), why: z.string() }))
+    .array(
+      z.strictObject({
+        feature: z.string(),
+        why: z.string(),
+        missing: z.array(z.string()).optional().describe('Capabilities that would give it'),
+      }),
+    )
     .describe('What this kernel or these privileges do not give'),
 });
 

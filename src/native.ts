@@ -299,6 +299,11 @@ export interface NativeTracer {
   executed(number: number, netns: number): ArrayBuffer | undefined;
   /** "symbol+0xoffset" of a kernel text address, or undefined where the kernel gives none. */
   symbol(address: bigint): string | undefined;
+  /**
+   * Gives up, for good and in every thread of the process, all capabilities but those in keep (bit n: number n of
+   * linux/capability.h) and what this tracer needs while it is attached. Programs that are started afterwards get none.
+   */
+  giveUpCapabilities(keep: bigint): void;
   stats(): NativeStats;
   totals(): NativeTotal[];
   /** Detaches the programs; resolves when everything they left has gone through onBatch and was released. */

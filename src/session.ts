@@ -9,6 +9,8 @@ import type { PodFilter } from './filters/pods.js';
 import { reasonOfFilter } from './names/reasons.js';
 import type { NativeAddon, NativeConfig, NativeNetnsCounter, NativePodKeys, NativeStats } from './native.js';
 import { DEFAULT_INTERVAL_MS, Pipeline, type PipelineOptions } from './pipeline.js';
+import { readHeld } from './privileges/capabilities.js';
+import { lacksOf, missingFor } from './privileges/lacks.js';
 import type { CounterReadings } from './reconcile.js';
 import { monotonicNs } from './record/clock.js';
 import { REASON } from './record/layout.gen.js';
@@ -80,6 +82,11 @@ export class Session {
     throw new TracerError('E_KERNEL_TOO_OLD', 'this kernel has no drop reasons for refused sources', {
       remedies: ['trace all drops and look at their location', 'use Linux 5.18 or newer'],
     });
+  }
+
+  /** Of the whole process, for good: all capabilities but these, a set of bits. Throws a TracerError. */
+  giveUpCapabilities(keep: bigint): void {
+    this.pipeline.capture.giveUpCapabilities(keep);
   }
 
   /** Looks up what need not be known to attach, and sends the start event. In the same turn of the event loop as attach(). */
@@ -174,12 +181,15 @@ export class Session {
 
   #degraded(stats: NativeStats): StartEvent['degraded'] {
     const { reasons } = this.pipeline;
+    const held = readHeld(this.#options.root);
     const unreadable = this.#readings.afterAttach.filter((counter) => counter.errno !== undefined).length;
     const findings: (StartEvent['degraded'][number] | false)[] = [
       stats.sysctlErrno !== 0 && {
         feature: 'writer',
         why: `writes to settings cannot be watched (cgroup/sysctl: ${errorName(stats.sysctlErrno)}): what changes is found by reading it again, who changed it is not`,
+        ...missingFor(stats.sysctlErrno, 'CAP_NET_ADMIN', held),
       },
+      ...lacksOf(held, process.geteuid?.() === 0),
       stats.routesErrno !== 0 && {
         feature: 'route_changes',
         why: `changes of routes cannot be listened to (rtnetlink: ${errorName(stats.routesErrno)}): what is told of a route may be a second old, and no incident is put down to a route`,

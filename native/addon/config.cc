@@ -239,6 +239,17 @@ uint32_t ReadUint32(const Napi::Value &value, const std::string &name, uint32_t 
 	return static_cast<uint32_t>(number);
 }
 
+uint64_t ReadUint64(const Napi::Value &value, const std::string &name)
+{
+	if (!value.IsBigInt())
+		throw Napi::TypeError::New(value.Env(), name + " must be a bigint, not " + Describe(value));
+	bool lossless;
+	const uint64_t number = value.As<Napi::BigInt>().Uint64Value(&lossless);
+	if (!lossless)
+		throw Napi::RangeError::New(value.Env(), name + " must fit into 64 unsigned bits");
+	return number;
+}
+
 std::string ReadString(const Napi::Value &value, const std::string &name)
 {
 	if (!value.IsString())

@@ -32,6 +32,9 @@ std::unique_ptr<Config> ReadConfig(const Napi::Value &value);
 // JS thread. A whole number from 0 to max, or a TypeError or RangeError that names it.
 uint32_t ReadUint32(const Napi::Value &value, const std::string &name, uint32_t max = UINT32_MAX);
 
+// JS thread. A bigint from 0 to 2^64 - 1, or a TypeError or RangeError that names it.
+uint64_t ReadUint64(const Napi::Value &value, const std::string &name);
+
 // JS thread. A string without NUL, in UTF-8, or a TypeError that names it.
 std::string ReadString(const Napi::Value &value, const std::string &name);
 

@@ -78,6 +78,7 @@ Napi::Function Tracer::Define(Napi::Env env)
 				   InstanceMethod("watch", &Tracer::Watch),
 				   InstanceMethod("executed", &Tracer::Executed),
 				   InstanceMethod("symbol", &Tracer::Symbol),
+				   InstanceMethod("giveUpCapabilities", &Tracer::GiveUpCapabilities),
 				   InstanceMethod("stats", &Tracer::Stats),
 				   InstanceMethod("totals", &Tracer::Totals),
 				   InstanceMethod("detach", &Tracer::Detach),
@@ -261,17 +262,22 @@ Napi::Value Tracer::Executed(const Napi::CallbackInfo &info)
 Napi::Value Tracer::Symbol(const Napi::CallbackInfo &info)
 {
 	const Napi::Env env = info.Env();
-	if (!info[0].IsBigInt())
-		throw Napi::TypeError::New(env, "address must be a bigint, not " + Describe(info[0]));
-	bool lossless;
-	const uint64_t address = info[0].As<Napi::BigInt>().Uint64Value(&lossless);
-	if (!lossless)
-		throw Napi::RangeError::New(env, "address must fit into 64 unsigned bits");
+	const uint64_t address = ReadUint64(info[0], "address");
 	char name[512]; // KSYM_SYMBOL_LEN, include/linux/kallsyms.h, with room for a module's name
 	const int length = rpf_symbol(Open(env), address, name, sizeof(name));
 	if (length <= 0)
 		return env.Undefined();
 	return Napi::String::New(env, name, static_cast<size_t>(length));
+}
+
+// JS thread.
+void Tracer::GiveUpCapabilities(const Napi::CallbackInfo &info)
+{
+	const Napi::Env env = info.Env();
+	const uint64_t keep = ReadUint64(info[0], "keep");
+	rpf_error error{};
+	if (rpf_give_up_capabilities(Open(env), keep, &error) < 0)
+		throw ToError(env, error);
 }
 
 // JS thread.

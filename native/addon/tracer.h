@@ -69,6 +69,7 @@ private:
 	Napi::Value Watch(const Napi::CallbackInfo &info);
 	Napi::Value Executed(const Napi::CallbackInfo &info);
 	Napi::Value Symbol(const Napi::CallbackInfo &info);
+	void GiveUpCapabilities(const Napi::CallbackInfo &info);
 	Napi::Value Stats(const Napi::CallbackInfo &info);
 	Napi::Value Totals(const Napi::CallbackInfo &info);
 	Napi::Value Detach(const Napi::CallbackInfo &info);

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "rpf_capabilities.h"
 #include "rpf_filter.h"
 #include "rpf_internal.h"
 
@@ -242,21 +243,33 @@ static int try_load(struct rpf_tracer *tracer, bool with_sysctl, bool with_exec,
 	return 0;
 }
 
+/* The kernel wants CAP_NET_ADMIN for programs of this type, is_net_admin_prog_type() in kernel/bpf/syscall.c. */
+static bool may_watch_settings(void)
+{
+	uint64_t held;
+
+	return rpf_capabilities(&held) || held & (RPF_CAPABILITY(CAP_NET_ADMIN) | RPF_CAPABILITY(CAP_SYS_ADMIN));
+}
+
 /* Watching settings is worth having, tracing drops is what we are for: where all cannot be loaded, the drops are. */
 static int load(struct rpf_tracer *tracer, struct rpf_error *error)
 {
+	static const struct {
+		bool sysctl;
+		bool exec;
+	} tries[] = { { true, true }, { true, false }, { false, true }, { false, false } };
 	struct rpf_error first = { 0 };
-	int err = try_load(tracer, true, true, &first);
+	int err = -EPERM;
+	size_t i = may_watch_settings() ? 0 : 2;
 
-	if (!err)
-		return 0;
-	tracer->exec_err = err;
-	err = try_load(tracer, true, false, NULL);
-	if (!err)
-		return 0;
-	tracer->sysctl_err = err;
-	err = try_load(tracer, false, false, error);
-	if (err && error)
+	for (; i < sizeof(tries) / sizeof(*tries); i++) {
+		tracer->sysctl_err = tries[i].sysctl ? 0 : err;
+		tracer->exec_err = tries[i].exec ? 0 : err;
+		err = try_load(tracer, tries[i].sysctl, tries[i].exec, first.err ? NULL : &first);
+		if (!err)
+			return 0;
+	}
+	if (error)
 		*error = first;
 	return err;
 }

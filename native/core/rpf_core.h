@@ -142,6 +142,13 @@ int rpf_watch(struct rpf_tracer *tracer, uint32_t netns, int on);
  */
 int rpf_executed(struct rpf_tracer *tracer, uint32_t number, uint32_t netns, struct rpf_sysctl *record);
 
+/*
+ * Gives up, for good and in every thread of the process, all capabilities but those in keep (bit n: number n of
+ * linux/capability.h) and those that this tracer itself needs while attached. No program that is executed from here gets any,
+ * not even root's or a setuid one. What is not to be gone yet must be attached. On an error some threads may have given them up.
+ */
+int rpf_give_up_capabilities(struct rpf_tracer *tracer, uint64_t keep, struct rpf_error *error);
+
 /* Detaches all programs. The maps stay readable and what they hold can still be polled. Idempotent. */
 int rpf_detach(struct rpf_tracer *tracer);
 

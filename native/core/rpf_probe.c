@@ -2,40 +2,34 @@
 /* Finds out what the kernel and our privileges allow, before anything is loaded, and names what is missing. */
 #include <bpf/btf.h>
 #include <errno.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include "rpf_capabilities.h"
 #include "rpf_internal.h"
 
-#ifndef CAP_PERFMON
-#define CAP_PERFMON 38 /* v5.8, include/uapi/linux/capability.h */
-#define CAP_BPF 39
-#endif
-
 #define LOCKDOWN_PATH "/sys/kernel/security/lockdown"
-
-static bool has_capability(int capability)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = { { 0 } };
-
-	if (syscall(SYS_capget, &header, data))
-		return true; /* cannot tell: let the kernel speak */
-	return data[capability / 32].effective & (1U << (capability % 32));
-}
 
 /* CAP_SYS_ADMIN includes both, kernel/bpf/syscall.c and include/linux/capability.h. */
 static int check_capabilities(struct rpf_error *error)
 {
-	bool bpf = has_capability(CAP_BPF), perfmon = has_capability(CAP_PERFMON);
+	uint64_t held;
+	bool bpf, perfmon;
 
-	if (has_capability(CAP_SYS_ADMIN) || (bpf && perfmon))
+	if (rpf_capabilities(&held) || held & RPF_CAPABILITY(CAP_SYS_ADMIN))
+		return 0; /* or it cannot be told: let the kernel speak */
+	bpf = held & RPF_CAPABILITY(CAP_BPF);
+	perfmon = held & RPF_CAPABILITY(CAP_PERFMON);
+	if (bpf && perfmon)
 		return 0;
-	return rpf_fail(error, -EPERM, "E_MISSING_CAPABILITY", "missing %s%s%s", bpf ? "" : "CAP_BPF",
-			!bpf && !perfmon ? " and " : "", perfmon ? "" : "CAP_PERFMON");
+	if (prctl(PR_CAPBSET_READ, CAP_BPF, 0, 0, 0) < 0)
+		return rpf_fail(error, -EPERM, "E_MISSING_CAPABILITY",
+				"missing CAP_SYS_ADMIN: before Linux 5.8 it takes that to load tracing programs");
+	return rpf_fail(error, -EPERM, "E_MISSING_CAPABILITY",
+			"missing %s%s%s: CAP_BPF to load programs, CAP_PERFMON to let them trace the kernel",
+			bpf ? "" : "CAP_BPF", !bpf && !perfmon ? " and " : "", perfmon ? "" : "CAP_PERFMON");
 }
 
 int rpf_kfree_skb_arguments(const struct btf *btf)

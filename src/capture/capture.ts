@@ -78,6 +78,11 @@ export class Capture {
     return this.#tracer.symbol(address);
   }
 
+  /** For the whole process, but for the numbers that keep has as bits. Throws a TracerError. */
+  giveUpCapabilities(keep: bigint): void {
+    translate(() => this.#tracer.giveUpCapabilities(keep));
+  }
+
   stats(): NativeStats {
     return this.#tracer.stats();
   }

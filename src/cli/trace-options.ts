@@ -25,6 +25,7 @@ export interface TraceOptions extends PodSourceOptions, SinkOptions {
   readonly thisPod?: true;
   /** false with --no-witness. */
   readonly witness: boolean;
+  readonly keepCapabilities?: true;
 }
 
 export function addTraceOptions(command: Command): Command {
@@ -94,6 +95,10 @@ function addStreamOptions(command: Command): Command {
       parseInteger(1, 9999),
     )
     .option('--ready-file <file>', 'a file that exists as long as rpftrace is attached')
+    .option(
+      '--keep-capabilities',
+      'keep all capabilities; else those that are needed no more are given up once all is attached',
+    )
     .option('--labels', 'with the labels of pods')
     .option('--node <name>', 'name of this machine in the events (default: NODE_NAME or the host name)');
 }

@@ -9,6 +9,7 @@ import { checkPodSources } from '../filters/pods.js';
 import { ReasonNames } from '../names/reasons.js';
 import type { NativeAddon } from '../native.js';
 import { printable } from '../printable.js';
+import { keptWhileTracing } from '../privileges/kept.js';
 import { captureConfig, Session } from '../session.js';
 import { Ending } from './ending.js';
 import { ReadyFile } from './ready-file.js';
@@ -79,6 +80,7 @@ async function run({ addon, filters, options, makeSink, ending, readyFile }: Par
   });
   try {
     session.attach();
+    if (!options.keepCapabilities) giveUpCapabilities(session, options);
     readyFile.write();
     tellDegraded(session.announce());
     tellSourcesSoon(sources);
@@ -123,6 +125,16 @@ async function finish(session: Session, ending: Ending): Promise<Finish> {
   return { stop, exitCode: EXIT.failed, signal: outcome };
 }
 
+/** That it may do more than it needs does not keep it from tracing. */
+function giveUpCapabilities(session: Session, { out, readyFile }: TraceOptions): void {
+  const writesFiles = out !== undefined || readyFile !== undefined;
+  try {
+    session.giveUpCapabilities(keptWhileTracing({ writesFiles, isRoot: process.geteuid?.() === 0 }));
+  } catch (error) {
+    note(`capabilities were kept: ${(error as Error).message}`);
+  }
+}
+
 function checkCombinations({ out, rotateSize, rotateKeep }: TraceOptions): void {
   if (rotateSize !== undefined && out === undefined) {
     throw new TracerError('E_USAGE', '--rotate-size needs --out FILE: standard output cannot be rotated');
@@ -157,7 +169,9 @@ function note(text: string): void {
 }
 
 function tellDegraded({ degraded }: StartEvent): void {
-  for (const { feature, why } of degraded) process.stderr.write(`rpftrace: without ${feature}: ${why}\n`);
+  for (const { feature, why } of degraded) note(`without ${feature}: ${why}`);
+  const missing = [...new Set(degraded.flatMap(({ missing = [] }) => missing))];
+  if (missing.length > 0) note(`${missing.join(', ')} would give more of that: see docs/privileges.md`);
 }
 
 const SOURCES_SETTLED_MS = 2000;

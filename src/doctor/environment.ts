@@ -1,35 +1,18 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { CAPABILITIES, readHeld } from '../privileges/capabilities.js';
 import type { CgroupRoot } from './features.js';
 import type { Capability, EnvironmentFact } from './report.js';
 
 /** The capabilities that rpftrace has a use for, one by one, as this process has them in effect. */
 export function readCapabilities(root = '/'): Capability[] {
-  const effective = BigInt(`0x${fieldOf(root, 'CapEff') ?? '0'}`);
-  return CAPABILITIES.map(({ name, bit, used_for }) => ({
+  const held = readHeld(root);
+  return CAPABILITIES.map(({ name, used_for, without }) => ({
     name,
-    held: ((effective >> BigInt(bit)) & 1n) === 1n,
+    held: held.has(name),
     used_for,
+    without,
   }));
 }
-
-/** include/uapi/linux/capability.h */
-const CAPABILITIES = [
-  { name: 'CAP_BPF', bit: 39, used_for: 'loading the programs' },
-  { name: 'CAP_PERFMON', bit: 38, used_for: 'reading kernel memory in them, and attaching to tracepoints' },
-  { name: 'CAP_NET_ADMIN', bit: 12, used_for: 'watching who writes settings (cgroup/sysctl)' },
-  {
-    name: 'CAP_SYS_ADMIN',
-    bit: 21,
-    used_for: 'entering other network namespaces; stands in for the three above',
-  },
-  { name: 'CAP_SYS_PTRACE', bit: 19, used_for: 'reading programs and namespaces of other users’ processes' },
-  { name: 'CAP_DAC_READ_SEARCH', bit: 2, used_for: 'reading files that only their owner may read' },
-  {
-    name: 'CAP_SYS_RESOURCE',
-    bit: 24,
-    used_for: 'raising the limit of locked memory, on kernels before 5.11',
-  },
-] as const;
 
 function fieldOf(root: string, name: string): string | undefined {
   const status = readText(`${root}proc/self/status`);

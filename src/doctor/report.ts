@@ -31,6 +31,7 @@ const capability = z.strictObject({
   name: z.string(),
   held: z.boolean(),
   used_for: z.string(),
+  without: z.string().describe('What is lost where it is not held'),
 });
 
 const environment = z.strictObject({

@@ -267,7 +267,9 @@ function machineBlock(report: Report, all: boolean, paint: Paint): string[] {
     ...tracerLines(report, paint),
     ...lines,
     ...(there ? [`  ${paint('available', 'good')}  ${printable(there)}`] : []),
-    ...missing.map(({ name, used_for }) => `  ${paint(`no ${name}`, 'warning')}: ${used_for}`),
+    ...missing.map(
+      ({ name, used_for, without }) => `  ${paint(`no ${name}`, 'warning')}, for ${used_for}: ${without}`,
+    ),
     ...(all && held.length > 0 ? [`  has ${held.join(', ')}`] : []),
     ...facts.map(({ name, value, value_unknown, note }) =>
       printable(`  ${name}: ${value ?? value_unknown}${note ? `: ${note}` : ''}`),

@@ -138,6 +138,7 @@ async function everyEvent(): Promise<any[]> {
     ...(await podsAndPeers(own)),
     ...(await changes()),
     ...(await traceLines([], { cause: { why: 'error', error: 'x' }, addon: withoutReasons() })).events,
+    ...(await traceLines([], { root: withoutCapabilities() })).events,
   ];
 }
 
@@ -311,4 +312,12 @@ async function traceAll(records: readonly Uint8Array[], own: number): Promise<ob
     },
   });
   return events;
+}
+
+/** A root whose /proc says that this process has none. */
+function withoutCapabilities(): string {
+  const root = `${temporaryDirectory()}/`;
+  mkdirSync(`${root}proc/self`, { recursive: true });
+  writeFileSync(`${root}proc/self/status`, 'CapEff:\t0000000000000000\n');
+  return root;
 }

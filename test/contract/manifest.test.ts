@@ -35,6 +35,7 @@ describe('package.json', () => {
         'docs/adr/0001-flow-table-in-an-mmapable-map.md',
         'bin/rpftrace',
         'proto/cri.proto',
+        'deploy/seccomp.json',
         'dist/cli/main.js',
         'dist/index.js',
         'dist/index.d.ts',
@@ -44,7 +45,7 @@ describe('package.json', () => {
 
   it('packs nothing else: no sources, tests, scripts, build remains', () => {
     const allowed =
-      /^(package\.json|[A-Z]+\.md|LICENSE|LICENSES\/.*|docs\/[a-z]+\.md|docs\/adr\/[0-9a-z-]+\.md|bin\/rpftrace|dist\/.*\.(js|d\.ts)|dist\/program\/THIRD_PARTY|prebuilds\/.*|proto\/cri\.proto)$/;
+      /^(package\.json|[A-Z]+\.md|LICENSE|LICENSES\/.*|docs\/[a-z]+\.md|docs\/adr\/[0-9a-z-]+\.md|bin\/rpftrace|dist\/.*\.(js|d\.ts)|dist\/program\/THIRD_PARTY|prebuilds\/.*|proto\/cri\.proto|deploy\/seccomp\.json)$/;
     expect(packed.filter((file) => !allowed.test(file))).toEqual([]);
   });
 

@@ -1,6 +1,15 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { DropSource } from './support/drops.js';
-import { asNobody, canBeRootless, hiding, rootless, without, withoutBpf } from './support/privileges.js';
+import {
+  asNobody,
+  canBeRootless,
+  hiding,
+  onlyWith,
+  rootless,
+  threadsOf,
+  without,
+  withoutBpf,
+} from './support/privileges.js';
 import {
   emitted,
   Program,
@@ -8,6 +17,7 @@ import {
   type RunOptions,
   root,
   rpftrace,
+  startOf,
   startTrace,
   stopOf,
 } from './support/program.js';
@@ -48,6 +58,9 @@ describe('what is missing ends with 3, is named, and comes with numbered remedie
   }
 });
 
+/** Of docs/privileges.md, in the words of setpriv. */
+const documented = ['bpf', 'perfmon', 'net_admin', 'sys_admin', 'sys_ptrace', 'dac_read_search'];
+
 describe('what is there is enough', () => {
   it('for nobody with CAP_BPF and CAP_PERFMON, who sees drops but not every counter of the kernel', async () => {
     const args = ['trace', '-o', 'ndjson', '--netns', String(source.inode)];
@@ -60,9 +73,99 @@ describe('what is there is enough', () => {
     expect(stopOf(events)).toMatchObject({ conservation: { holds: true }, reconciled: null });
   });
 
+  it.each<[string, RunOptions, string[], Record<string, string[]>]>([
+    [
+      'root with CAP_BPF and CAP_PERFMON',
+      onlyWith('bpf', 'perfmon'),
+      ['CAP_NET_ADMIN', 'CAP_SYS_ADMIN', 'CAP_SYS_PTRACE'],
+      {
+        writer: ['CAP_NET_ADMIN'],
+        netfilter_rules: ['CAP_NET_ADMIN'],
+        other_namespaces: ['CAP_SYS_ADMIN'],
+        other_processes: ['CAP_SYS_PTRACE'],
+      },
+    ],
+    [
+      'root with CAP_NET_ADMIN besides',
+      onlyWith('bpf', 'perfmon', 'net_admin'),
+      ['CAP_SYS_ADMIN', 'CAP_SYS_PTRACE'],
+      { other_namespaces: ['CAP_SYS_ADMIN'], other_processes: ['CAP_SYS_PTRACE'] },
+    ],
+    [
+      'nobody with these and CAP_SYS_PTRACE',
+      asNobody('bpf', 'perfmon', 'net_admin', 'sys_ptrace'),
+      ['CAP_SYS_ADMIN', 'CAP_DAC_READ_SEARCH'],
+      { other_namespaces: ['CAP_SYS_ADMIN'], other_files: ['CAP_DAC_READ_SEARCH'] },
+    ],
+    ['root with all that docs/privileges.md names', onlyWith(...documented), [], {}],
+  ])('for %s, and start says what more would give', async (_who, options, missing, features) => {
+    const args = ['trace', '-o', 'ndjson', '--netns', String(source.inode)];
+    const trace = new Program(args, options);
+    await trace.until(({ stdout }) => stdout.includes('"kind":"start"'));
+    await source.drop(100);
+    const { stdout, stderr } = await trace.stop();
+    const events = parseEvents(stdout);
+    const lacks = startOf(events).degraded.filter((one) => one.missing !== undefined);
+
+    expect(emitted(events)).toBe(100);
+    expect(Object.fromEntries(lacks.map((one) => [one.feature, one.missing]))).toEqual(features);
+    if (missing.length > 0)
+      expect(stderr).toContain(
+        `rpftrace: ${missing.join(', ')} would give more of that: see docs/privileges.md\n`,
+      );
+    else expect(stderr).not.toContain('CAP_');
+  });
+
   it('for root without CAP_BPF and CAP_PERFMON but with CAP_SYS_ADMIN, as before Linux 5.8', async () => {
     const trace = await startTrace(['-o', 'ndjson', '--netns', source.path], without('bpf', 'perfmon'));
     await source.drop(100);
     expect(emitted(parseEvents((await trace.stop()).stdout))).toBe(100);
+  });
+});
+
+describe('once all is attached', () => {
+  const kept = { dac_read_search: 2, net_admin: 12, sys_ptrace: 19, sys_admin: 21 };
+  const setOf = (...bits: number[]) => bits.reduce((set, bit) => set | (1n << BigInt(bit)), 0n);
+
+  it.each<[string, RunOptions, bigint]>([
+    ['root', {}, setOf(...Object.values(kept))],
+    ['nobody', asNobody('bpf', 'perfmon', 'net_admin'), setOf(kept.net_admin)],
+  ])('no thread of %s may do more than it has to', async (_who, options, set) => {
+    const trace = new Program(['trace', '-o', 'ndjson', '--netns', String(source.inode)], options);
+    await trace.until(({ stdout }) => stdout.includes('"kind":"start"'));
+    const found = threadsOf(trace.pid);
+    await trace.stop();
+
+    // Node alone has ten; the reader of the ring and the workers of libuv come to that.
+    expect(found.length).toBeGreaterThan(6);
+    for (const thread of found) {
+      expect(thread).toMatchObject({ effective: set, permitted: set, inheritable: 0n, ambient: 0n });
+    }
+  });
+
+  it('a program that it starts gets nothing, be it setuid', async () => {
+    const trace = await startTrace(['-o', 'ndjson', '--netns', source.path]);
+    const found = threadsOf(trace.pid);
+    await trace.stop();
+
+    for (const thread of found) expect(thread).toMatchObject({ bounding: 0n, noNewPrivs: '1' });
+  });
+
+  it('root that writes files can still write them into folders of others', async () => {
+    const trace = await startTrace(['-o', 'ndjson', '--netns', source.path]); // with a ready file
+    const found = threadsOf(trace.pid);
+    await trace.stop();
+
+    const set = setOf(...Object.values(kept), 1);
+    for (const thread of found) expect(thread).toMatchObject({ effective: set, permitted: set });
+  });
+
+  it('all are kept for who wants that', async () => {
+    const mine = threadsOf(process.pid)[0]?.permitted;
+    const trace = await startTrace(['-o', 'ndjson', '--keep-capabilities', '--netns', source.path]);
+    const found = threadsOf(trace.pid);
+    await trace.stop();
+
+    for (const thread of found) expect(thread).toMatchObject({ permitted: mine, noNewPrivs: '0' });
   });
 });

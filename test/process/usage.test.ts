@@ -105,11 +105,12 @@ describe('help', () => {
         -l, --selector <text>   only drops of pods with these labels:
                                 'app=mssql,tier!=test'
         --this-pod              only drops of the pod that rpftrace runs in
-        -o, --output <format>   table on a terminal, else ndjson (choices: "table",
-                                "ndjson")
+        -o, --output <format>   what is written; table on a terminal, else ndjson
+                                (choices: "table", "ndjson", "pcapng")
         --every                 an event for each drop, instead of counting the drops
                                 of a flow together
-        --snaplen <bytes>       packet bytes with each drop, up to 2048
+        --snaplen <bytes>       packet bytes with each drop, up to 2048 (256 with
+                                pcapng)
         --interval <ms>         how often the counts of flows come out (default: 1000)
         --no-witness            never watch the kernel’s route lookups, as is done for
                                 some seconds after a refused source
@@ -119,6 +120,8 @@ describe('help', () => {
         --rotate-size <size>    begin a new file after this many bytes: 64k, 100M, 1G
         --rotate-keep <n>       old files to keep: FILE.1 is the newest (default: 5)
         --ready-file <file>     a file that exists as long as rpftrace is attached
+        --keep-capabilities     keep all capabilities; else those that are needed no
+                                more are given up once all is attached
         --labels                with the labels of pods
         --node <name>           name of this machine in the events (default: NODE_NAME
                                 or the host name)

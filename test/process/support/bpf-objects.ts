@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** BPF programs and links that a process holds, as /proc tells: "prog 12", "link 3". */
 export function bpfObjectsOf(pid: number): string[] {
   const descriptors = readdirSync(`/proc/${pid}/fdinfo`);
-  const lines = descriptors.flatMap((fd) => descriptorInfo(`/proc/${pid}/fdinfo/${fd}`).split('\n'));
+  const lines = descriptors.flatMap((fd) => (readIfThere(`/proc/${pid}/fdinfo/${fd}`) ?? '').split('\n'));
   const found = lines.map((line) => /^(prog|link)_id:\s*(\d+)$/.exec(line)).filter((match) => match !== null);
   return [...new Set(found.map(([, kind, id]) => `${kind} ${id}`))];
 }
@@ -26,12 +26,13 @@ function allOf(kind: 'prog' | 'link'): string[] {
   return (JSON.parse(json) as { id: number }[]).map(({ id }) => `${kind} ${id}`);
 }
 
-/** A process may close descriptors while we read on; we do when it is our own. */
-function descriptorInfo(path: string): string {
+/** A file below /proc: descriptors are closed and threads end while we read. */
+export function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
     throw error;
   }
 }

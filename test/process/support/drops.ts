@@ -44,6 +44,11 @@ export class DropSource {
     return new Flood(this, count, options);
   }
 
+  /** Sets something below /proc/sys, from a shell. */
+  write(setting: string, value: string): void {
+    this.#inside('sh', '-c', `echo ${value} > /proc/sys/${setting}`);
+  }
+
   /** TcpExt IPReversePathFilter: what the kernel itself has counted. */
   get counter(): number {
     const text = execFileSync(

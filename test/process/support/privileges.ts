@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { readIfThere } from './bpf-objects.js';
 import { root } from './program.js';
 
 /**
@@ -22,6 +24,31 @@ export function without(...capabilities: string[]) {
   return {
     under: ['setpriv', `--bounding-set=${capabilities.map((capability) => `-${capability}`).join(',')}`],
   };
+}
+
+/** Run options for root with no capabilities but these. */
+export function onlyWith(...capabilities: string[]) {
+  return {
+    under: ['setpriv', `--bounding-set=${['-all', ...capabilities.map((one) => `+${one}`)].join(',')}`],
+  };
+}
+
+/** What each thread of a process may do. */
+export function threadsOf(pid: number) {
+  return readdirSync(`/proc/${pid}/task`).flatMap((thread) => {
+    const status = readIfThere(`/proc/${pid}/task/${thread}/status`);
+    if (status === undefined) return [];
+    const field = (name: string) => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(status)?.[1];
+    const set = (name: string) => BigInt(`0x${field(name)}`);
+    return {
+      effective: set('CapEff'),
+      permitted: set('CapPrm'),
+      inheritable: set('CapInh'),
+      ambient: set('CapAmb'),
+      bounding: set('CapBnd'),
+      noNewPrivs: field('NoNewPrivs'),
+    };
+  });
 }
 
 /** Run options for a process that does not see this directory: an empty one lies over it. */

@@ -113,7 +113,7 @@ function reportOf(surveys: NativeSurvey[]): Report {
         cost: 'no writer',
       },
     ],
-    capabilities: [{ name: 'CAP_BPF', held: true, used_for: 'loading' }],
+    capabilities: [{ name: 'CAP_BPF', held: true, used_for: 'loading', without: 'nothing' }],
     environment: [{ name: 'lockdown', value: 'none' }],
     namespaces: { found: 2, entered: 2, refused: [] },
     pods_found: pods.length,
