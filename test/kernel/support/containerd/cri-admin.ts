@@ -1,9 +1,16 @@
 import { join } from 'node:path';
-import { type Client, credentials, loadPackageDefinition, type ServiceError } from '@grpc/grpc-js';
+import {
+  type Client,
+  credentials,
+  makeClientConstructor,
+  type ServiceDefinition,
+  type ServiceError,
+} from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import { ROOT } from '../../../../src/root.js';
 import { FOLDER } from './settings.js';
 
-/** What a kubelet asks of a container runtime; cri-admin.proto has the messages. */
+/** What a kubelet asks of a container runtime; cri.proto and cri-admin.proto have the messages. */
 export class CriAdmin {
   readonly #client: Client;
 
@@ -32,8 +39,12 @@ type Methods = Record<
   (request: object, options: object, done: (...results: never[]) => void) => void
 >;
 
-const definition = loadSync(join(FOLDER, 'cri-admin.proto'), { defaults: true, longs: Number });
-const { runtime } = loadPackageDefinition(definition) as unknown as {
-  runtime: { v1: { RuntimeService: new (address: string, credentials: unknown) => Client } };
-};
-const { RuntimeService } = runtime.v1;
+const { 'runtime.v1.RuntimeService': asked, 'runtime.v1.RuntimeAdmin': admin } = loadSync('cri-admin.proto', {
+  includeDirs: [FOLDER, join(ROOT, 'proto')],
+  defaults: true,
+  longs: Number,
+}) as Record<string, ServiceDefinition>;
+const calls = Object.entries(admin as ServiceDefinition).map(
+  ([name, call]) => [name, { ...call, path: `/runtime.v1.RuntimeService/${name}` }] as const,
+);
+const RuntimeService = makeClientConstructor({ ...asked, ...Object.fromEntries(calls) }, 'RuntimeService');
