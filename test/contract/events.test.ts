@@ -7,9 +7,10 @@ import { FakeAddon } from '../fixtures/addon.js';
 import { makeDrop, makeLink, makeLost, makeSysctl, type RouteChangeFields } from '../fixtures/batch.js';
 import { temporaryDirectory } from '../fixtures/directory.js';
 import { traceLines } from '../fixtures/pipeline.js';
+import { BY_CILIUM_HOST } from '../fixtures/routes.js';
 import { makeRule } from '../fixtures/rules.js';
 import { FakeSource, mssql } from '../fixtures/source.js';
-import { BY_CILIUM_HOST, NETNS, World } from '../fixtures/world.js';
+import { NETNS, World } from '../fixtures/world.js';
 
 interface Schema {
   readonly properties?: Record<string, Schema>;

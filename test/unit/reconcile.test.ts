@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { NativeNetnsCounter } from '../../src/native.js';
-import { type CounterReadings, type NetnsAccount, reconcile } from '../../src/reconcile.js';
+import { type CounterReadings, type NetnsAccount, reconcile, type Traced } from '../../src/reconcile.js';
 
 const NETNS = 4_026_531_840;
 
@@ -81,35 +81,16 @@ describe('reconcile', () => {
 });
 
 describe('an inode number that was given to another namespace', () => {
-  const at = (netnsCookie: bigint, value: number): NativeNetnsCounter[] => [
-    { netns: NETNS, netnsCookie, pid: 1, path: '/proc/1/ns/net', reversePathFilter: BigInt(value) },
-  ];
-
   test('the new one is counted from 0, the old one cannot be compared', () => {
-    const readings = {
-      beforeAttach: at(5n, 40),
-      afterAttach: at(5n, 40),
-      beforeDetach: at(6n, 3),
-      afterDetach: at(6n, 3),
-    };
-    const traced = [
-      { netns: NETNS, netnsCookie: 5n, count: 9 },
-      { netns: NETNS, netnsCookie: 6n, count: 3 },
-    ];
-    expect(reconcile(readings, traced)).toMatchObject([
+    const readings = readingsOf(at(40, 5n), at(3, 6n));
+    expect(reconcile(readings, [traced(9, 5n), traced(3, 6n)])).toMatchObject([
       { traced: 9, reconciled: null },
       { traced: 3, kernel: 3, reconciled: true },
     ]);
   });
 
   test('shows by a counter that is lower than it was, where cookies are not known', () => {
-    const readings = {
-      beforeAttach: at(0n, 40),
-      afterAttach: at(0n, 40),
-      beforeDetach: at(0n, 3),
-      afterDetach: at(0n, 3),
-    };
-    expect(reconcile(readings, [{ netns: NETNS, netnsCookie: 6n, count: 3 }])).toEqual([
+    expect(reconcile(readingsOf(at(40, 0n), at(3, 0n)), [traced(3, 6n)])).toEqual([
       {
         netns: NETNS,
         traced: 3,
@@ -120,40 +101,21 @@ describe('an inode number that was given to another namespace', () => {
   });
 
   test('shows by drops of both, where the cookies of the counters are not known', () => {
-    const readings = {
-      beforeAttach: at(0n, 0),
-      afterAttach: at(0n, 0),
-      beforeDetach: at(0n, 3),
-      afterDetach: at(0n, 3),
-    };
-    const traced = [
-      { netns: NETNS, netnsCookie: 5n, count: 9 },
-      { netns: NETNS, netnsCookie: 6n, count: 3 },
-    ];
-    expect(reconcile(readings, traced)).toMatchObject([
+    const readings = readingsOf(at(0, 0n), at(3, 0n));
+    expect(reconcile(readings, [traced(9, 5n), traced(3, 6n)])).toMatchObject([
       { traced: 9, reconciled: null },
       { traced: 3, reconciled: null },
     ]);
   });
 
   test('goes unnoticed where cookies are not known', () => {
-    const readings = {
-      beforeAttach: at(0n, 0),
-      afterAttach: at(0n, 0),
-      beforeDetach: at(0n, 3),
-      afterDetach: at(0n, 3),
-    };
-    expect(reconcile(readings, [{ netns: NETNS, netnsCookie: 6n, count: 3 }])).toMatchObject([
+    expect(reconcile(readingsOf(at(0, 0n), at(3, 0n)), [traced(3, 6n)])).toMatchObject([
       { traced: 3, kernel: 3, reconciled: true },
     ]);
   });
 });
 
 describe('drops that were counted without namespace and reason', () => {
-  const place = { netns: NETNS, netnsCookie: 5n, pid: 1, path: '/proc/1/ns/net' };
-  const at = (value: number) => [{ ...place, reversePathFilter: BigInt(value) }];
-  const readings = { beforeAttach: at(0), afterAttach: at(0), beforeDetach: at(10), afterDetach: at(10) };
-
   test.each([
     [10, 5, 0, true],
     [6, 5, -4, null],
@@ -161,28 +123,34 @@ describe('drops that were counted without namespace and reason', () => {
     [4, 5, -6, false],
     [11, 5, 1, false],
   ])('%i traced of 10, %i without: a difference of %i is %s', (count, without, difference, reconciled) => {
-    const [entry] = reconcile(readings, [{ netns: NETNS, netnsCookie: 5n, count }], without);
+    const [entry] = reconcile(readingsOf(at(0), at(10)), [traced(count)], without);
     expect(entry).toMatchObject({ kernel: 10, difference, reconciled });
     if (reconciled === null) expect(entry?.why).toContain('among the 5 drops');
   });
 });
 
 /** The counter at the four moments: undefined where the namespace is not visible, negative for an errno. */
-function reconcileOne(values: readonly (number | undefined)[], traced: number): NetnsAccount | undefined {
-  const [beforeAttach, afterAttach, beforeDetach, afterDetach] = values.map(reading) as [
-    NativeNetnsCounter[],
-    NativeNetnsCounter[],
-    NativeNetnsCounter[],
-    NativeNetnsCounter[],
-  ];
+function reconcileOne(values: readonly (number | undefined)[], count: number): NetnsAccount | undefined {
+  const [beforeAttach = [], afterAttach = [], beforeDetach = [], afterDetach = []] = values.map((value) =>
+    value === undefined ? [] : at(value),
+  );
   const readings: CounterReadings = { beforeAttach, afterAttach, beforeDetach, afterDetach };
-  const accounts = reconcile(readings, traced > 0 ? [{ netns: NETNS, netnsCookie: 5n, count: traced }] : []);
+  const accounts = reconcile(readings, count > 0 ? [traced(count)] : []);
   expect(accounts.length).toBeLessThanOrEqual(1);
   return accounts[0];
 }
 
-function reading(value: number | undefined): NativeNetnsCounter[] {
-  if (value === undefined) return [];
-  const place = { netns: NETNS, netnsCookie: 5n, pid: 1, path: '/proc/1/ns/net' };
+/** Nothing was counted while the programs were attached or detached. */
+function readingsOf(before: NativeNetnsCounter[], after: NativeNetnsCounter[]): CounterReadings {
+  return { beforeAttach: before, afterAttach: before, beforeDetach: after, afterDetach: after };
+}
+
+/** Negative: an errno. */
+function at(value: number, netnsCookie = 5n): NativeNetnsCounter[] {
+  const place = { netns: NETNS, netnsCookie, pid: 1, path: '/proc/1/ns/net' };
   return [value < 0 ? { ...place, errno: -value } : { ...place, reversePathFilter: BigInt(value) }];
+}
+
+function traced(count: number, netnsCookie = 5n): Traced {
+  return { netns: NETNS, netnsCookie, count };
 }

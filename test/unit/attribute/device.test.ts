@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { attributeDevice } from '../../../src/attribute/device.js';
 import { LinkMap } from '../../../src/attribute/links.js';
 import type { Device } from '../../../src/events.js';
-import { BatchReader, viewOf } from '../../../src/record/decode.js';
 import { FLAGS } from '../../../src/record/layout.gen.js';
-import { type DropFields, type LinkFields, makeBatch, makeDrop, makeLink } from '../../fixtures/batch.js';
+import { type DropFields, type LinkFields, makeDrop, makeLink } from '../../fixtures/batch.js';
+import { readRecord } from '../../fixtures/reading.js';
 
 const OWN_NETNS = 4_026_531_840;
 const POD_NETNS = 4_026_532_177;
@@ -89,7 +89,7 @@ describe('LinkMap', () => {
 });
 
 function attribute(fields: DropFields, links = new LinkMap()): Device {
-  const reader = read(makeDrop({ flags: FLAGS.DEVICE, netns: OWN_NETNS, ...fields }));
+  const reader = readRecord(makeDrop({ flags: FLAGS.DEVICE, netns: OWN_NETNS, ...fields }));
   const device = attributeDevice(reader.drop, { ownNetns: OWN_NETNS, links });
   return JSON.parse(JSON.stringify(device));
 }
@@ -103,14 +103,6 @@ function linksOf(fields: readonly LinkFields[]): LinkMap {
 /** Returns whether it learned something. */
 function learn(links: LinkMap, fields: LinkFields): boolean {
   const { epoch } = links;
-  links.learn(read(makeLink(fields)).link);
+  links.learn(readRecord(makeLink(fields)).link);
   return links.epoch !== epoch;
-}
-
-function read(record: Uint8Array): BatchReader {
-  const batch = makeBatch([record]);
-  const reader = new BatchReader();
-  reader.open(viewOf(batch), batch.byteLength);
-  reader.next();
-  return reader;
 }

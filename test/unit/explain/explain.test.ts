@@ -3,38 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { rpf as rpfSchema } from '../../../src/events.js';
-import { Explainer, type Scene } from '../../../src/explain/explain.js';
+import type { Scene } from '../../../src/explain/explain.js';
 import { explainMode } from '../../../src/explain/mode.js';
-import { BatchReader, type DropReader, viewOf } from '../../../src/record/decode.js';
+import type { DropReader } from '../../../src/record/decode.js';
 import { FLAGS } from '../../../src/record/layout.gen.js';
-import { FakeAddon } from '../../fixtures/addon.js';
-import { type DropFields, makeBatch, makeDrop } from '../../fixtures/batch.js';
+import { ExplainerBench } from '../../fixtures/explainer.js';
+import { readDrop } from '../../fixtures/reading.js';
 
 const NETNS = 4_026_531_840;
-const POD_ROUTE = {
-  type: 1,
-  table: 254,
-  prefix: '10.244.3.0/24',
-  device: 'cilium_host',
-  ifindex: 4,
-  gateway: '10.244.3.1',
-  hops: [4],
-  hopCount: 1,
-};
 
 let root: string;
 beforeEach(() => {
   root = `${mkdtempSync(join(tmpdir(), 'rpftrace-explain-'))}/`;
 });
 afterEach(() => rmSync(root, { recursive: true }));
-
-function readDrop(fields: DropFields = {}): DropReader {
-  const batch = makeBatch([makeDrop(fields)]);
-  const reader = new BatchReader();
-  reader.open(viewOf(batch), batch.byteLength);
-  reader.next();
-  return reader.drop;
-}
 
 function sceneOf(drop: DropReader, reason = 'IP_RPFILTER'): Scene {
   return {
@@ -46,20 +28,9 @@ function sceneOf(drop: DropReader, reason = 'IP_RPFILTER'): Scene {
   };
 }
 
-class Bench {
-  readonly addon = new FakeAddon();
-  nowMs = 0;
-  readonly explainer = new Explainer({
-    addon: this.addon,
-    ownNetns: NETNS,
-    hasSourceReasons: () => true,
-    hasSourceHook: () => true,
-    now: () => this.nowMs,
-    root,
-  });
-
+class Bench extends ExplainerBench {
   constructor() {
-    this.addon.routes.set('10.244.3.136', POD_ROUTE);
+    super(NETNS, root);
   }
 }
 

@@ -4,19 +4,10 @@ import type { VerdictName } from '../../../src/events.js';
 import { checkSource, type FoundRoute, type ReverseRoute } from '../../../src/explain/check.js';
 import { type Ailment, findCure, settingKey } from '../../../src/explain/fix.js';
 import { findPlace } from '../../../src/explain/namespace.js';
+import { BY_CILIUM_HOST } from '../../fixtures/routes.js';
 
 const OWN = 12;
-const elsewhere: FoundRoute = {
-  kind: 'found',
-  type: 'unicast',
-  device: 'cilium_host',
-  ifindex: 4,
-  hops: [4],
-  table: 254,
-  prefix: '10.244.3.0/24',
-  certain: true,
-};
-const local: FoundRoute = { ...elsewhere, type: 'local', prefix: '192.0.2.10/32', table: 255 };
+const local: FoundRoute = { ...BY_CILIUM_HOST, type: 'local', prefix: '192.0.2.10/32', table: 255 };
 const here = findPlace(undefined, undefined);
 
 type Given = Partial<Omit<Ailment, 'state' | 'route'>> & {
@@ -26,7 +17,7 @@ type Given = Partial<Omit<Ailment, 'state' | 'route'>> & {
 
 /** A packet of a Cilium pod, refused because of all.rp_filter=1. */
 function ailment({ state, ...given }: Given = {}): Ailment {
-  const route = given.route ?? elsewhere;
+  const route = given.route ?? BY_CILIUM_HOST;
   const whole = {
     all: 1,
     device: 0,
@@ -92,13 +83,13 @@ describe('other cures', () => {
       set('all.rp_filter=0'),
       'ip route replace 10.244.3.136/32 dev lxcabcd',
     ]);
-    expect(fixes({ isPodDevice: true, route: { ...elsewhere, table: 77 } })).toContain(
+    expect(fixes({ isPodDevice: true, route: { ...BY_CILIUM_HOST, table: 77 } })).toContain(
       'ip route replace 10.244.3.136/32 dev lxcabcd table 77',
     );
   });
 
   it('no such route for an address that the default route leads to: it may be forged', () => {
-    expect(fixes({ isPodDevice: true, route: { ...elsewhere, prefix: '0.0.0.0/0' } })).toHaveLength(1);
+    expect(fixes({ isPodDevice: true, route: { ...BY_CILIUM_HOST, prefix: '0.0.0.0/0' } })).toHaveLength(1);
   });
 
   it('accept_local, with rp_filter where that would refuse next', () => {
@@ -111,7 +102,7 @@ describe('other cures', () => {
   it('src_valid_mark wherever it is on, where the mark leads astray', () => {
     const given = {
       route: { ...local, prefix: '0.0.0.0/0' },
-      routeWithoutMark: elsewhere,
+      routeWithoutMark: BY_CILIUM_HOST,
       state: { all: 0 },
     };
     expect(fixes({ ...given, srcValidMark: { all: true, device: true } })?.[0]).toBe(
@@ -134,7 +125,7 @@ describe('other cures', () => {
 
 describe('in every state', () => {
   const anyRoute = fc.oneof(
-    fc.constant(elsewhere),
+    fc.constant(BY_CILIUM_HOST),
     fc.constant(local),
     fc.constant({ kind: 'failed', lookup: 'none', certain: true } as const),
   );

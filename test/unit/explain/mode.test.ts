@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { RpfMode } from '../../../src/events.js';
 import { explainMode } from '../../../src/explain/mode.js';
-import { BatchReader, viewOf } from '../../../src/record/decode.js';
 import { FLAGS, KNOBS } from '../../../src/record/layout.gen.js';
-import { type DropFields, makeBatch, makeDrop } from '../../fixtures/batch.js';
+import type { DropFields } from '../../fixtures/batch.js';
+import { readDrop } from '../../fixtures/reading.js';
 
 describe('explainMode', () => {
   // The kernel takes the greater of both as signed integers, and checks no range: KERNEL.md 1.3 V0.
@@ -57,9 +57,5 @@ describe('explainMode', () => {
 const CONF = FLAGS.DEVICE | FLAGS.CONF | FLAGS.L3;
 
 function explain(fields: DropFields): RpfMode | undefined {
-  const batch = makeBatch([makeDrop({ flags: CONF, ...fields })]);
-  const reader = new BatchReader();
-  reader.open(viewOf(batch), batch.byteLength);
-  reader.next();
-  return explainMode(reader.drop);
+  return explainMode(readDrop({ flags: CONF, ...fields }));
 }

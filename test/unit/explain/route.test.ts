@@ -1,18 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { type Passage, ReverseRoutes } from '../../../src/explain/route.js';
 import { FakeAddon } from '../../fixtures/addon.js';
+import { POD_ROUTE } from '../../fixtures/routes.js';
 
 const passage: Passage = { netns: 7, src: '10.244.3.136', dst: '203.0.113.9', mark: 0 };
-const podRoute = {
-  type: 1,
-  table: 254,
-  prefix: '10.244.3.0/24',
-  device: 'cilium_host',
-  ifindex: 4,
-  gateway: '10.244.3.1',
-  hops: [4],
-  hopCount: 1,
-};
 
 class Bench {
   readonly addon = new FakeAddon();
@@ -20,7 +11,7 @@ class Bench {
   readonly routes = new ReverseRoutes({ addon: this.addon, now: () => this.nowMs });
 
   constructor() {
-    this.addon.routes.set(passage.src, podRoute);
+    this.addon.routes.set(passage.src, POD_ROUTE);
   }
 
   find(change: Partial<Passage> = {}) {
@@ -57,7 +48,7 @@ describe('the way back to a source', () => {
     const bench = new Bench();
     bench.find();
     bench.find({ netns: 8 });
-    bench.addon.routes.set(passage.src, { ...podRoute, device: 'eth1', ifindex: 9, hops: [9] });
+    bench.addon.routes.set(passage.src, { ...POD_ROUTE, device: 'eth1', ifindex: 9, hops: [9] });
     bench.routes.forget(7);
     expect(bench.find()).toMatchObject({ device: 'eth1' });
     expect(bench.find({ netns: 8 })).toMatchObject({ device: 'cilium_host' });
@@ -133,10 +124,10 @@ describe('the way back to a source', () => {
 
   it('has all next hops, and one of several is not certain', () => {
     const bench = new Bench();
-    bench.addon.routes.set(passage.src, { ...podRoute, hops: [4, 5, 4], hopCount: 3, nexthopId: 9 });
+    bench.addon.routes.set(passage.src, { ...POD_ROUTE, hops: [4, 5, 4], hopCount: 3, nexthopId: 9 });
     expect(bench.find()).toMatchObject({ hops: [4, 5], nexthopId: 9, certain: false });
     bench.nowMs = 1000;
-    bench.addon.routes.set(passage.src, { ...podRoute, hops: [4, 4], hopCount: 12 });
+    bench.addon.routes.set(passage.src, { ...POD_ROUTE, hops: [4, 4], hopCount: 12 });
     expect(bench.find()).toMatchObject({ certain: false, uncertain: expect.stringContaining('only 2') });
   });
 

@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { ReverseRoute } from '../../../src/explain/check.js';
 import type { Evidence } from '../../../src/explain/route.js';
 import { SeenLookups } from '../../../src/explain/witness.js';
-import { BatchReader, type DropReader, viewOf } from '../../../src/record/decode.js';
+import type { DropReader } from '../../../src/record/decode.js';
 import { FLAGS } from '../../../src/record/layout.gen.js';
-import { type DropFields, makeBatch, makeDrop } from '../../fixtures/batch.js';
+import type { DropFields } from '../../fixtures/batch.js';
+import { readDrop } from '../../fixtures/reading.js';
 
 const passage = { netns: 7, src: '10.244.3.136', dst: '203.0.113.9', mark: 0 };
 const FLAGS_OF_DROP = FLAGS.DEVICE | FLAGS.CONF | FLAGS.L3;
@@ -30,11 +31,7 @@ function failed(lookup: 'none' | 'unreachable' | 'rule'): Evidence {
 }
 
 function dropOf(fields: DropFields, flags: number = FLAGS.WITNESS): DropReader {
-  const batch = makeBatch([makeDrop({ flags: FLAGS_OF_DROP | flags, ...fields })]);
-  const reader = new BatchReader();
-  reader.open(viewOf(batch), batch.byteLength);
-  reader.next();
-  return reader.drop;
+  return readDrop({ flags: FLAGS_OF_DROP | flags, ...fields });
 }
 
 function refine(evidence: Evidence, fields: DropFields = {}): ReverseRoute {

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { checkSource } from '../../../src/explain/check.js';
 import { type Ailment, afterwards, isCured } from '../../../src/explain/fix.js';
 import { findRemedy } from '../../../src/incident/fix.js';
-import { ailmentOf, BY_CILIUM_HOST, NETNS, World } from '../../fixtures/world.js';
+import { MODE_ON } from '../../fixtures/mode.js';
+import { BY_CILIUM_HOST } from '../../fixtures/routes.js';
+import { ailmentOf, NETNS, World } from '../../fixtures/world.js';
 
 const back = { scope: 'all', setting: 'rp_filter', value: 0 };
 
@@ -164,7 +166,7 @@ describe('an incident', () => {
     world.write('all', '0');
     const [late] = world.settings.settle('idle');
     world.pass(1000);
-    world.drop({ mode: { ...MODE, all: 1, effective: 1 } });
+    world.drop({ mode: MODE_ON });
     if (late) world.incidents.learn(late);
     world.tell();
     expect(world.told[0]?.fix).toEqual([`sysctl -w ${ALL}=0`]);
@@ -179,17 +181,6 @@ describe('an incident', () => {
 });
 
 const ALL = 'net.ipv4.conf.all.rp_filter';
-const MODE = {
-  all: 0,
-  device: 0,
-  effective: 0,
-  decided_by: 'all',
-  unnumbered: true,
-  accept_local: false,
-  src_valid_mark: false,
-  route_localnet: false,
-  forwarding: true,
-} as const;
 
 /** Told of once: all.rp_filter was set to 1, and each of these pods lost a packet. */
 function incident(

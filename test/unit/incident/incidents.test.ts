@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { BY_CILIUM_HOST, NETNS, World } from '../../fixtures/world.js';
+import { MODE_OFF, MODE_ON } from '../../fixtures/mode.js';
+import { BY_CILIUM_HOST } from '../../fixtures/routes.js';
+import { NETNS, World } from '../../fixtures/world.js';
 
 const NODE = { lxcabcd: 0, lxcef01: 0, cilium_host: 0 };
 const TUNED = 'tuned (pid 812, /usr/sbin/tuned -l -P, parent systemd)';
@@ -77,7 +79,7 @@ describe('an incident', () => {
     world.pass(200);
     world.write('all', '0', { pid: 99, comm: 'cilium-agent', args: ['cilium-agent'] });
     world.settle();
-    world.drop({ ageMs: 100, mode: { ...MODE, all: 1, effective: 1 } });
+    world.drop({ ageMs: 100, mode: MODE_ON });
     world.tell();
     world.pass(2000);
     world.tell();
@@ -151,7 +153,7 @@ describe('an incident', () => {
     const world = new World();
     world.write('all', '1', { netns: 77, old: '0\n' });
     world.settle();
-    const mode = { ...MODE, all: 1, effective: 1 };
+    const mode = MODE_ON;
     world.drop({ netns: 77, mode });
     world.tell();
     expect(world.told[0]?.cause).toMatchObject({
@@ -310,7 +312,7 @@ describe('the culprit', () => {
     world.write('eth0', '1', { old: '2\n', comm: 'second' });
     world.set('eth0', 1);
     world.settle();
-    world.drop({ device: 'eth0', mode: { ...MODE, device: 1, effective: 1, unnumbered: false } });
+    world.drop({ device: 'eth0', mode: { ...MODE_OFF, device: 1, effective: 1, unnumbered: false } });
     world.tell();
     expect(world.told[0]?.cause.change).toMatchObject({ writer: { comm: 'second' } });
   });
@@ -423,17 +425,6 @@ describe('the culprit', () => {
 });
 
 const LOCAL = { ...BY_CILIUM_HOST, type: 'local', table: 2004, prefix: '0.0.0.0/0' } as const;
-const MODE = {
-  all: 0,
-  device: 0,
-  effective: 0,
-  decided_by: 'all',
-  unnumbered: true,
-  accept_local: false,
-  src_valid_mark: false,
-  route_localnet: false,
-  forwarding: true,
-} as const;
 
 function known(devices: Record<string, number> = NODE): World {
   const world = new World().devices(devices);

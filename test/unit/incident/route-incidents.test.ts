@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { ROUTE_ACTION, ROUTE_CHANGED } from '../../../src/record/layout.gen.js';
 import type { RouteChangeFields } from '../../fixtures/batch.js';
-import { ailmentOf, BY_CILIUM_HOST, NETNS, World } from '../../fixtures/world.js';
+import { BY_CILIUM_HOST } from '../../fixtures/routes.js';
+import { ailmentOf, NETNS, World } from '../../fixtures/world.js';
 
 const { ACTION_ADDED, ACTION_DELETED, ACTION_DOWN, ACTION_REPLACED, ACTION_UP } = ROUTE_ACTION;
 const { CHANGED_ADDRESS, CHANGED_LINK, CHANGED_MANY, CHANGED_MISSED, CHANGED_NEXTHOP, CHANGED_RULE } =

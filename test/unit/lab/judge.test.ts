@@ -3,6 +3,7 @@ import type { DropEvent } from '../../../src/events.js';
 import type { LabCase, LabDrop } from '../../../src/lab/cases.js';
 import { judge } from '../../../src/lab/judge.js';
 import type { Provoked } from '../../../src/lab/provoke.js';
+import { MODE_ON } from '../../fixtures/mode.js';
 
 const PACKETS = 3;
 
@@ -30,17 +31,6 @@ const asExpected: Provoked = {
 };
 
 function drop(change: Partial<DropEvent> = {}, place: LabDrop['place'] = 'node'): LabDrop {
-  const mode = {
-    all: 1,
-    device: 0,
-    effective: 1,
-    decided_by: 'all',
-    unnumbered: true,
-    accept_local: false,
-    src_valid_mark: false,
-    route_localnet: false,
-    forwarding: true,
-  } as const;
   const event: DropEvent = {
     v: 1,
     kind: 'drop',
@@ -51,7 +41,7 @@ function drop(change: Partial<DropEvent> = {}, place: LabDrop['place'] = 'node')
     hook: 'tp_btf/kfree_skb',
     packet: { protocol: 'udp', src: '10.0.0.1', dst: '10.0.0.2', length: 46, mark: 0 },
     device: { name: 'lxcabcd', role: 'cilium_lxc' },
-    rpf: { mode },
+    rpf: { mode: MODE_ON },
     ...change,
   };
   return { place, event };

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { Packet } from '../../../src/events.js';
-import { BatchReader, viewOf } from '../../../src/record/decode.js';
 import { FLAGS } from '../../../src/record/layout.gen.js';
 import { describePacket } from '../../../src/record/packet.js';
-import { type DropFields, makeBatch, makeDrop } from '../../fixtures/batch.js';
+import type { DropFields } from '../../fixtures/batch.js';
+import { readDrop } from '../../fixtures/reading.js';
 
 const L3 = FLAGS.DEVICE | FLAGS.L3 | FLAGS.L4_PROTOCOL;
 const L4 = L3 | FLAGS.L4;
@@ -108,11 +108,7 @@ describe('describePacket', () => {
 });
 
 function packetOf(fields: DropFields): Packet | undefined {
-  const batch = makeBatch([makeDrop(fields)]);
-  const reader = new BatchReader();
-  reader.open(viewOf(batch), batch.byteLength);
-  reader.next();
-  return describePacket(reader.drop);
+  return describePacket(readDrop(fields));
 }
 
 /** What is known, as it is written: without the members that are undefined. */

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { BatchReader, type DropReader, viewOf } from '../../../src/record/decode.js';
 import {
   CONTEXT_PART,
   FLOW_PART,
@@ -8,22 +7,23 @@ import {
   type RecordPart,
   TASK_PART,
 } from '../../../src/record/part-cache.js';
-import { type DropFields, makeBatch, makeDrop } from '../../fixtures/batch.js';
+import type { DropFields } from '../../fixtures/batch.js';
+import { readDrop } from '../../fixtures/reading.js';
 
 describe('PartCache', () => {
   test('makes a value once for equal parts', () => {
     const { cache, created } = counting(FLOW_PART, 8);
-    const first = cache.find(dropOf({ timeNs: 1n, skb: 1n, comm: 'a' }));
-    expect(cache.find(dropOf({ timeNs: 2n, skb: 2n, comm: 'b' }))).toBe(first);
-    expect(cache.find(dropOf({ srcPort: 1 }))).not.toBe(first);
+    const first = cache.find(readDrop({ timeNs: 1n, skb: 1n, comm: 'a' }));
+    expect(cache.find(readDrop({ timeNs: 2n, skb: 2n, comm: 'b' }))).toBe(first);
+    expect(cache.find(readDrop({ srcPort: 1 }))).not.toBe(first);
     expect(created()).toBe(2);
   });
 
   test('a context does not look at the packet, and looks at everything else', () => {
     const { cache } = counting(CONTEXT_PART, 64);
-    const first = cache.find(dropOf({}));
+    const first = cache.find(readDrop({}));
     expect(
-      cache.find(dropOf({ src: [1, 2, 3, 4], dst: [4, 3, 2, 1], srcPort: 7, mark: 1, length: 99 })),
+      cache.find(readDrop({ src: [1, 2, 3, 4], dst: [4, 3, 2, 1], srcPort: 7, mark: 1, length: 99 })),
     ).toBe(first);
     const others: DropFields[] = [
       { location: 1n },
@@ -43,7 +43,7 @@ describe('PartCache', () => {
       { peerNetns: 1 },
       { peerDevice: 'x' },
     ];
-    for (const fields of others) expect(cache.find(dropOf(fields))).not.toBe(first);
+    for (const fields of others) expect(cache.find(readDrop(fields))).not.toBe(first);
   });
 
   test('is bounded: with one entry more everything is forgotten, after it was handed out', () => {
@@ -54,9 +54,9 @@ describe('PartCache', () => {
       create: (drop) => drop.pid,
       onClear: (values) => forgotten.push([...values]),
     });
-    for (let pid = 1; pid <= 5; pid++) expect(cache.find(dropOf({ pid }))).toBe(pid);
+    for (let pid = 1; pid <= 5; pid++) expect(cache.find(readDrop({ pid }))).toBe(pid);
     expect(forgotten).toEqual([[1, 2, 3, 4]]);
-    expect(cache.find(dropOf({ pid: 5 }))).toBe(5);
+    expect(cache.find(readDrop({ pid: 5 }))).toBe(5);
   });
 
   test('offers forgotten values for use again', () => {
@@ -65,9 +65,9 @@ describe('PartCache', () => {
       max: 2,
       create: (drop, _, old) => Object.assign(old ?? { pid: 0 }, { pid: drop.pid }),
     });
-    const first = cache.find(dropOf({ pid: 1 }));
+    const first = cache.find(readDrop({ pid: 1 }));
     cache.clear();
-    expect(cache.find(dropOf({ pid: 2 }))).toBe(first);
+    expect(cache.find(readDrop({ pid: 2 }))).toBe(first);
     expect(first.pid).toBe(2);
   });
 
@@ -81,8 +81,8 @@ describe('PartCache', () => {
         return id;
       },
     });
-    cache.find(dropOf({ srcPort: 1 }));
-    cache.find(dropOf({ srcPort: 2, device: 'eth7' }));
+    cache.find(readDrop({ srcPort: 1 }));
+    cache.find(readDrop({ srcPort: 2, device: 'eth7' }));
     expect(ids).toEqual([0, 1]);
     expect(cache.reader(0)).toMatchObject({ srcPort: 1, device: 'lxcabcd', src: '10.244.3.136' });
     expect(cache.reader(1)).toMatchObject({ srcPort: 2, device: 'eth7' });
@@ -97,7 +97,7 @@ describe('PartCache', () => {
     const task = fc.record({ pid: fc.nat(40), comm: fc.constantFrom('a', 'b') });
     fc.assert(
       fc.property(fc.array(task, { maxLength: 100 }), (tasks) => {
-        for (const { pid, comm } of tasks) expect(cache.find(dropOf({ pid, comm }))).toBe(`${pid} ${comm}`);
+        for (const { pid, comm } of tasks) expect(cache.find(readDrop({ pid, comm }))).toBe(`${pid} ${comm}`);
       }),
     );
   });
@@ -110,12 +110,4 @@ function counting(part: RecordPart, max: number): { cache: PartCache<object>; cr
     return {};
   };
   return { cache: new PartCache<object>({ part, max, create }), created: () => count };
-}
-
-function dropOf(fields: DropFields): DropReader {
-  const batch = makeBatch([makeDrop(fields)]);
-  const reader = new BatchReader();
-  reader.open(viewOf(batch), batch.byteLength);
-  reader.next();
-  return reader.drop;
 }

@@ -4,9 +4,9 @@ import { LinkMap } from '../../../../src/attribute/links.js';
 import { PodAttributor } from '../../../../src/attribute/pods/attribution.js';
 import { PodIndex } from '../../../../src/attribute/pods/pod-index.js';
 import type { PodSighting, SourceName } from '../../../../src/attribute/source.js';
-import { BatchReader, viewOf } from '../../../../src/record/decode.js';
 import { FLAGS } from '../../../../src/record/layout.gen.js';
-import { type DropFields, makeBatch, makeDrop } from '../../../fixtures/batch.js';
+import type { DropFields } from '../../../fixtures/batch.js';
+import { readDrop } from '../../../fixtures/reading.js';
 import { mssql } from '../../../fixtures/source.js';
 
 const HOST = 4_026_531_840;
@@ -320,18 +320,10 @@ function world({ hasSources = true, labels = false, source = 'cilium' as SourceN
     nudges: () => nudges,
     tell: (sighting: PodSighting) => observer.pod(sighting),
     ask: (fields: DropFields, timeMs = Date.now()): ReturnType<PodAttributor['attribute']> => {
-      const drop = read(makeDrop({ flags: IP4, netns: HOST, dst: FAR_IP, ...fields }));
+      const drop = readDrop({ flags: IP4, netns: HOST, dst: FAR_IP, ...fields });
       const device = attributeDevice(drop, { ownNetns: HOST, links: new LinkMap() });
       const place = { device, isRefusedSource: drop.reason === 16 };
       return JSON.parse(JSON.stringify(attributor.attribute(drop, place, timeMs)));
     },
   };
-}
-
-function read(record: Uint8Array): BatchReader['drop'] {
-  const batch = makeBatch([record]);
-  const reader = new BatchReader();
-  reader.open(viewOf(batch), batch.byteLength);
-  reader.next();
-  return reader.drop;
 }

@@ -1,41 +1,22 @@
 import { describe, expect, it } from 'vitest';
-import { Explainer, type Scene } from '../../../../src/explain/explain.js';
+import type { Scene } from '../../../../src/explain/explain.js';
 import { explainMode } from '../../../../src/explain/mode.js';
-import { BatchReader, type DropReader, viewOf } from '../../../../src/record/decode.js';
+import type { DropReader } from '../../../../src/record/decode.js';
 import { FLAGS } from '../../../../src/record/layout.gen.js';
-import { FakeAddon } from '../../../fixtures/addon.js';
-import { type DropFields, makeBatch, makeDrop } from '../../../fixtures/batch.js';
+import { ExplainerBench } from '../../../fixtures/explainer.js';
+import { readDrop } from '../../../fixtures/reading.js';
 import { KIND, makePlain, makeRule } from '../../../fixtures/rules.js';
 
 const NETNS = 4_026_531_840;
-const POD_ROUTE = { type: 1, table: 254, prefix: '10.244.3.0/24', ifindex: 4, hops: [4], hopCount: 1 };
-
-function readDrop(fields: DropFields = {}): DropReader {
-  const batch = makeBatch([makeDrop(fields)]);
-  const reader = new BatchReader();
-  reader.open(viewOf(batch), batch.byteLength);
-  reader.next();
-  return reader.drop;
-}
 
 function sceneOf(drop: DropReader, location = 'nft_do_chain+0x3e8'): Scene {
   const device = { name: 'lxcabcd', role: 'cilium_lxc', kind: 'veth' } as const;
   return { id: 0, reason: 'NETFILTER_DROP', location, device, mode: explainMode(drop) };
 }
 
-class Bench {
-  readonly addon = new FakeAddon();
-  nowMs = 0;
-  readonly explainer = new Explainer({
-    addon: this.addon,
-    ownNetns: NETNS,
-    hasSourceReasons: () => true,
-    hasSourceHook: () => true,
-    now: () => this.nowMs,
-  });
-
+class Bench extends ExplainerBench {
   constructor() {
-    this.addon.routes.set('10.244.3.136', POD_ROUTE);
+    super(NETNS);
     this.addon.filterRules = { rules: [makeRule()], isCut: false };
   }
 
