@@ -267,6 +267,8 @@ export interface NativePodKeys {
   /** Names of devices in the host. */
   readonly devices: readonly string[];
   readonly netns: readonly number[];
+  /** Ids of cgroups v2 that sockets were made in. */
+  readonly cgroups: readonly number[];
 }
 
 export interface NativeTracer {
@@ -278,7 +280,7 @@ export interface NativeTracer {
   configure(config: NativeConfig): void;
   /**
    * Only drops of these pods' packets: with one of these addresses, or in one of these network namespaces, or on one of these
-   * devices. Replaces what was set before. Throws E_INTERNAL for more than 8192 of them together.
+   * devices, or with a socket of one of these cgroups. Replaces what was set before. Throws E_INTERNAL for more than 12288 of them together.
    */
   setPods(keys: NativePodKeys): void;
   /**

@@ -15,6 +15,20 @@ namespace
 
 using Reader = void (*)(const Napi::Value &value, const std::string &name, Config &config);
 
+constexpr uint64_t MAX_SAFE_INTEGER = (1ULL << 53) - 1; // up to here each whole number is a double
+
+uint64_t ReadWhole(const Napi::Value &value, const std::string &name, uint64_t max)
+{
+	if (!value.IsNumber())
+		throw Napi::TypeError::New(value.Env(), name + " must be a number, not " + Describe(value));
+	const double number = value.As<Napi::Number>().DoubleValue();
+	if (!(number >= 0 && number <= static_cast<double>(max)) || number != std::floor(number))
+		throw Napi::RangeError::New(value.Env(), name + " is " + value.ToString().Utf8Value() +
+								 "; it must be a whole number from 0 to " +
+								 std::to_string(max));
+	return static_cast<uint64_t>(number);
+}
+
 // Calls read(element, name of the element) for each, after checking that they all fit.
 void ReadArray(const Napi::Value &value, const std::string &name, uint32_t max,
 	       const std::function<void(uint32_t index, const Napi::Value &element, const std::string &name)> &read)
@@ -224,19 +238,17 @@ std::vector<rpf_pod_key> ReadPodKeys(const Napi::Value &value)
 		  [&](uint32_t, const Napi::Value &element, const std::string &which) {
 			  add(RPF_POD_NETNS).number = ReadUint32(element, which);
 		  });
+	ReadArray(pods.Get("cgroups"), "pods.cgroups", RPF_MAX_POD_KEYS,
+		  [&](uint32_t, const Napi::Value &element, const std::string &which) {
+			  const uint64_t id = ReadWhole(element, which, MAX_SAFE_INTEGER);
+			  std::memcpy(add(RPF_POD_CGROUP).bytes, &id, sizeof(id));
+		  });
 	return keys;
 }
 
 uint32_t ReadUint32(const Napi::Value &value, const std::string &name, uint32_t max)
 {
-	if (!value.IsNumber())
-		throw Napi::TypeError::New(value.Env(), name + " must be a number, not " + Describe(value));
-	const double number = value.As<Napi::Number>().DoubleValue();
-	if (!(number >= 0 && number <= max) || number != std::floor(number))
-		throw Napi::RangeError::New(value.Env(), name + " is " + value.ToString().Utf8Value() +
-								 "; it must be a whole number from 0 to " +
-								 std::to_string(max));
-	return static_cast<uint32_t>(number);
+	return static_cast<uint32_t>(ReadWhole(value, name, max));
 }
 
 uint64_t ReadUint64(const Napi::Value &value, const std::string &name)

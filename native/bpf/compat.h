@@ -142,4 +142,32 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 #endif
 
+#define TCP_TIME_WAIT 6 /* include/net/tcp_states.h */
+#define TCP_NEW_SYN_RECV 12
+
+/*
+ * Id of the cgroup v2 that a socket was made in; 0 = unknown. Sockets in these two states are smaller structs without it
+ * (sk_fullsock(), include/net/sock.h). Up to v5.14 it shared its place with what net_cls and net_prio of cgroup v1 store,
+ * marked by the lowest two bits (8520e224f547).
+ */
+static __always_inline __u64 rpf_socket_cgroup(struct sock *sk)
+{
+	unsigned char state = sk->__sk_common.skc_state;
+	struct cgroup *cgroup;
+	__u64 packed;
+
+	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
+		return 0;
+	if (bpf_core_field_exists(sk->sk_cgrp_data.cgroup)) {
+		cgroup = sk->sk_cgrp_data.cgroup;
+		return cgroup ? cgroup->kn->id : 0;
+	}
+	if (!bpf_core_field_exists(struct sock_cgroup_data___packed, val))
+		return 0; /* CONFIG_SOCK_CGROUP_DATA is not set */
+	packed = rpf_load64((__u64)sk + bpf_core_field_offset(struct sock, sk_cgrp_data));
+	if (!packed || packed & 3)
+		return 0;
+	return rpf_member(struct kernfs_node, rpf_member(struct cgroup, packed, kn), id);
+}
+
 #endif

@@ -58,12 +58,31 @@ struct net_device {
 	const struct rtnl_link_ops *rtnl_link_ops;
 };
 
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
+};
+
+/* Up to v5.14. */
+struct sock_cgroup_data___packed {
+	__u64 val;
+};
+
 struct sock_common {
+	volatile unsigned char skc_state;
 	possible_net_t skc_net;
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	struct sock_cgroup_data sk_cgrp_data;
 };
 
 typedef unsigned int sk_buff_data_t;
@@ -74,6 +93,7 @@ struct sk_buff {
 	unsigned long _skb_refdst;
 	unsigned int len;
 	unsigned int data_len;
+	int skb_iif;
 	__u16 vlan_tci;
 	__be16 vlan_proto;
 	__u32 mark;

@@ -212,6 +212,26 @@ static __always_inline void fill_flow(struct drop *drop, struct sk_buff *skb, st
 	flow->rp_filter_all = device->nd_net.net->ipv4.devconf_all->data[IPV4_DEVCONF_RP_FILTER - 1];
 }
 
+/*
+ * Whose socket it is: the one that the packet was for where the kernel says so (rx_sk), or found it early on the way in
+ * (early demux); else the one that sent it. A sender's socket stays with its packet across a veth pair, up to
+ * ip_rcv_core(), net/ipv4/ip_input.c; then it is one of another network namespace.
+ */
+static __always_inline void fill_socket(struct drop *drop, struct sk_buff *skb, struct sock *rx_sk)
+{
+	struct sock *sk = rx_sk ? rx_sk : skb->sk;
+	struct net *net;
+
+	if (!sk)
+		return;
+	net = sk->__sk_common.skc_net.net;
+	if (!is_net(net))
+		return; /* skb->sk shares its place with ip_defrag_offset */
+	drop->flow.socket_cgroup = rpf_socket_cgroup(sk);
+	if (rx_sk || (skb->skb_iif && (__u64)net == drop->net))
+		drop->flags |= RPF_SOCKET_RECEIVES;
+}
+
 static __always_inline __u32 knob(__u64 conf, int index, __u32 flag)
 {
 	return rpf_member(struct ipv4_devconf, conf, data[index - 1]) ? flag : 0;
@@ -651,6 +671,7 @@ static __always_inline bool count_coarse(const struct drop *drop)
 	if (total)
 		total->coarse++;
 	coarse.mark = 0;
+	coarse.socket_cgroup = 0;
 	__builtin_memset(coarse.src, 0, sizeof(coarse.src));
 	__builtin_memset(coarse.dst, 0, sizeof(coarse.dst));
 	coarse.src_port = 0;
@@ -835,12 +856,20 @@ static __always_inline bool is_pod_device(const char *name)
 	return is_pod_key(RPF_POD_DEVICE, 0, clean);
 }
 
+static __always_inline bool is_pod_cgroup(__u64 id)
+{
+	__u64 bytes[2] = { id };
+
+	return id && is_pod_key(RPF_POD_CGROUP, 0, bytes);
+}
+
 /* Whether the packet is one of a pod that is asked for. Devices by name: ifindexes are those of any network namespace. */
 rpf_function int is_of_pod(const struct drop *drop)
 {
 	if (!drop)
 		return 0;
-	if (is_pod_key(RPF_POD_NETNS, drop->flow.netns, NULL) || is_pod_device(drop->flow.device))
+	if (is_pod_key(RPF_POD_NETNS, drop->flow.netns, NULL) || is_pod_device(drop->flow.device) ||
+	    is_pod_cgroup(drop->flow.socket_cgroup))
 		return 1;
 	if (drop->flow.family != RPF_POD_IPV4 && drop->flow.family != RPF_POD_IPV6)
 		return 0;
@@ -965,6 +994,7 @@ static __always_inline int fill_and_deliver(struct drop *drop, struct sk_buff *s
 	find_window(drop, skb);
 	parse_fast(drop);
 	fill_flow(drop, skb, device);
+	fill_socket(drop, skb, rx_sk);
 	return deliver(drop, total);
 }
 

@@ -105,8 +105,8 @@ int rpf_open(const struct rpf_config *config, struct rpf_tracer **tracer, struct
 int rpf_configure(struct rpf_tracer *tracer, const struct rpf_config *config, struct rpf_error *error);
 
 /*
- * Only drops of packets that have one of these addresses, or that died in one of these network namespaces or on one of these
- * devices; with no key none at all. Replaces what was set before; from the first call on drops are filtered. Any time before
+ * Only drops of packets that have one of these addresses or a socket of one of these cgroups, or that died in one of these
+ * network namespaces or on one of these devices; with no key none at all. Replaces what was set before; from the first call on drops are filtered. Any time before
  * and while the tracer is attached. Sorts the keys. -E2BIG for more than RPF_MAX_POD_KEYS.
  */
 int rpf_set_pods(struct rpf_tracer *tracer, struct rpf_pod_key *keys, size_t count);

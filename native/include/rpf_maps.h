@@ -43,7 +43,7 @@ struct rpf_slot {
 	__u32 _reserved; /* keeps flow 8-aligned */
 	struct rpf_flow flow;
 	struct rpf_detail detail;
-	__u8 _pad[16]; /* makes the size a multiple of the cache line */
+	__u8 _pad[8]; /* makes the size a multiple of the cache line */
 };
 
 struct rpf_total_key {

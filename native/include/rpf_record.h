@@ -49,6 +49,7 @@ struct rpf_flow {
 	char device[RPF_NAME_BYTES];
 	__u8 src[RPF_ADDRESS_BYTES];
 	__u8 dst[RPF_ADDRESS_BYTES];
+	__u64 socket_cgroup; /* cgroup v2 that the packet's socket was made in; 0 = no socket, or the kernel does not tell */
 	__u16 src_port;
 	__u16 dst_port;
 	__u16 ethertype;	/* VLAN tags looked through; 0 = unknown */
@@ -90,6 +91,7 @@ enum rpf_flags {
 	RPF_SOURCE_REFUSED = 1 << 23, /* a hook saw that the kernel refused the source of this packet */
 	RPF_AGGREGATE = 1 << 21,      /* came out of the flow table: count drops like the flow's first one */
 	RPF_ROUTED = 1 << 24, /* the packet had its route already (skb_dst): it had got past the hook prerouting */
+	RPF_SOCKET_RECEIVES = 1 << 25, /* socket_cgroup is that of the socket that the packet was for, not of its sender's */
 };
 
 enum rpf_knobs {

@@ -33,6 +33,8 @@ export interface PodSighting {
   readonly netns?: number | undefined;
   /** Of its sandbox and its containers, without a scheme. */
   readonly containers?: readonly { readonly id: string; readonly name?: string | undefined }[] | undefined;
+  /** Ids of the cgroups v2 that its processes are in, each with the container that it is of. */
+  readonly cgroups?: readonly { readonly id: number; readonly container?: string | undefined }[] | undefined;
   readonly workload?: Workload | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly cilium?: { readonly endpointId: number; readonly identity?: number | undefined } | undefined;

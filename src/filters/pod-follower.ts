@@ -98,7 +98,12 @@ export class PodFollower {
 }
 
 class Keys {
-  readonly #all = { addresses: new Set<Key>(), devices: new Set<Key>(), netns: new Set<Key>() };
+  readonly #all = {
+    addresses: new Set<Key>(),
+    devices: new Set<Key>(),
+    netns: new Set<Key>(),
+    cgroups: new Set<Key>(),
+  };
 
   add({ keys }: Pod, others = NONE): void {
     for (const kind of KINDS)
@@ -111,11 +116,12 @@ class Keys {
 
   /** As many as the kernel's map holds. */
   cut(): NativePodKeys {
-    const { addresses, devices, netns } = this.#all;
+    const { addresses, devices, netns, cgroups } = this.#all;
     return {
-      addresses: ([...addresses] as string[]).slice(0, MAX_KEYS / 2),
-      devices: ([...devices] as string[]).filter(isDeviceName).slice(0, MAX_KEYS / 4),
-      netns: ([...netns] as number[]).slice(0, MAX_KEYS / 4),
+      addresses: ([...addresses] as string[]).slice(0, MAX_KEYS / 3),
+      devices: ([...devices] as string[]).filter(isDeviceName).slice(0, MAX_KEYS / 6),
+      netns: ([...netns] as number[]).slice(0, MAX_KEYS / 6),
+      cgroups: ([...cgroups] as number[]).slice(0, MAX_KEYS / 3),
     };
   }
 }
@@ -133,11 +139,11 @@ function pathsOf(pods: readonly Pod[]): string {
   return pods.map(({ facts }) => `${facts.namespace}/${facts.name}`).join(', ');
 }
 
-const KINDS = ['addresses', 'devices', 'netns'] as const;
+const KINDS = ['addresses', 'devices', 'netns', 'cgroups'] as const;
 type Kind = (typeof KINDS)[number];
 const NONE = new Keys();
 const GATHER_MS = 20;
 const PATIENCE_MS = 1500;
 /** RPF_MAX_POD_KEYS, native/include/rpf_pods.h */
-const MAX_KEYS = 8192;
-const EMPTY = JSON.stringify({ addresses: [], devices: [], netns: [] });
+const MAX_KEYS = 12_288;
+const EMPTY = JSON.stringify(new Keys().cut());

@@ -111,7 +111,7 @@ function ownKeys(netns: number | undefined): NativePodKeys {
       'or name the pod: --pod NAMESPACE/NAME',
     ]);
   }
-  return { netns: [netns], addresses: own.map(({ address }) => address), devices: [] };
+  return { netns: [netns], addresses: own.map(({ address }) => address), devices: [], cgroups: [] };
 }
 
 function usage(message: string, remedies: string[] = []): TracerError {

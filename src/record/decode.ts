@@ -181,6 +181,10 @@ export class DropReader extends RecordReader {
   get dstBytes(): Uint8Array {
     return this.#addressBytes(FLOW.dst);
   }
+  /** Id of the cgroup that the packet's socket was made in; 0: unknown. The kernel counts them up from 1: exact. */
+  get socketCgroup(): number {
+    return this.long(DROP.flow + FLOW.socket_cgroup);
+  }
   get srcPort(): number {
     return this.half(DROP.flow + FLOW.src_port);
   }

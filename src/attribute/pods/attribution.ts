@@ -1,13 +1,26 @@
 import type { Cilium, Device, Peer, PodMember } from '../../events.js';
 import type { DropReader } from '../../record/decode.js';
-import { FLAGS } from '../../record/layout.gen.js';
-import { POD_ROLES } from '../roles.js';
-import { Rivals } from './claims.js';
 import { hashOfName } from './hashed-names.js';
 import { familyOf } from './identity.js';
 import { describePeer } from './peer.js';
 import { Pod } from './pod.js';
 import type { PodIndex } from './pod-index.js';
+import { describePod, nameOf } from './pod-member.js';
+import {
+  addressesOf,
+  fitsDevice,
+  fitsNetns,
+  isCredible,
+  isForeign,
+  isPodDevice,
+  mayOwn,
+  NO_ADDRESSES,
+  type Place,
+  type Scene,
+  type Seen,
+  socketOf,
+  whyUnknown,
+} from './scene.js';
 import { slotOf } from './versions.js';
 
 /** Whose packet it was, and who was at the other end. */
@@ -16,13 +29,6 @@ export interface Attribution {
   readonly pod_unknown?: string | undefined;
   readonly peer?: Peer | undefined;
   readonly cilium?: Cilium | undefined;
-}
-
-/** The place of the drop: what its flow has in common. */
-export interface Place {
-  readonly device: Device;
-  /** The kernel refused the source, so the packet came in by this device. */
-  readonly isRefusedSource: boolean;
 }
 
 export interface AttributionOptions {
@@ -46,6 +52,8 @@ export class Grounds {
 export class PodAttributor {
   readonly #index: PodIndex;
   readonly #options: AttributionOptions;
+  /** Cgroups that no pod was known of. */
+  readonly #strangers = new Set<number>();
 
   constructor(index: PodIndex, options: AttributionOptions) {
     this.#index = index;
@@ -56,9 +64,10 @@ export class PodAttributor {
   attribute(drop: DropReader, place: Place, timeMs: number, grounds?: Grounds): Attribution {
     const { keys } = this.#index;
     keys.ask();
-    const { src, dst } = this.#index.isEmpty && !isPodDevice(place.device) ? NO_ADDRESSES : addressesOf(drop);
-    const attribution = this.#answer(place, src, dst, timeMs);
-    if (grounds) this.#ground(grounds, place.device, src, dst);
+    const addresses = this.#index.isEmpty && !isPodDevice(place.device) ? NO_ADDRESSES : addressesOf(drop);
+    const scene = this.#look({ ...place, ...addresses, socket: socketOf(drop), timeMs });
+    const attribution = this.#answer(scene);
+    if (grounds) this.#ground(grounds, scene);
     return attribution;
   }
 
@@ -67,25 +76,29 @@ export class PodAttributor {
     return isLasting && this.#index.versions.sum(slots, count) === sum;
   }
 
-  #ground(grounds: Grounds, device: Device, src: string | undefined, dst: string | undefined): void {
-    const hash = device.name === undefined ? undefined : hashOfName(device.name);
+  #ground(grounds: Grounds, { device, src, dst, socket }: Scene): void {
+    const { name, ifindex, netns, peer_netns } = device;
+    const hash = name === undefined ? undefined : hashOfName(name);
     grounds.count = 0;
-    for (const key of [src, dst, device.name, hash, device.ifindex, device.netns, device.peer_netns])
+    for (const key of [src, dst, name, hash, ifindex, netns, peer_netns, socket?.cgroup])
       if (key !== undefined) grounds.slots[grounds.count++] = slotOf(key);
     grounds.sum = this.#index.versions.sum(grounds.slots, grounds.count);
     grounds.isLasting = this.#index.keys.isLasting;
   }
 
-  #answer(place: Place, src: string | undefined, dst: string | undefined, timeMs: number): Attribution {
-    const { device } = place;
-    const scene: Scene = {
-      ...place,
-      src,
-      dst,
-      srcPod: src === undefined ? undefined : this.#index.keys.byAddress(src, timeMs),
-      dstPod: dst === undefined ? undefined : this.#index.keys.byAddress(dst, timeMs),
-      timeMs,
+  #look(seen: Seen): Scene {
+    const { src, dst, socket, timeMs } = seen;
+    const { keys } = this.#index;
+    return {
+      ...seen,
+      srcPod: src === undefined ? undefined : keys.byAddress(src, timeMs),
+      dstPod: dst === undefined ? undefined : keys.byAddress(dst, timeMs),
+      socketPod: socket === undefined ? undefined : keys.byCgroup(socket.cgroup, timeMs),
     };
+  }
+
+  #answer(scene: Scene): Attribution {
+    const { device } = scene;
     const inside = this.#holderOf(device.netns, scene);
     if (inside) return this.#tellInside(inside, scene);
     const outside = this.#ownerOf(scene);
@@ -130,6 +143,8 @@ export class PodAttributor {
     const { srcPod, dstPod } = scene;
     if (srcPod instanceof Pod && mayOwn(srcPod, scene)) return this.#tell(srcPod, scene, 'from_pod');
     if (dstPod instanceof Pod && mayOwn(dstPod, scene)) return this.#tell(dstPod, scene, 'to_pod');
+    const bySocket = this.#tellBySocket(scene);
+    if (bySocket) return bySocket;
     this.#options.onUnknown?.();
     return this.#tellUnknown(scene);
   }
@@ -143,9 +158,27 @@ export class PodAttributor {
       return this.#tell(srcPod, scene, 'from_pod', conflict);
     }
     if (dstPod instanceof Pod) return this.#tell(dstPod, scene, 'to_pod');
+    const bySocket = this.#tellBySocket(scene);
+    if (bySocket) return bySocket;
     if (srcPod ?? dstPod) return this.#tellUnknown(scene);
     if (LIKELY_ROLES.has(device.role)) this.#options.onUnknown?.();
     return NOBODY;
+  }
+
+  /** One with the node's network has no address and no device of its own, but its processes make sockets. */
+  #tellBySocket(scene: Scene): Attribution | undefined {
+    const { socket, socketPod } = scene;
+    if (socket === undefined) return undefined;
+    if (socketPod) return this.#tell(socketPod, scene, socket.receives ? 'to_pod' : 'from_pod');
+    if (!this.#strangers.has(socket.cgroup)) this.#meetStranger(socket.cgroup);
+    return undefined;
+  }
+
+  /** Most cgroups are of no pod, so that each is asked for once only. */
+  #meetStranger(cgroup: number): void {
+    if (this.#strangers.size === MAX_STRANGERS) this.#strangers.clear();
+    this.#strangers.add(cgroup);
+    this.#options.onUnknown?.();
   }
 
   #tell(
@@ -156,16 +189,26 @@ export class PodAttributor {
   ): Attribution {
     // Processes tell of a pod before those do who know its name.
     if (pod.facts.name === undefined) this.#options.onUnknown?.();
-    const own = direction === 'to_pod' ? scene.dst : scene.src;
+    const ip = direction === 'to_pod' ? scene.dst : scene.src;
     const other = direction === 'to_pod' ? scene.src : scene.dst;
-    const otherPod = direction === 'to_pod' ? scene.srcPod : scene.dstPod;
+    const { socket, socketPod } = scene;
+    const isOther = socketPod !== pod && socket?.receives === (direction === 'from_pod');
+    const otherPod =
+      (direction === 'to_pod' ? scene.srcPod : scene.dstPod) ?? (isOther ? socketPod : undefined);
     return {
-      pod: this.#describe(pod, direction, own, conflict),
+      pod: describePod(pod, {
+        direction,
+        ip,
+        cgroup: socket?.cgroup,
+        nodeIps: this.#index.node.ips,
+        conflict,
+        labels: this.#options.labels,
+      }),
       peer:
         direction === undefined || other === undefined
           ? undefined
           : describePeer(this.#index, other, otherPod),
-      cilium: this.#describeCilium(pod, scene.device),
+      cilium: this.#describeCilium(pod.facts.hostNetwork ? undefined : pod, scene.device),
     };
   }
 
@@ -177,33 +220,6 @@ export class PodAttributor {
       peer: srcPod || dst === undefined ? undefined : describePeer(this.#index, dst, undefined),
       cilium: this.#describeCilium(undefined, device),
     };
-  }
-
-  /** The same object as long as nothing else is known of the pod: sinks keep its text. */
-  #describe(
-    pod: Pod,
-    direction: PodMember['direction'],
-    ip: string | undefined,
-    conflict: PodMember['conflict'],
-  ): PodMember {
-    const own = pod.hasAddress(ip) ? ip : firstOf(pod, ip);
-    const key = `${direction} ${own}`;
-    const known = pod.told.get(key);
-    if (known && !conflict) return known;
-    const { workload, labels, containers } = pod.facts;
-    const named = containers?.flatMap(({ name }) => name ?? []) ?? [];
-    const member: PodMember = {
-      ...nameOf(pod),
-      ip: own,
-      workload,
-      container: named.length === 1 ? named[0] : undefined,
-      labels: this.#options.labels ? labels : undefined,
-      direction,
-      source: pod.source,
-      conflict,
-    };
-    if (!conflict) pod.told.set(key, member);
-    return member;
   }
 
   #describeCilium(pod: Pod | undefined, { role }: Device): Cilium | undefined {
@@ -222,83 +238,11 @@ export class PodAttributor {
   }
 }
 
-interface Scene extends Place {
-  readonly src: string | undefined;
-  readonly dst: string | undefined;
-  readonly srcPod: Pod | Rivals | undefined;
-  readonly dstPod: Pod | Rivals | undefined;
-  readonly timeMs: number;
-}
-
-interface Addresses {
-  readonly src?: string;
-  readonly dst?: string;
-}
-
-function addressesOf(drop: DropReader): Addresses {
-  if ((drop.flags & (FLAGS.L3 | FLAGS.COARSE)) !== FLAGS.L3) return NO_ADDRESSES;
-  return { src: drop.src, dst: drop.dst };
-}
-
-/** One that was gone already is believed only where its address says so too. */
-function isCredible(pod: Pod, { src, dst, timeMs }: Scene): boolean {
-  return pod.goneMs === undefined || timeMs <= pod.goneMs || pod.hasAddress(src) || pod.hasAddress(dst);
-}
-
-/** Whether nothing that is known of the pod's devices speaks against this one. */
-function fitsDevice({ keys }: Pod, { device: { name, ifindex } }: Scene): boolean {
-  if (ifindex !== undefined && keys.ifindexes.size > 0) return keys.ifindexes.has(ifindex);
-  return name === undefined || keys.devices.size === 0 || keys.devices.has(name);
-}
-
-function fitsNetns({ keys }: Pod, netns: number | undefined): boolean {
-  return netns === undefined || keys.netns.size === 0 || keys.netns.has(netns);
-}
-
-function mayOwn(pod: Pod, scene: Scene): boolean {
-  const hash = hashOfName(scene.device.name ?? '');
-  if (hash !== undefined && pod.keys.hashes.size > 0 && !pod.keys.hashes.has(hash)) return false;
-  return fitsDevice(pod, scene) && fitsNetns(pod, scene.device.peer_netns);
-}
-
-/** It came in from outside of the node, or off another one's link, with the address of a pod of this node. */
-function isForeign(pod: Pod, scene: Scene): boolean {
-  return scene.isRefusedSource && FOREIGN_ROLES.has(scene.device.role) && !mayOwn(pod, scene);
-}
-
-function isPodDevice({ role }: Device): boolean {
-  return POD_ROLES.has(role);
-}
-
-/** Without words of the packet's own, so that many flows share them. */
-function whyUnknown({ device, srcPod, dstPod }: Scene): string {
-  const known = srcPod ?? dstPod;
-  if (known instanceof Rivals)
-    return `its address went from one to another of ${pathsOf(known.pods)} at about that time`;
-  if (known instanceof Pod)
-    return `its address is that of ${pathsOf([known])}, which has another device: forged, or of a pod that was not seen yet`;
-  return `no source knows a pod with device ${device.name ?? '?'} or with this address`;
-}
-
-function pathsOf(pods: readonly Pod[]): string {
-  return pods.map(({ facts }) => `${facts.namespace ?? '?'}/${facts.name ?? facts.uid ?? '?'}`).join(', ');
-}
-
-function nameOf({ facts: { namespace, name, uid } }: Pod): Pick<PodMember, 'namespace' | 'name' | 'uid'> {
-  return { namespace, name, uid };
-}
-
-function firstOf(pod: Pod, like: string | undefined): string | undefined {
-  const all = [...pod.keys.addresses] as string[];
-  return all.find((ip) => like === undefined || familyOf(ip) === familyOf(like)) ?? all[0];
-}
-
-/** A packet with a pod's address does not come in by these. */
-const FOREIGN_ROLES: ReadonlySet<Device['role']> = new Set(['physical', 'cilium_overlay', 'vxlan', 'veth']);
 /** Devices that are a pod's with many a container network, and not with others. */
 const LIKELY_ROLES: ReadonlySet<Device['role']> = new Set(['veth', 'netkit', 'bridge']);
 const NOBODY_TELLS: Attribution = { pod_unknown: 'nothing on this node tells of pods' };
 const NOBODY: Attribution = {};
-const NO_ADDRESSES: Addresses = {};
-/** Two addresses, a device by name, hash and number, and both network namespaces. */
-const MAX_KEYS = 7;
+/** Two addresses, a device by name, hash and number, both network namespaces, and a cgroup. */
+const MAX_KEYS = 8;
+/** Containers and services of a node, several times. */
+const MAX_STRANGERS = 4096;

@@ -3,7 +3,7 @@ import { hashOfName } from './hashed-names.js';
 import { KEY_KINDS, type Key, type KeyKind, keysOf, Pod, type PodKeys } from './pod.js';
 import type { Versions } from './versions.js';
 
-/** Finds pods by what a drop tells: addresses, devices, network namespaces, each with the moment of the drop. */
+/** Finds pods by what a drop tells: addresses, devices, network namespaces, cgroups, each with the moment of the drop. */
 export class Keyring {
   readonly #claims: Readonly<Record<KeyKind, Claims>>;
   readonly #versions: Versions;
@@ -17,6 +17,7 @@ export class Keyring {
       hashes: new Claims(onChange),
       ifindexes: new Claims(onChange),
       netns: new Claims(onChange),
+      cgroups: new Claims(onChange),
     };
   }
 
@@ -36,6 +37,10 @@ export class Keyring {
 
   byNetns(inum: number, timeMs: number): Pod | undefined {
     return this.#only('netns', inum, timeMs);
+  }
+
+  byCgroup(id: number, timeMs: number): Pod | undefined {
+    return this.#only('cgroups', id, timeMs);
   }
 
   /** Of a device in the host. Names and ifindexes are given again, so both must fit where both are known. */

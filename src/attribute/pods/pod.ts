@@ -51,15 +51,16 @@ export class Pod {
 }
 
 /** What a pod can be found by. Hashes are what Calico and AWS name devices after. */
-export const KEY_KINDS = ['addresses', 'devices', 'hashes', 'ifindexes', 'netns'] as const;
+export const KEY_KINDS = ['addresses', 'devices', 'hashes', 'ifindexes', 'netns', 'cgroups'] as const;
 export type KeyKind = (typeof KEY_KINDS)[number];
 export type Key = string | number;
 /** Devices and ifindexes are those in the host. */
 export type PodKeys = Readonly<Record<KeyKind, ReadonlySet<Key>>>;
 
-/** What a pod has of its own: with the node's network nothing. */
-export function keysOf({ interfaces, hostNetwork, netns, namespace, name }: PodFacts): PodKeys {
-  if (hostNetwork) return NO_KEYS;
+/** What a pod has of its own: with the node's network nothing but its cgroups. */
+export function keysOf({ interfaces, hostNetwork, netns, namespace, name, cgroups }: PodFacts): PodKeys {
+  const ids = new Set(cgroups?.map(({ id }) => id));
+  if (hostNetwork) return { ...NO_KEYS, cgroups: ids };
   const hash = namespace !== undefined && name !== undefined ? hashOfPod(namespace, name) : [];
   return {
     addresses: new Set(interfaces.flatMap(({ ips }) => ips)),
@@ -67,6 +68,7 @@ export function keysOf({ interfaces, hostNetwork, netns, namespace, name }: PodF
     hashes: new Set(hash),
     ifindexes: new Set(interfaces.flatMap(({ hostIfindex }) => hostIfindex ?? [])),
     netns: new Set(netns === undefined ? [] : [netns]),
+    cgroups: ids,
   };
 }
 
@@ -92,6 +94,7 @@ function merge(sightings: readonly PodSighting[]): PodFacts {
     hostNetwork: sightings.some(({ hostNetwork }) => hostNetwork),
     netns: first('netns'),
     containers: mergeContainers(sightings),
+    cgroups: first('cgroups'),
     workload: first('workload'),
     labels: first('labels'),
     cilium: first('cilium'),
@@ -140,6 +143,7 @@ export const NO_KEYS: PodKeys = {
   hashes: new Set(),
   ifindexes: new Set(),
   netns: new Set(),
+  cgroups: new Set(),
 };
 /** Of more nobody asks: a pod keeps its addresses and devices. */
 const MAX_PAST = 4;

@@ -1,8 +1,9 @@
 import type { StartEvent } from '../../events.js';
 import type { DropReader } from '../../record/decode.js';
 import type { Source } from '../source.js';
-import { type Attribution, type Grounds, type Place, PodAttributor } from './attribution.js';
+import { type Attribution, type Grounds, PodAttributor } from './attribution.js';
 import { PodIndex } from './pod-index.js';
+import type { Place } from './scene.js';
 
 export interface PodsOptions {
   readonly sources?: readonly Source[] | undefined;

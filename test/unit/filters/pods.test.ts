@@ -12,7 +12,7 @@ import {
 import type { NativePodKeys } from '../../../src/native.js';
 import { FakeSource, mssql } from '../../fixtures/source.js';
 
-const NONE: NativePodKeys = { addresses: [], devices: [], netns: [] };
+const NONE: NativePodKeys = { addresses: [], devices: [], netns: [], cgroups: [] };
 const MSSQL: NativePodKeys = { addresses: ['10.244.3.136'], devices: ['lxcabcd'], netns: [77] };
 
 describe('what is asked for', () => {
