@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { CGROUP_ROOT_INODE, cgroupMounts } from '../cgroup-mounts.js';
 import { CAPABILITIES, readHeld } from '../privileges/capabilities.js';
 import type { CgroupRoot } from './features.js';
 import type { Capability, EnvironmentFact } from './report.js';
@@ -103,10 +104,7 @@ function pidNamespace(root: string): string | undefined {
 
 /** Where writers are watched from: the core takes the first mount, or makes one of its own where there is none. */
 export function readCgroupRoot(root = '/'): CgroupRoot {
-  const line = (readText(`${root}proc/self/mounts`) ?? '')
-    .split('\n')
-    .find((one) => one.split(' ')[2] === 'cgroup2');
-  const path = line?.split(' ')[1];
+  const [path] = cgroupMounts(root);
   return { path, isWhole: path === undefined || inodeOf(path) === CGROUP_ROOT_INODE };
 }
 
@@ -157,5 +155,3 @@ function readText(path: string): string | undefined {
 const MAX_PROCESSES = 1024;
 /** PROC_PID_INIT_INO, include/linux/proc_ns.h */
 const INITIAL_PID_NAMESPACE = `pid:[${0xeffffffc}]`;
-/** Of the root of a kernfs, fs/kernfs/dir.c: whatever a container calls its root has another. */
-const CGROUP_ROOT_INODE = 1;

@@ -91,7 +91,7 @@ export class PodFollower {
       if (pods.length > 1)
         tell(`${name.name} is the name of ${pods.length} pods, and all are traced: ${pathsOf(pods)}`);
       else if (pods[0]?.facts.hostNetwork)
-        tell(`pod ${pathsOf(pods)} has the network of the node: its drops cannot be told from others`);
+        tell(`pod ${pathsOf(pods)} has the network of the node: traced are packets of its sockets`);
       else tell(`tracing pod ${pathsOf(pods)}`);
     }
   }

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
+import { cgroupMounts } from '../cgroup-mounts.js';
 
 /** Finds cgroups by their id, which is the inode number of their directory below the cgroup v2 root. */
 export class Cgroups {
@@ -13,7 +14,7 @@ export class Cgroups {
 
   /** The path below the root, "/" for the root itself; or why there is none. */
   find(id: bigint): { path: string } | { why: string } {
-    if (this.#root === undefined) this.#root = findRoot() ?? null;
+    if (this.#root === undefined) this.#root = cgroupMounts()[0] ?? null;
     if (this.#root === null) return { why: 'no cgroup v2 hierarchy is mounted here' };
     if (!this.#paths.has(id)) this.#remember(id, search(this.#root, id));
     const path = this.#paths.get(id);
@@ -49,17 +50,6 @@ export function describeCgroup(path: string): { systemd_unit?: string; container
     ...(unit !== undefined && { systemd_unit: unit }),
     ...(id !== undefined && { container_id: id }),
   };
-}
-
-/** The first cgroup2 mount of this process. */
-function findRoot(): string | undefined {
-  try {
-    const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
-    const [, path] = mounts.map((line) => line.split(' ')).find(([, , type]) => type === 'cgroup2') ?? [];
-    return path?.replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
-  } catch {
-    return undefined;
-  }
 }
 
 /** Breadth first: services lie near the root. */

@@ -23,6 +23,7 @@ const BESIDE = ['cli', 'doctor', 'filters', 'lab', 'metrics', 'privileges'];
 
 /** What every stage may use: no stage itself, and importing none. */
 const SHARED = [
+  'cgroup-mounts.ts',
   'errors.ts',
   'events.ts',
   'grouped.ts',

@@ -23,6 +23,10 @@ it('finds the UID, the containers and the network namespace of a real pod, and i
         hostNetwork: false,
         netns: pod.netns,
         containers: [{ id: pod.id }, { id: container }].sort((a, b) => (a.id < b.id ? -1 : 1)),
+        cgroups: expect.arrayContaining([
+          { id: expect.any(Number), container: pod.id },
+          { id: expect.any(Number), container },
+        ]),
       });
       expect(observer.pods.get(agent.spec.uid)).toMatchObject({ hostNetwork: true });
       expect(observer.pods.get(agent.spec.uid)?.netns).toBeUndefined();

@@ -159,6 +159,57 @@ describe('a drop of a real pod', () => {
   });
 });
 
+describe('a pod with the network of the node', () => {
+  const agent = { namespace: 'kube-system', name: 'agent', hostNetwork: true };
+  const refusal =
+    'table ip rpfagent { chain out { type filter hook output priority 0; udp dport 4789 drop; }; }';
+  beforeAll(() => lab.inside('node', `nft '${refusal}'`));
+  afterAll(() => lab.inside('node', 'nft delete table ip rpfagent'));
+
+  it('is named by the socket that sent the packet, with its container', async () => {
+    await using pod = await containerd.runPod(agent);
+    await pod.runContainer('idle');
+    await pod.runContainer('overlay', ['udp', ADDRESS.world, '4789', '20']);
+    const { drops } = await trace([], async (running) => {
+      await running.until(() => podsIn(running).length > 0);
+    });
+    expect(drops.find(({ pod: one }) => one?.name)).toMatchObject({
+      packet: { dst: ADDRESS.world, dst_port: 4789 },
+      pod: { ...nameOf(pod), container: 'overlay', direction: 'from_pod', source: 'cri' },
+    });
+  });
+
+  it('is named by the socket that had no room for the packet', async () => {
+    await using pod = await containerd.runPod(agent);
+    await pod.runContainer('server', ['hoard', '4790']);
+    const isFull = ({ packet, pod: one }: DropEvent) => packet?.dst_port === 4790 && one?.name !== undefined;
+    const { drops } = await trace(['--every'], async (running) => {
+      await repeat(
+        () => lab.inside('world', `bash -c 'echo hello > /dev/udp/${ADDRESS.node}/4790'`),
+        () => dropsOf(running.events).some(isFull),
+      );
+    });
+    expect(drops.find(isFull)).toMatchObject({
+      packet: { src: ADDRESS.gateway },
+      pod: { ...nameOf(pod), container: 'server', direction: 'to_pod', source: 'cri' },
+    });
+  });
+
+  it('can be filtered for', async () => {
+    await using pod = await containerd.runPod(agent);
+    await using other = await containerd.runPod({ ...agent, name: 'other' });
+    await pod.runContainer('overlay', ['udp', ADDRESS.world, '4789', '20']);
+    await other.runContainer('overlay', ['udp', ADDRESS.world, '4789', '20']);
+    const { drops, stderr } = await trace(['--pod', 'kube-system/agent', '--every'], async (running) => {
+      await running.until(() => podsIn(running).length > 3);
+    });
+    expect(stderr).toContain(
+      'pod kube-system/agent has the network of the node: traced are packets of its sockets',
+    );
+    expect(new Set(drops.map(({ pod: one }) => one?.uid))).toEqual(new Set([pod.spec.uid]));
+  });
+});
+
 describe('a filter on pods', () => {
   it('waits for a pod, follows it, and lets no other one pass', async () => {
     await using other = await containerd.runPod({ namespace: 'shop', name: 'other' });
@@ -233,12 +284,24 @@ async function trace(
 
 /** Sends packets that are refused, until the trace has learned what the test waits for. */
 async function sendUntil(pod: RealPod, satisfied: () => boolean): Promise<void> {
+  await repeat(() => pod.sendUdp(ADDRESS.world, { count: 1 }), satisfied);
+}
+
+async function repeat(send: () => Promise<unknown>, satisfied: () => boolean): Promise<void> {
   const deadline = Date.now() + 10_000;
   while (!satisfied()) {
     if (Date.now() > deadline) throw new Error('the trace does not learn of the pod');
-    await pod.sendUdp(ADDRESS.world, { count: 1 });
+    await send();
     await pause(50);
   }
+}
+
+function nameOf({ spec: { namespace, name, uid } }: RealPod): {
+  namespace: string;
+  name: string;
+  uid: string;
+} {
+  return { namespace, name, uid };
 }
 
 async function until(satisfied: () => boolean): Promise<void> {

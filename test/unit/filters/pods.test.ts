@@ -13,7 +13,7 @@ import type { NativePodKeys } from '../../../src/native.js';
 import { FakeSource, mssql } from '../../fixtures/source.js';
 
 const NONE: NativePodKeys = { addresses: [], devices: [], netns: [], cgroups: [] };
-const MSSQL: NativePodKeys = { addresses: ['10.244.3.136'], devices: ['lxcabcd'], netns: [77] };
+const MSSQL: NativePodKeys = { addresses: ['10.244.3.136'], devices: ['lxcabcd'], netns: [77], cgroups: [] };
 
 describe('what is asked for', () => {
   test.each<[PodFilterSpec, RegExp]>([

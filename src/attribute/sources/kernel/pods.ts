@@ -18,8 +18,18 @@ export function podsOf(processes: ReadonlyMap<number, Process>): PodSighting[] {
       hostNetwork: netns === undefined ? undefined : isNodes,
       netns: isNodes ? undefined : netns,
       containers: [...ids].sort().map((id) => ({ id })),
+      cgroups: cgroupsOf(members),
     };
   });
+}
+
+/** In an order that stays. Undefined where none is known. */
+function cgroupsOf(members: readonly Process[]): PodSighting['cgroups'] {
+  const ids = new Map(
+    members.flatMap(({ cgroup, owner }) => (cgroup === undefined ? [] : [[cgroup, owner?.container]])),
+  );
+  if (ids.size === 0) return undefined;
+  return [...ids].sort(([a], [b]) => a - b).map(([id, container]) => ({ id, container }));
 }
 
 /** In the order of their numbers. */

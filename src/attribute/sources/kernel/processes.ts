@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
+import { CgroupIds } from './cgroup-ids.js';
 import { type CgroupOwner, cgroupOwner } from './cgroup-owner.js';
 
 export interface Process {
@@ -8,6 +9,8 @@ export interface Process {
   /** Inode number; undefined where it may not be seen. */
   readonly netns: number | undefined;
   readonly owner: CgroupOwner | undefined;
+  /** Id of its cgroup v2; undefined where that is the root, or cannot be seen. */
+  readonly cgroup: number | undefined;
 }
 
 export interface ProcessWalk {
@@ -20,8 +23,13 @@ export interface ProcessWalk {
 }
 
 /** Looks at every process below `proc`, a moment at a time: nothing that happens meanwhile waits for it. */
-export async function walkProcesses(proc: string, signal: AbortSignal): Promise<ProcessWalk> {
+export async function walkProcesses(
+  proc: string,
+  signal: AbortSignal,
+  cgroupRoot?: string,
+): Promise<ProcessWalk> {
   const pids = readdirSync(proc).filter((name) => /^\d+$/.test(name));
+  const ids = new CgroupIds(cgroupRoot);
   const processes = new Map<number, Process>();
   let sliceEndMs = performance.now() + SLICE_MS;
   for (const pid of pids.slice(0, MAX_PROCESSES).map(Number)) {
@@ -29,12 +37,15 @@ export async function walkProcesses(proc: string, signal: AbortSignal): Promise<
       await pause(PAUSE_MS, undefined, { signal, ref: false });
       sliceEndMs = performance.now() + SLICE_MS;
     }
-    const owner = readOwner(proc, pid);
-    if (owner || pid === 1) remember(processes, readProcess(proc, pid, owner));
+    const cgroup = readCgroup(proc, pid);
+    const owner = cgroupOwner(cgroup);
+    if (owner || pid === 1) remember(processes, readProcess(proc, pid, owner, ids.idOf(cgroup)));
   }
   const hidden = [...processes.values()].filter(({ netns }) => netns === undefined).length;
   for (const { parent } of [...processes.values()]) {
-    if (!processes.has(parent)) remember(processes, readProcess(proc, parent, readOwner(proc, parent)));
+    if (processes.has(parent)) continue;
+    const owner = cgroupOwner(readCgroup(proc, parent));
+    remember(processes, readProcess(proc, parent, owner, undefined));
   }
   return { processes, hidden, cut: pids.length > MAX_PROCESSES };
 }
@@ -43,20 +54,25 @@ function remember(processes: Map<number, Process>, process: Process | undefined)
   if (process) processes.set(process.pid, process);
 }
 
-/** undefined too for one that has ended meanwhile. */
-function readOwner(proc: string, pid: number): CgroupOwner | undefined {
+/** Nothing for one that has ended meanwhile. */
+function readCgroup(proc: string, pid: number): string {
   try {
-    return cgroupOwner(readFileSync(`${proc}/${pid}/cgroup`, 'utf8'));
+    return readFileSync(`${proc}/${pid}/cgroup`, 'utf8');
   } catch {
-    return undefined;
+    return '';
   }
 }
 
 /** undefined for one that has ended meanwhile. */
-function readProcess(proc: string, pid: number, owner: CgroupOwner | undefined): Process | undefined {
+function readProcess(
+  proc: string,
+  pid: number,
+  owner: CgroupOwner | undefined,
+  cgroup: number | undefined,
+): Process | undefined {
   const folder = `${proc}/${pid}`;
   try {
-    return { pid, parent: readParent(folder), netns: readNetns(folder), owner };
+    return { pid, parent: readParent(folder), netns: readNetns(folder), owner, cgroup };
   } catch {
     return undefined;
   }

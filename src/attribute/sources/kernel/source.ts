@@ -1,5 +1,5 @@
 import { readlinkSync } from 'node:fs';
-import type { Observer } from '../../source.js';
+import type { Observer, PodSighting } from '../../source.js';
 import { PolledSource } from '../polled-source.js';
 import type { Pace } from '../poller.js';
 import { nodeHere } from './node.js';
@@ -10,6 +10,8 @@ export interface KernelOptions {
   /** Where processes are found; /proc without it. */
   readonly proc?: string | undefined;
   readonly pace?: Pace | undefined;
+  /** The root of the cgroup v2 hierarchy; looked for without it. */
+  readonly cgroupRoot?: string | undefined;
 }
 
 /**
@@ -19,21 +21,23 @@ export interface KernelOptions {
  */
 export class KernelSource extends PolledSource {
   readonly #proc: string;
+  readonly #cgroupRoot: string | undefined;
   #node = '';
   #hadPods = false;
 
-  constructor({ proc = '/proc', pace = PACE }: KernelOptions = {}) {
+  constructor({ proc = '/proc', pace = PACE, cgroupRoot }: KernelOptions = {}) {
     super('kernel', pace);
     this.#proc = proc;
+    this.#cgroupRoot = cgroupRoot;
     this.health.lookingAt(proc);
   }
 
   protected override async look(observer: Observer, signal: AbortSignal): Promise<boolean> {
     this.#tellNode(observer);
-    const walk = await walkProcesses(this.#proc, signal);
+    const walk = await walkProcesses(this.#proc, signal, this.#cgroupRoot);
     const pods = podsOf(walk.processes);
     const changed = this.tell(pods);
-    this.#judge(pods.length, this.#missing(walk));
+    this.#judge(pods.length, this.#missing(walk, pods));
     return changed;
   }
 
@@ -52,13 +56,16 @@ export class KernelSource extends PolledSource {
     observer.node(node);
   }
 
-  #missing({ hidden, cut }: ProcessWalk): string | undefined {
+  #missing({ hidden, cut }: ProcessWalk, pods: readonly PodSighting[]): string | undefined {
     const notes = [
       ...(seesAllProcesses(this.#proc)
         ? []
         : ['only processes of this container are seen (hostPID: true shows all)']),
       ...(hidden > 0
         ? [`the network namespace of ${hidden} processes may not be seen (CAP_SYS_PTRACE)`]
+        : []),
+      ...(pods.some(({ hostNetwork, cgroups }) => hostNetwork && cgroups === undefined)
+        ? ['sockets of pods with the network of the node are not told: their cgroups v2 are not seen']
         : []),
       ...(cut ? ['there are more processes than it looks at'] : []),
     ];

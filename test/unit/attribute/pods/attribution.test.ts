@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { attributeDevice } from '../../../../src/attribute/device.js';
 import { LinkMap } from '../../../../src/attribute/links.js';
-import { PodAttributor } from '../../../../src/attribute/pods/attribution.js';
+import { Grounds, PodAttributor } from '../../../../src/attribute/pods/attribution.js';
 import { PodIndex } from '../../../../src/attribute/pods/pod-index.js';
 import type { PodSighting, SourceName } from '../../../../src/attribute/source.js';
 import { FLAGS } from '../../../../src/record/layout.gen.js';
@@ -135,6 +135,106 @@ describe('a drop in the pod’s own network namespace', () => {
     vi.advanceTimersByTime(1000);
     expect(ask({ ...inside, src: OTHER_IP, dst: FAR_IP })).toEqual({});
     expect(ask({ ...inside, dst: FAR_IP }).pod).toMatchObject(MSSQL);
+  });
+});
+
+describe('a drop of a packet with a socket', () => {
+  const AGENT: PodSighting = {
+    key: '9',
+    namespace: 'kube-system',
+    name: 'agent',
+    interfaces: [],
+    hostNetwork: true,
+    containers: [
+      { id: 'a', name: 'proxy' },
+      { id: 'b', name: 'logger' },
+    ],
+    cgroups: [
+      { id: 5001, container: 'a' },
+      { id: 5002, container: 'b' },
+    ],
+  };
+  const NODE_IP = [192, 0, 2, 10];
+  const SENT = { ...ETH0, reason: 3, src: NODE_IP, dst: FAR_IP, socketCgroup: 5002 };
+
+  test('names the pod with the network of the node that sent it, and the container', () => {
+    const { ask, tell, observer } = world();
+    observer.node({ ips: ['192.0.2.10'] });
+    tell(AGENT);
+    expect(ask(SENT)).toEqual({
+      pod: {
+        namespace: 'kube-system',
+        name: 'agent',
+        ip: '192.0.2.10',
+        container: 'logger',
+        direction: 'from_pod',
+        source: 'cilium',
+      },
+    });
+    expect(ask({ ...SENT, socketCgroup: 5001 }).pod?.container).toBe('proxy');
+  });
+
+  test('names the one that it was for', () => {
+    const { ask, tell } = world();
+    tell(AGENT);
+    const flags = IP4 | FLAGS.SOCKET_RECEIVES;
+    const { pod } = ask({ ...SENT, flags, src: FAR_IP, dst: NODE_IP });
+    expect(pod).toMatchObject({ name: 'agent', direction: 'to_pod' });
+    expect(pod).not.toHaveProperty('ip');
+  });
+
+  test('is that of a pod with addresses of its own first, and names the other end by the socket', () => {
+    const { ask, tell } = world();
+    tell(AGENT);
+    tell(mssql());
+    expect(ask({ ...SENT, dst: POD_IP })).toMatchObject({
+      pod: { ...MSSQL, direction: 'to_pod' },
+      peer: { ip: '192.0.2.10', kind: 'pod', namespace: 'kube-system', name: 'agent' },
+    });
+    const flags = IP4 | FLAGS.SOCKET_RECEIVES;
+    expect(ask({ ...SENT, flags, src: POD_IP, dst: NODE_IP })).toMatchObject({
+      pod: { ...MSSQL, direction: 'from_pod' },
+      peer: { ip: '192.0.2.10', kind: 'pod', name: 'agent' },
+    });
+  });
+
+  test('names the container of a pod with several', () => {
+    const { ask, tell } = world();
+    const { containers, cgroups } = AGENT;
+    tell(mssql({ containers, cgroups }));
+    expect(ask({}).pod).not.toHaveProperty('container');
+    expect(ask({ socketCgroup: 5001 }).pod?.container).toBe('proxy');
+  });
+
+  test('tells whose device it is where nothing else does', () => {
+    const { ask, tell } = world();
+    const { cgroups } = AGENT;
+    tell({ key: 'k', ...MSSQL, interfaces: [], cgroups });
+    expect(ask({ device: 'lxcnew', socketCgroup: 5001 }).pod).toMatchObject({
+      ...MSSQL,
+      direction: 'from_pod',
+    });
+  });
+
+  test('of nobody that is known has sources look again, once for each cgroup', () => {
+    const { ask, tell, nudges } = world();
+    tell(mssql());
+    const before = nudges();
+    for (const socketCgroup of [7, 7, 8, 7]) expect(ask({ ...SENT, socketCgroup })).toEqual({});
+    expect(nudges() - before).toBe(2);
+  });
+
+  test('is told anew when the cgroup becomes known', () => {
+    const { index, tell } = world();
+    const pods = new PodAttributor(index, { hasSources: () => true });
+    const grounds = new Grounds();
+    const drop = read(makeDrop({ flags: IP4, netns: HOST, ...SENT }));
+    const device = attributeDevice(drop, { ownNetns: HOST, links: new LinkMap() });
+    tell(mssql());
+    pods.attribute(drop, { device, isRefusedSource: false }, Date.now(), grounds);
+    expect(pods.isCurrent(grounds)).toBe(true);
+    tell(AGENT);
+    expect(pods.isCurrent(grounds)).toBe(false);
   });
 });
 

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, it, vi } from 'vitest';
 import { KernelSource } from '../../../../../src/attribute/sources/kernel/source.js';
@@ -60,6 +60,34 @@ it('tells that a pod is gone with its last process', async () => {
   await observer.until(() => observer.pods.size === 0);
 });
 
+it('knows the cgroups of a pod by their ids, each with its container', async () => {
+  addNode();
+  addProcess(20, { parent: 10, netns: 100, cgroup: podCgroup(uid, 'b') });
+  addProcess(21, { parent: 10, netns: 100, cgroup: podCgroup(uid, 'a') });
+  addProcess(22, { parent: 21, netns: 100, cgroup: `${podCgroup(uid, 'a')}/init.scope` });
+  const ids = ['b', 'a'].map((letter) => makeCgroup(podCgroup(uid, letter)));
+  const inner = makeCgroup(`${podCgroup(uid, 'a')}/init.scope`);
+  const source = start();
+  await observer.until(() => observer.pods.size > 0);
+  const expected = [
+    { id: ids[0], container: 'b'.repeat(64) },
+    { id: ids[1], container: 'a'.repeat(64) },
+    { id: inner, container: 'a'.repeat(64) },
+  ];
+  const byId = (a: { id: number | undefined }, b: { id: number | undefined }) => Number(a.id) - Number(b.id);
+  expect(observer.pods.get(uid)?.cgroups).toEqual(expected.sort(byId));
+  expect(source.state.why).toBeUndefined();
+});
+
+it('says when the sockets of a pod with the network of the node cannot be told', async () => {
+  addNode();
+  addProcess(20, { parent: 10, netns: 100, cgroup: podCgroup(uid, 'a') });
+  const source = start();
+  await observer.until(() => source.state.state === 'ok');
+  expect(observer.pods.get(uid)?.cgroups).toBeUndefined();
+  expect(source.state.why).toMatch(/sockets of pods with the network of the node are not told/);
+});
+
 it('says when network namespaces may not be seen, and passes over what ends meanwhile', async () => {
   addNode();
   addProcess(20, { parent: 10, netns: undefined, cgroup: podCgroup(uid, 'a') });
@@ -119,15 +147,17 @@ it('tells the addresses of the node', async () => {
 });
 
 let proc: string;
+let cgroupRoot: string;
 let observer: RecordingObserver;
 
 beforeEach(() => {
   proc = temporaryDirectory();
+  cgroupRoot = temporaryDirectory();
   observer = new RecordingObserver();
 });
 
 function start(): KernelSource {
-  return started(new KernelSource({ proc, pace: OFTEN }), observer);
+  return started(new KernelSource({ proc, pace: OFTEN, cgroupRoot }), observer);
 }
 
 /** Its first process and a shim. */
@@ -149,6 +179,12 @@ function addProcess(pid: number, { parent, netns, cgroup, name = 'x' }: FakeProc
   writeFileSync(join(folder, 'stat'), `${pid} (${name}) S ${parent} ${pid} ${pid} 0 -1`);
   if (netns !== undefined) symlinkSync(`net:[${netns}]`, join(folder, 'ns/net'));
   writeFileSync(join(folder, 'cgroup'), `0::${cgroup}\n`); // the last: without it the process is not there
+}
+
+/** Returns its id. */
+function makeCgroup(path: string): number {
+  mkdirSync(join(cgroupRoot, path), { recursive: true });
+  return statSync(join(cgroupRoot, path)).ino;
 }
 
 function podCgroup(pod: string, letter: string): string {
