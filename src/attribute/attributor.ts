@@ -3,8 +3,9 @@ import type { Clock } from '../record/clock.js';
 import type { DropReader, LinkReader } from '../record/decode.js';
 import { attributeDevice, isCurrentDevice, type Surroundings } from './device.js';
 import { LinkMap } from './links.js';
-import type { Attribution, Grounds, Place } from './pods/attribution.js';
+import type { Attribution, Grounds } from './pods/attribution.js';
 import type { Pods } from './pods/pods.js';
+import type { Place } from './pods/scene.js';
 
 /** What attribution remembers of a flow. */
 export interface Attributed {
