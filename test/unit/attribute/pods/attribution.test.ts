@@ -228,7 +228,7 @@ describe('a drop of a packet with a socket', () => {
     const { index, tell } = world();
     const pods = new PodAttributor(index, { hasSources: () => true });
     const grounds = new Grounds();
-    const drop = read(makeDrop({ flags: IP4, netns: HOST, ...SENT }));
+    const drop = readDrop({ flags: IP4, netns: HOST, ...SENT });
     const device = attributeDevice(drop, { ownNetns: HOST, links: new LinkMap() });
     tell(mssql());
     pods.attribute(drop, { device, isRefusedSource: false }, Date.now(), grounds);
