@@ -1,3 +1,3 @@
 /** What -o takes. */
-export const FORMATS = ['table', 'ndjson', 'pcapng'] as const;
+export const FORMATS = ['table', 'ndjson', 'pcapng', 'hubble'] as const;
 export type Format = (typeof FORMATS)[number];

@@ -49,6 +49,11 @@ async function openEventSink(
     const output = openOutput({ ...options, rotateSize: undefined });
     return { output, sink: new PcapngSink(output, { snaplen: snaplenOf(options) ?? 0, rotateSize }) };
   }
+  if (format === 'hubble') {
+    const { HubbleSink } = await import('../sink/hubble/hubble.js');
+    const output = openOutput(options);
+    return { output, sink: new HubbleSink(output) };
+  }
   const { TableSink } = await import('../sink/table.js');
   const isTerminal = goesToTerminal(options);
   const output = openOutput(options);

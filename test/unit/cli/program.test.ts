@@ -23,7 +23,7 @@ describe('the command line', () => {
     [['--duration', 'soon'], 'It is a time like 500ms, 10s, 2m or 1h.'],
     [['--rotate-size', 'big'], 'It is a size like 4096, 64k, 100M or 1G.'],
     [['--snaplen', '4096'], 'It is a whole number from 0 to 2048.'],
-    [['-o', 'xml'], 'Allowed choices are table, ndjson, pcapng.'],
+    [['-o', 'xml'], 'Allowed choices are table, ndjson, pcapng, hubble.'],
     [['help', 'foo'], 'rpftrace has no command foo'],
     [['help', 'tarce'], 'rpftrace has no command tarce; did you mean trace?'],
     [['help', 'lab', 'rum'], 'lab has no command rum; did you mean run'],

@@ -1,18 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { DropEvent, TraceEvent } from '../../../../src/events.js';
+import type { TraceEvent } from '../../../../src/events.js';
 import { Output } from '../../../../src/sink/output.js';
 import { PcapngSink } from '../../../../src/sink/pcapng/pcapng.js';
 import { temporaryDirectory } from '../../../fixtures/directory.js';
+import { dropEventOf, UDP_PACKET } from '../../../fixtures/event.js';
 
 const MAC = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
 const IP = [0x45, 0, 0, 40];
 
 describe('packets', () => {
   test('carry the nanosecond, the bytes and the length that they had', async () => {
-    const [packet] = (await capture([drop({ packet_bytes: base64(IP), packet_bytes_from: 'network' })]))
-      .packets;
+    const [packet] = (
+      await capture([dropEventOf({ packet_bytes: base64(IP), packet_bytes_from: 'network' })])
+    ).packets;
     expect(packet).toMatchObject({ timeNs: 1795385222067380541n, original: 60, linkType: 101 });
     expect([...(packet?.bytes ?? [])]).toEqual(IP);
   });
@@ -23,16 +25,18 @@ describe('packets', () => {
     ['two VLAN tags', [...MAC, 0x88, 0xa8, 0, 5, 0x81, 0, 0, 6, 8, 0, ...IP], 82],
     ['a header that is cut', MAC, 74],
   ])('with %s are longer by it', async (_what, bytes, original) => {
-    const { packets } = await capture([drop({ packet_bytes: base64(bytes), packet_bytes_from: 'mac' })]);
+    const { packets } = await capture([
+      dropEventOf({ packet_bytes: base64(bytes), packet_bytes_from: 'mac' }),
+    ]);
     expect(packets[0]).toMatchObject({ original, linkType: 1 });
   });
 
   test('that were only counted have the bytes of the one of their flow that came whole, and say how many they are', async () => {
     const counted = { aggregate: 'flow', count: 41, first_time: TIME } as const;
     const { packets } = await capture([
-      drop({ packet_bytes: base64(IP), packet_bytes_from: 'network' }),
-      drop({ packet: { ...PACKET, src_port: 2 }, ...counted }),
-      drop(counted),
+      dropEventOf({ packet_bytes: base64(IP), packet_bytes_from: 'network' }),
+      dropEventOf({ packet: { ...UDP_PACKET, src_port: 2 }, ...counted }),
+      dropEventOf(counted),
     ]);
     expect(packets.map(({ bytes }) => bytes.length)).toEqual([4, 0, 4]);
     expect(packets[2]?.comments[0]).toBe('and 41 more of this flow, from 22:07:02.067380541Z on');
@@ -41,7 +45,7 @@ describe('packets', () => {
 
   test('say pod, verdict, fix and incident, one comment each, safe for a terminal', async () => {
     const { packets } = await capture([
-      drop({
+      dropEventOf({
         pod: { namespace: 'shop', name: 'db-0\x1b[31m', direction: 'from_pod', source: 'cri' },
         peer: { ip: '10.96.0.1', kind: 'service', namespace: 'default', name: 'kubernetes' },
         rpf: { verdict: 'unnumbered_mismatch', explanation: 'because', fix: ['a', 'b'] },
@@ -59,7 +63,7 @@ describe('packets', () => {
 
   test('have comments that are cut between characters', async () => {
     const explanation = 'ä'.repeat(2000);
-    const { packets } = await capture([drop({ rpf: { verdict: 'not_rpf', explanation } })]);
+    const { packets } = await capture([dropEventOf({ rpf: { verdict: 'not_rpf', explanation } })]);
     expect(packets[0]?.comments[1]).toMatch(/^not_rpf: ä+…$/);
     expect(Buffer.byteLength(packets[0]?.comments[1] ?? '')).toBeLessThanOrEqual(1000);
   });
@@ -68,11 +72,11 @@ describe('packets', () => {
 describe('interfaces', () => {
   test('are one for each device and network namespace', async () => {
     const { interfaces, packets } = await capture([
-      drop({}),
-      drop({ device: { name: 'eth0', ifindex: 2, role: 'physical', netns: 7 } }),
-      drop({ device: { name: 'eth0', ifindex: 2, role: 'veth', kind: 'veth', netns: 8 } }),
-      drop({}),
-      drop({ device: { name_unknown: 'no_device', role: 'unknown' } }),
+      dropEventOf({}),
+      dropEventOf({ device: { name: 'eth0', ifindex: 2, role: 'physical', netns: 7 } }),
+      dropEventOf({ device: { name: 'eth0', ifindex: 2, role: 'veth', kind: 'veth', netns: 8 } }),
+      dropEventOf({}),
+      dropEventOf({ device: { name_unknown: 'no_device', role: 'unknown' } }),
     ]);
     expect(packets.map(({ interfaceId }) => interfaceId)).toEqual([0, 1, 2, 0, 3]);
     expect(interfaces).toEqual([
@@ -85,7 +89,7 @@ describe('interfaces', () => {
 
   test('in endless number begin a new section', async () => {
     const drops = Array.from({ length: 4100 }, (_, ifindex) =>
-      drop({ device: { name: 'eth0', ifindex, role: 'veth' } }),
+      dropEventOf({ device: { name: 'eth0', ifindex, role: 'veth' } }),
     );
     const { sections, packets } = await capture(drops);
     expect(sections).toBe(2);
@@ -95,7 +99,7 @@ describe('interfaces', () => {
 
 test('events that are no drops are entries of a journal, whole', async () => {
   const lost: TraceEvent = { v: 1, kind: 'lost', time: TIME, node: 'n', where: 'ring', count: 9 };
-  const { entries } = await capture([drop({}), lost]);
+  const { entries } = await capture([dropEventOf({}), lost]);
   expect(entries).toEqual([
     [
       '__REALTIME_TIMESTAMP=1795385222067380',
@@ -109,23 +113,6 @@ test('events that are no drops are entries of a journal, whole', async () => {
 });
 
 const TIME = '2026-11-22T22:07:02.067380541Z';
-const PACKET = {
-  family: 'ipv4',
-  protocol: 'udp',
-  ...{ src: '10.0.0.1', src_port: 1, dst: '10.0.0.2', dst_port: 53 },
-  ...{ length: 60, mark: 0 },
-} as const;
-
-function drop(members: Partial<DropEvent>): DropEvent {
-  return {
-    ...{ v: 1, kind: 'drop', time: TIME, node: 'n', count: 1 },
-    ...{ reason: 'IP_RPFILTER', location: 'ip_rcv_finish_core+0x25b', hook: 'tp_btf/kfree_skb' },
-    packet: PACKET,
-    device: { name: 'lxcabcd', ifindex: 12, role: 'cilium_lxc', kind: 'veth', netns: 7 },
-    ...members,
-  };
-}
-
 function base64(bytes: readonly number[]): string {
   return Buffer.from(bytes).toString('base64');
 }
