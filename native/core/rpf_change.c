@@ -13,25 +13,6 @@
 
 #include "rpf_internal.h"
 
-static bool is_word(const struct nlattr *attribute)
-{
-	return mnl_attr_get_payload_len(attribute) >= sizeof(uint32_t);
-}
-
-static void copy_word(void *to, const struct nlattr *attribute)
-{
-	if (is_word(attribute))
-		memcpy(to, mnl_attr_get_payload(attribute), sizeof(uint32_t));
-}
-
-static void copy_name(char *to, const struct nlattr *attribute)
-{
-	size_t bytes = mnl_attr_get_payload_len(attribute);
-
-	memset(to, 0, RPF_NAME_BYTES);
-	memcpy(to, mnl_attr_get_payload(attribute), bytes < RPF_NAME_BYTES ? bytes : RPF_NAME_BYTES - 1);
-}
-
 static uint32_t action_of(const struct nlmsghdr *message, uint16_t deletion)
 {
 	if (message->nlmsg_type == deletion)
@@ -70,25 +51,25 @@ static int visit_rule(const struct nlattr *attribute, void *data)
 
 	switch (mnl_attr_get_type(attribute)) {
 	case FRA_DST:
-		copy_word(change->prefix, attribute);
+		rpf_attr_copy_word(change->prefix, attribute);
 		break;
 	case FRA_SRC:
-		copy_word(change->source, attribute);
+		rpf_attr_copy_word(change->source, attribute);
 		break;
 	case FRA_IIFNAME:
-		copy_name(change->device, attribute);
+		rpf_attr_copy_name(change->device, attribute);
 		break;
 	case FRA_PRIORITY:
-		copy_word(&change->priority, attribute);
+		rpf_attr_copy_word(&change->priority, attribute);
 		break;
 	case FRA_FWMARK:
-		copy_word(&change->mark, attribute);
+		rpf_attr_copy_word(&change->mark, attribute);
 		break;
 	case FRA_FWMASK:
-		copy_word(&change->mark_mask, attribute);
+		rpf_attr_copy_word(&change->mark_mask, attribute);
 		break;
 	case FRA_TABLE:
-		copy_word(&change->table, attribute);
+		rpf_attr_copy_word(&change->table, attribute);
 		break;
 	}
 	return MNL_CB_OK;
@@ -117,7 +98,7 @@ static int visit_address(const struct nlattr *attribute, void *data)
 
 	/* Where both ends of a link have one, IFA_ADDRESS is the other end's. */
 	if (mnl_attr_get_type(attribute) == IFA_LOCAL)
-		copy_word(change->prefix, attribute);
+		rpf_attr_copy_word(change->prefix, attribute);
 	return MNL_CB_OK;
 }
 
@@ -141,14 +122,14 @@ static int visit_nexthop(const struct nlattr *attribute, void *data)
 
 	switch (mnl_attr_get_type(attribute)) {
 	case NHA_ID:
-		copy_word(&change->nexthop_id, attribute);
+		rpf_attr_copy_word(&change->nexthop_id, attribute);
 		break;
 	case NHA_OIF:
-		copy_word(&change->ifindex, attribute);
+		rpf_attr_copy_word(&change->ifindex, attribute);
 		break;
 	case NHA_GATEWAY:
 		if (mnl_attr_get_payload_len(attribute) == sizeof(change->gateway))
-			copy_word(change->gateway, attribute);
+			rpf_attr_copy_word(change->gateway, attribute);
 		break;
 	}
 	return MNL_CB_OK;
@@ -181,7 +162,7 @@ static int visit_link(const struct nlattr *attribute, void *data)
 	struct rpf_route_change *change = data;
 
 	if (mnl_attr_get_type(attribute) == IFLA_IFNAME)
-		copy_name(change->device, attribute);
+		rpf_attr_copy_name(change->device, attribute);
 	return MNL_CB_OK;
 }
 
@@ -255,7 +236,7 @@ static int visit_netconf(const struct nlattr *attribute, void *data)
 	struct rpf_netconf *netconf = message->netconf;
 	const void *value = mnl_attr_get_payload(attribute);
 
-	if (!is_word(attribute))
+	if (mnl_attr_get_payload_len(attribute) < sizeof(uint32_t))
 		return MNL_CB_OK;
 	switch (mnl_attr_get_type(attribute)) {
 	case NETCONFA_IFINDEX:
@@ -271,11 +252,10 @@ static int visit_netconf(const struct nlattr *attribute, void *data)
 	return MNL_CB_OK;
 }
 
-/* IFLA_INET_CONF: one word for each IPV4_DEVCONF_*, the first is number 1 (inet_fill_link_af(), net/ipv4/devinet.c, v6.18). */
-static void read_devconf(const struct nlattr *attribute, struct rpf_netconf *netconf)
+static void read_devconf(const struct nlattr *devconf, struct rpf_netconf *netconf)
 {
-	const unsigned char *words = mnl_attr_get_payload(attribute);
-	size_t count = mnl_attr_get_payload_len(attribute) / sizeof(uint32_t), i;
+	const unsigned char *words = devconf ? mnl_attr_get_payload(devconf) : NULL;
+	size_t count = devconf ? mnl_attr_get_payload_len(devconf) / sizeof(uint32_t) : 0, i;
 	const struct {
 		size_t number;
 		uint32_t value;
@@ -296,28 +276,14 @@ static void read_devconf(const struct nlattr *attribute, struct rpf_netconf *net
 	}
 }
 
-static int visit_inet(const struct nlattr *attribute, void *data)
-{
-	if (mnl_attr_get_type(attribute) == IFLA_INET_CONF)
-		read_devconf(attribute, data);
-	return MNL_CB_OK;
-}
-
-static int visit_family(const struct nlattr *attribute, void *data)
-{
-	if (mnl_attr_get_type(attribute) == AF_INET)
-		mnl_attr_parse_nested(attribute, visit_inet, data);
-	return MNL_CB_OK;
-}
-
 static int visit_link_settings(const struct nlattr *attribute, void *data)
 {
 	struct rpf_netconf *netconf = data;
 
 	if (mnl_attr_get_type(attribute) == IFLA_IFNAME)
-		copy_name(netconf->device, attribute);
+		rpf_attr_copy_name(netconf->device, attribute);
 	else if (mnl_attr_get_type(attribute) == IFLA_AF_SPEC)
-		mnl_attr_parse_nested(attribute, visit_family, data);
+		read_devconf(rpf_attr_devconf(attribute), netconf);
 	return MNL_CB_OK;
 }
 

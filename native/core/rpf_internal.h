@@ -250,6 +250,18 @@ int rpf_with_rtnetlink(int (*work)(struct mnl_socket *socket, void *context), vo
 /* Asks for everything of a kind. -EINTR: it changed meanwhile. What visit returns as MNL_CB_ERROR ends it with -errno. */
 int rpf_rtnetlink_dump(uint16_t type, const void *head, size_t head_bytes, mnl_cb_t visit, void *context);
 
+/* The first 4 bytes of an attribute; where it has fewer, what was there stays. */
+void rpf_attr_copy_word(void *to, const struct nlattr *attribute);
+/* A name of a device, cut to RPF_NAME_BYTES. */
+void rpf_attr_copy_name(char *to, const struct nlattr *attribute);
+/* The kind of a device, out of its IFLA_LINKINFO. */
+void rpf_attr_copy_kind(char *to, const struct nlattr *linkinfo);
+/*
+ * IFLA_INET_CONF out of an IFLA_AF_SPEC, NULL where it is not there: one word for each IPV4_DEVCONF_*, the first is number 1
+ * (inet_fill_link_af(), net/ipv4/devinet.c, v6.18).
+ */
+const struct nlattr *rpf_attr_devconf(const struct nlattr *af_spec);
+
 /* ---- rpf_netns.c ---- */
 
 /* As which these tell our own namespace, which comes first. */

@@ -68,43 +68,22 @@ int rpf_links_fd(const struct rpf_links *links)
 	return links->socket ? mnl_socket_get_fd(links->socket) : -1;
 }
 
-static void copy_name(char *to, const struct nlattr *attribute)
-{
-	size_t bytes = mnl_attr_get_payload_len(attribute);
-
-	if (bytes > RPF_NAME_BYTES - 1)
-		bytes = RPF_NAME_BYTES - 1;
-	memcpy(to, mnl_attr_get_payload(attribute), bytes);
-}
-
-static int visit_info(const struct nlattr *attribute, void *data)
-{
-	struct rpf_link *link = data;
-
-	if (mnl_attr_get_type(attribute) == IFLA_INFO_KIND)
-		copy_name(link->kind, attribute);
-	return MNL_CB_OK;
-}
-
 static int visit_attribute(const struct nlattr *attribute, void *data)
 {
 	struct rpf_link *link = data;
-	size_t bytes = mnl_attr_get_payload_len(attribute);
 
 	switch (mnl_attr_get_type(attribute)) {
 	case IFLA_IFNAME:
-		copy_name(link->name, attribute);
+		rpf_attr_copy_name(link->name, attribute);
 		break;
 	case IFLA_LINK:
-		if (bytes >= sizeof(uint32_t))
-			link->link_ifindex = mnl_attr_get_u32(attribute);
+		rpf_attr_copy_word(&link->link_ifindex, attribute);
 		break;
 	case IFLA_MASTER:
-		if (bytes >= sizeof(uint32_t))
-			link->master_ifindex = mnl_attr_get_u32(attribute);
+		rpf_attr_copy_word(&link->master_ifindex, attribute);
 		break;
 	case IFLA_LINKINFO:
-		mnl_attr_parse_nested(attribute, visit_info, link);
+		rpf_attr_copy_kind(link->kind, attribute);
 		break;
 	}
 	return MNL_CB_OK;

@@ -2,6 +2,7 @@
 /* Questions to rtnetlink, each over a socket of its own in the network namespace that the thread is in. */
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/if_link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -74,4 +75,44 @@ int rpf_rtnetlink_dump(uint16_t type, const void *head, size_t head_bytes, mnl_c
 	err = rpf_with_rtnetlink(run_dump, &dump);
 	free(dump.buffer);
 	return err;
+}
+
+void rpf_attr_copy_word(void *to, const struct nlattr *attribute)
+{
+	if (mnl_attr_get_payload_len(attribute) >= sizeof(uint32_t))
+		memcpy(to, mnl_attr_get_payload(attribute), sizeof(uint32_t));
+}
+
+void rpf_attr_copy_name(char *to, const struct nlattr *attribute)
+{
+	size_t bytes = mnl_attr_get_payload_len(attribute);
+
+	memset(to, 0, RPF_NAME_BYTES);
+	memcpy(to, mnl_attr_get_payload(attribute), bytes < RPF_NAME_BYTES ? bytes : RPF_NAME_BYTES - 1);
+}
+
+static const struct nlattr *find_nested(const struct nlattr *nest, uint16_t type)
+{
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each_nested (attribute, nest) {
+		if (mnl_attr_get_type(attribute) == type)
+			return attribute;
+	}
+	return NULL;
+}
+
+void rpf_attr_copy_kind(char *to, const struct nlattr *linkinfo)
+{
+	const struct nlattr *kind = find_nested(linkinfo, IFLA_INFO_KIND);
+
+	if (kind)
+		rpf_attr_copy_name(to, kind);
+}
+
+const struct nlattr *rpf_attr_devconf(const struct nlattr *af_spec)
+{
+	const struct nlattr *inet = find_nested(af_spec, AF_INET);
+
+	return inet ? find_nested(inet, IFLA_INET_CONF) : NULL;
 }

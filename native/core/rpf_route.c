@@ -80,7 +80,6 @@ static void copy_address(uint8_t *to, const struct nlattr *attribute)
 static int visit_attribute(const struct nlattr *attribute, void *data)
 {
 	struct rpf_route *route = data;
-	bool is_word = mnl_attr_get_payload_len(attribute) >= sizeof(uint32_t);
 	const struct rtvia *via;
 
 	switch (mnl_attr_get_type(attribute)) {
@@ -88,20 +87,16 @@ static int visit_attribute(const struct nlattr *attribute, void *data)
 		copy_address(route->prefix, attribute);
 		break;
 	case RTA_OIF:
-		if (is_word)
-			route->ifindex = mnl_attr_get_u32(attribute);
+		rpf_attr_copy_word(&route->ifindex, attribute);
 		break;
 	case RTA_TABLE:
-		if (is_word)
-			route->table = mnl_attr_get_u32(attribute);
+		rpf_attr_copy_word(&route->table, attribute);
 		break;
 	case RTA_PRIORITY:
-		if (is_word)
-			route->priority = mnl_attr_get_u32(attribute);
+		rpf_attr_copy_word(&route->priority, attribute);
 		break;
 	case RTA_NH_ID:
-		if (is_word)
-			route->nexthop_id = mnl_attr_get_u32(attribute);
+		rpf_attr_copy_word(&route->nexthop_id, attribute);
 		break;
 	case RTA_GATEWAY:
 		route->gateway_family = mnl_attr_get_payload_len(attribute) == 16 ? AF_INET6 : AF_INET;

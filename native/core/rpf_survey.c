@@ -104,31 +104,12 @@ static int hold(void *context, const struct rpf_netns_counter *found)
 	return 0;
 }
 
-static void copy_name(char *to, const struct nlattr *attribute)
+static void read_devconf(const struct nlattr *devconf, struct rpf_survey_device *device)
 {
-	size_t bytes = mnl_attr_get_payload_len(attribute);
+	const int32_t *values = devconf ? mnl_attr_get_payload(devconf) : NULL;
 
-	memcpy(to, mnl_attr_get_payload(attribute), bytes > RPF_NAME_BYTES - 1 ? RPF_NAME_BYTES - 1 : bytes);
-}
-
-static int visit_info(const struct nlattr *attribute, void *data)
-{
-	struct rpf_survey_device *device = data;
-
-	if (mnl_attr_get_type(attribute) == IFLA_INFO_KIND)
-		copy_name(device->kind, attribute);
-	return MNL_CB_OK;
-}
-
-/* IFLA_INET_CONF: the values of IPV4_DEVCONF_* in their order, from 1 on (net/ipv4/devinet.c, inet_fill_link_af). */
-static int visit_inet(const struct nlattr *attribute, void *data)
-{
-	struct rpf_survey_device *device = data;
-	size_t count = mnl_attr_get_payload_len(attribute) / sizeof(int32_t);
-	const int32_t *values = mnl_attr_get_payload(attribute);
-
-	if (mnl_attr_get_type(attribute) != IFLA_INET_CONF || count < IPV4_DEVCONF_ROUTE_LOCALNET)
-		return MNL_CB_OK;
+	if (!devconf || mnl_attr_get_payload_len(devconf) / sizeof(*values) < IPV4_DEVCONF_ROUTE_LOCALNET)
+		return;
 	device->has_conf = 1;
 	device->conf = (struct rpf_conf){
 		.rp_filter = values[IPV4_DEVCONF_RP_FILTER - 1],
@@ -137,43 +118,31 @@ static int visit_inet(const struct nlattr *attribute, void *data)
 		.route_localnet = values[IPV4_DEVCONF_ROUTE_LOCALNET - 1],
 		.forwarding = values[IPV4_DEVCONF_FORWARDING - 1],
 	};
-	return MNL_CB_OK;
-}
-
-static int visit_family(const struct nlattr *attribute, void *data)
-{
-	if (mnl_attr_get_type(attribute) == AF_INET)
-		mnl_attr_parse_nested(attribute, visit_inet, data);
-	return MNL_CB_OK;
 }
 
 static int visit_link_attribute(const struct nlattr *attribute, void *data)
 {
 	struct device *device = data;
 	struct rpf_survey_device *told = &device->told;
-	bool is_word = mnl_attr_get_payload_len(attribute) >= sizeof(uint32_t);
 
 	switch (mnl_attr_get_type(attribute)) {
 	case IFLA_IFNAME:
-		copy_name(told->name, attribute);
+		rpf_attr_copy_name(told->name, attribute);
 		break;
 	case IFLA_MASTER:
-		if (is_word)
-			told->master_ifindex = mnl_attr_get_u32(attribute);
+		rpf_attr_copy_word(&told->master_ifindex, attribute);
 		break;
 	case IFLA_LINK:
-		if (is_word)
-			told->link_ifindex = mnl_attr_get_u32(attribute);
+		rpf_attr_copy_word(&told->link_ifindex, attribute);
 		break;
 	case IFLA_LINK_NETNSID:
-		if (is_word)
-			device->link_nsid = mnl_attr_get_u32(attribute);
+		rpf_attr_copy_word(&device->link_nsid, attribute);
 		break;
 	case IFLA_LINKINFO:
-		mnl_attr_parse_nested(attribute, visit_info, told);
+		rpf_attr_copy_kind(told->kind, attribute);
 		break;
 	case IFLA_AF_SPEC:
-		mnl_attr_parse_nested(attribute, visit_family, told);
+		read_devconf(rpf_attr_devconf(attribute), told);
 		break;
 	}
 	return MNL_CB_OK;
@@ -205,8 +174,8 @@ static int visit_link(const struct nlmsghdr *message, void *data)
 
 static int visit_nsid(const struct nlattr *attribute, void *data)
 {
-	if (mnl_attr_get_type(attribute) == NETNSA_NSID && mnl_attr_get_payload_len(attribute) >= sizeof(uint32_t))
-		*(int32_t *)data = mnl_attr_get_u32(attribute);
+	if (mnl_attr_get_type(attribute) == NETNSA_NSID)
+		rpf_attr_copy_word(data, attribute);
 	return MNL_CB_OK;
 }
 
@@ -277,9 +246,8 @@ static int visit_address_attribute(const struct nlattr *attribute, void *data)
 	struct rpf_survey_address *address = data;
 
 	/* IFA_LOCAL is our end, IFA_ADDRESS that of a point-to-point link's other side. */
-	if (mnl_attr_get_type(attribute) == IFA_LOCAL &&
-	    mnl_attr_get_payload_len(attribute) >= sizeof(address->address))
-		memcpy(address->address, mnl_attr_get_payload(attribute), sizeof(address->address));
+	if (mnl_attr_get_type(attribute) == IFA_LOCAL)
+		rpf_attr_copy_word(address->address, attribute);
 	return MNL_CB_OK;
 }
 
@@ -483,19 +451,16 @@ static bool has_enough(struct neighbours *neighbours)
 static int visit_route_attribute(const struct nlattr *attribute, void *data)
 {
 	struct found *found = data;
-	bool is_word = mnl_attr_get_payload_len(attribute) >= sizeof(uint32_t);
 
-	if (!is_word)
-		return MNL_CB_OK;
 	switch (mnl_attr_get_type(attribute)) {
 	case RTA_DST:
-		memcpy(found->address.address, mnl_attr_get_payload(attribute), 4);
+		rpf_attr_copy_word(found->address.address, attribute);
 		break;
 	case RTA_OIF:
-		found->address.ifindex = mnl_attr_get_u32(attribute);
+		rpf_attr_copy_word(&found->address.ifindex, attribute);
 		break;
 	case RTA_TABLE:
-		found->table = mnl_attr_get_u32(attribute);
+		rpf_attr_copy_word(&found->table, attribute);
 		break;
 	}
 	return MNL_CB_OK;
