@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
 import { CGROUP_ROOT_INODE, cgroupMounts } from '../cgroup-mounts.js';
+import { entriesOf, ifThere, inodeOf, textOf } from '../if-there.js';
 import { CAPABILITIES, readHeld } from '../privileges/capabilities.js';
 import type { CgroupRoot } from './features.js';
 import type { Capability, EnvironmentFact } from './report.js';
@@ -16,7 +17,7 @@ export function readCapabilities(root = '/'): Capability[] {
 }
 
 function fieldOf(root: string, name: string): string | undefined {
-  const status = readText(`${root}proc/self/status`);
+  const status = textOf(`${root}proc/self/status`);
   return new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(status ?? '')?.[1];
 }
 
@@ -71,16 +72,16 @@ function fact(
 
 /** The word in brackets is in force. A kernel without the file has no lockdown. */
 function lockdownMode(root: string): string | undefined {
-  const text = readText(`${root}sys/kernel/security/lockdown`);
+  const text = textOf(`${root}sys/kernel/security/lockdown`);
   return text === undefined ? undefined : /\[(\w+)\]/.exec(text)?.[1];
 }
 
 function setting(root: string, path: string): string | undefined {
-  return readText(`${root}proc/sys/${path}`)?.trim();
+  return textOf(`${root}proc/sys/${path}`)?.trim();
 }
 
 function memlock(root: string): string | undefined {
-  const [, soft] = /^Max locked memory\s+(\S+)/m.exec(readText(`${root}proc/self/limits`) ?? '') ?? [];
+  const [, soft] = /^Max locked memory\s+(\S+)/m.exec(textOf(`${root}proc/self/limits`) ?? '') ?? [];
   if (soft === undefined) return undefined;
   return soft === 'unlimited' ? soft : `${soft} bytes`;
 }
@@ -89,17 +90,15 @@ const SECCOMP: Readonly<Record<string, string>> = { 0: 'off', 1: 'strict', 2: 'f
 
 /** The initial one maps every number to itself. */
 function userNamespace(root: string): string | undefined {
-  const map = readText(`${root}proc/self/uid_map`);
+  const map = textOf(`${root}proc/self/uid_map`);
   if (map === undefined) return undefined;
   return /^\s*0\s+0\s+4294967295\s*$/.test(map) ? 'initial' : 'another one';
 }
 
 function pidNamespace(root: string): string | undefined {
-  try {
-    return readlinkSync(`${root}proc/self/ns/pid`) === INITIAL_PID_NAMESPACE ? 'initial' : 'another one';
-  } catch {
-    return undefined;
-  }
+  const link = ifThere(() => readlinkSync(`${root}proc/self/ns/pid`));
+  if (link === undefined) return undefined;
+  return link === INITIAL_PID_NAMESPACE ? 'initial' : 'another one';
 }
 
 /** Where writers are watched from: the core takes the first mount, or makes one of its own where there is none. */
@@ -125,30 +124,6 @@ function isReadable(exe: string): boolean | undefined {
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EACCES' ? false : undefined;
-  }
-}
-
-function entriesOf(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
-
-function inodeOf(path: string): number | undefined {
-  try {
-    return statSync(path).ino;
-  } catch {
-    return undefined;
-  }
-}
-
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,7 +1,7 @@
-import { statSync } from 'node:fs';
 import { type CommandPlace, findPlace } from '../explain/namespace.js';
 import { Files } from '../explain/persist/files.js';
 import { findPersistence, type Persistence } from '../explain/persist.js';
+import { inodeOf } from '../if-there.js';
 import type { NativeAddon, NativeNeighbours, NativeSurvey } from '../native.js';
 import { type Audited, auditAll, describePod } from './audit.js';
 import { findLater, type Later } from './later.js';
@@ -85,12 +85,4 @@ function memoized<K, V>(work: (key: K) => V): (key: K) => V {
     known.set(key, fresh);
     return fresh;
   };
-}
-
-function inodeOf(path: string): number | undefined {
-  try {
-    return statSync(path).ino;
-  } catch {
-    return undefined;
-  }
 }

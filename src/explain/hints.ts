@@ -1,5 +1,6 @@
-import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import type { Hint } from '../events.js';
+import { entriesOf, ifThere, textOf } from '../if-there.js';
 import { findPersisted, givenBy } from './persist.js';
 
 /**
@@ -18,20 +19,18 @@ export function findHints(key: string, value: number, root = '/'): Hint[] {
 }
 
 function fileHint(name: string, file: string, root: string): Hint[] {
-  const stat = attempt(() => statSync(`${root}${file.slice(1)}`, { bigint: true }));
+  const stat = ifThere(() => statSync(`${root}${file.slice(1)}`, { bigint: true }));
   return stat === undefined ? [] : [{ kind: 'file_written', name, time: stamp(stat.mtimeNs) }];
 }
 
 /** systemd keeps a link for each unit that is active, made anew each time that it is started. */
 function unitHint(unit: string, root: string): Hint[] {
-  const link = attempt(() => lstatSync(`${root}run/systemd/units/invocation:${unit}`, { bigint: true }));
+  const link = ifThere(() => lstatSync(`${root}run/systemd/units/invocation:${unit}`, { bigint: true }));
   return link === undefined ? [] : [{ kind: 'unit_started', name: unit, time: stamp(link.mtimeNs) }];
 }
 
 function processHint(comm: string, root: string): Hint[] {
-  const pid = processesOf(root).find(
-    (one) => attempt(() => readFileSync(`${root}proc/${one}/comm`, 'utf8'))?.trim() === comm,
-  );
+  const pid = processesOf(root).find((one) => textOf(`${root}proc/${one}/comm`)?.trim() === comm);
   const startedNs = pid === undefined ? undefined : startOf(pid, root);
   return startedNs === undefined
     ? []
@@ -39,14 +38,15 @@ function processHint(comm: string, root: string): Hint[] {
 }
 
 function processesOf(root: string): string[] {
-  const names = attempt(() => readdirSync(`${root}proc`)) ?? [];
-  return names.filter((name) => /^\d+$/.test(name)).slice(0, MAX_PROCESSES);
+  return entriesOf(`${root}proc`)
+    .filter((name) => /^\d+$/.test(name))
+    .slice(0, MAX_PROCESSES);
 }
 
 /** proc(5): field 22 of stat, in ticks since boot; the name in field 2 may hold anything. Nanoseconds since 1970. */
 function startOf(pid: string, root: string): bigint | undefined {
-  const stat = attempt(() => readFileSync(`${root}proc/${pid}/stat`, 'utf8'));
-  const boot = attempt(() => /^btime (\d+)$/m.exec(readFileSync(`${root}proc/stat`, 'utf8'))?.[1]);
+  const stat = textOf(`${root}proc/${pid}/stat`);
+  const boot = /^btime (\d+)$/m.exec(textOf(`${root}proc/stat`) ?? '')?.[1];
   const ticks = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
   if (ticks === undefined || boot === undefined) return undefined;
   return BigInt(boot) * 1_000_000_000n + (BigInt(ticks) * 1_000_000_000n) / TICKS_PER_SECOND;
@@ -55,14 +55,6 @@ function startOf(pid: string, root: string): bigint | undefined {
 function stamp(wallNs: bigint): string {
   const second = new Date(Number(wallNs / 1_000_000_000n) * 1000).toISOString().slice(0, 19);
   return `${second}.${String(wallNs % 1_000_000_000n).padStart(9, '0')}Z`;
-}
-
-function attempt<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined; // it is not there, or not ours to see
-  }
 }
 
 /** USER_HZ, the same on all architectures that Node runs on. */

@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from 'node:fs';
+import { entriesOf, inodeOf } from '../if-there.js';
 
 /** Where a command has to run so that it works on the drop's network namespace. */
 export interface CommandPlace {
@@ -30,22 +30,6 @@ function findPrefix(netns: number, root: string): string[] | undefined {
     (name) => /^\d+$/.test(name) && inodeOf(`${root}proc/${name}/ns/net`) === netns,
   );
   return pid === undefined ? undefined : ['nsenter', `--net=/proc/${pid}/ns/net`];
-}
-
-function entriesOf(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
-
-function inodeOf(path: string): number | undefined {
-  try {
-    return statSync(path).ino;
-  } catch {
-    return undefined; // it has ended, or is not ours to see
-  }
 }
 
 /** Devices may be called anything that has no slash and no space. */

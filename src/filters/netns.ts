@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync, statfsSync, statSync } from 'node:fs';
+import { readFileSync, readlinkSync, statfsSync, statSync } from 'node:fs';
 import { TracerError } from '../errors.js';
+import { entriesOf, ifThere } from '../if-there.js';
 import type { NativeAddon } from '../native.js';
 import { printable } from '../printable.js';
 import { didYouMean } from '../suggest.js';
@@ -59,34 +60,21 @@ function findByInum(addon: NativeAddon, inum: number): Netns {
 
 /** Undefined when the file is none of a network namespace. */
 function inumOf(path: string): number | undefined {
-  try {
+  return ifThere(() => {
     if (statfsSync(path).type !== NSFS_MAGIC || isOtherKind(path)) return undefined;
     return statSync(path).ino;
-  } catch {
-    return undefined;
-  }
+  });
 }
 
 /** The links in /proc say what kind of namespace they stand for. A bind mount does not. */
 function isOtherKind(path: string): boolean {
-  try {
-    return !readlinkSync(path).startsWith('net:');
-  } catch {
-    return false;
-  }
+  const link = ifThere(() => readlinkSync(path));
+  return link !== undefined && !link.startsWith('net:');
 }
 
 function unknown(spec: string, path: string): TracerError {
-  const hint = spec.includes('/') ? '' : didYouMean(spec, named());
+  const hint = spec.includes('/') ? '' : didYouMean(spec, entriesOf(NAMED));
   return new TracerError('E_UNKNOWN_NETNS', `${printable(path)} is not a network namespace${hint}`);
-}
-
-function named(): string[] {
-  try {
-    return readdirSync(NAMED);
-  } catch {
-    return [];
-  }
 }
 
 /** /proc/net/dev: two lines of titles, then "  name: numbers". */

@@ -1,10 +1,6 @@
-import { statSync } from 'node:fs';
+import { inodeOf } from '../if-there.js';
 
 /** Inode number of this process's network namespace; undefined where /proc does not tell. */
 export function readOwnNetns(): number | undefined {
-  try {
-    return statSync('/proc/self/ns/net').ino;
-  } catch {
-    return undefined;
-  }
+  return inodeOf('/proc/self/ns/net');
 }

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
 import type { Writer } from '../events.js';
+import { entriesOf, ifThere, inodeOf, textOf } from '../if-there.js';
 import { describeCgroup, pathInProc } from '../settings/cgroups.js';
 
 /** A process as /proc shows it. `proc` is its mount; tests have their own. */
@@ -16,23 +17,23 @@ export class Process {
 
   /** Inode number of its network namespace; undefined where the process is gone or not ours to look into. */
   get netns(): number | undefined {
-    return attempt(() => statSync(`${this.#folder}/ns/net`).ino);
+    return inodeOf(`${this.#folder}/ns/net`);
   }
 
   /** Whether one of its descriptors is the socket with this inode number. Looks until a moment of performance.now(). */
   hasSocket(inode: string, endMs: number): boolean {
     if (performance.now() >= endMs) return false;
-    const descriptors = attempt(() => readdirSync(`${this.#folder}/fd`)) ?? [];
+    const descriptors = entriesOf(`${this.#folder}/fd`);
     return descriptors.some(
       (name) =>
         performance.now() < endMs &&
-        attempt(() => readlinkSync(`${this.#folder}/fd/${name}`)) === `socket:[${inode}]`,
+        ifThere(() => readlinkSync(`${this.#folder}/fd/${name}`)) === `socket:[${inode}]`,
     );
   }
 
   /** Inode number of the rtnetlink socket with this port in the process’s network namespace. */
   findSocket(portId: number): string | undefined {
-    const lines = attempt(() => readFileSync(`${this.#folder}/net/netlink`, 'utf8'))?.split('\n') ?? [];
+    const lines = textOf(`${this.#folder}/net/netlink`)?.split('\n') ?? [];
     // sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode; Eth is the protocol, 0 that of routes.
     const words = lines.map((line) => line.trim().split(/\s+/));
     return words.find(([, protocol, port]) => protocol === '0' && port === String(portId))?.[9];
@@ -40,12 +41,11 @@ export class Process {
 
   /** Undefined when it is gone. */
   describe(): Writer | undefined {
-    const comm = attempt(() => readFileSync(`${this.#folder}/comm`, 'utf8'))?.replace(/\n$/, '');
+    const comm = textOf(`${this.#folder}/comm`)?.replace(/\n$/, '');
     if (comm === undefined) return undefined;
-    const exe = attempt(() => readlinkSync(`${this.#folder}/exe`))?.replace(/ \(deleted\)$/, '');
-    const cmdline =
-      attempt(() => readFileSync(`${this.#folder}/cmdline`, 'utf8'))?.slice(0, MAX_CMDLINE) ?? '';
-    const cgroup = pathInProc(attempt(() => readFileSync(`${this.#folder}/cgroup`, 'utf8')) ?? '');
+    const exe = ifThere(() => readlinkSync(`${this.#folder}/exe`))?.replace(/ \(deleted\)$/, '');
+    const cmdline = textOf(`${this.#folder}/cmdline`)?.slice(0, MAX_CMDLINE) ?? '';
+    const cgroup = pathInProc(textOf(`${this.#folder}/cgroup`) ?? '');
     return {
       pid: this.pid,
       comm,
@@ -73,7 +73,7 @@ export class Process {
   }
 
   #status(key: string): string | undefined {
-    const text = attempt(() => readFileSync(`${this.#folder}/status`, 'utf8')) ?? '';
+    const text = textOf(`${this.#folder}/status`) ?? '';
     const line = text.split('\n').find((one) => one.startsWith(`${key}:\t`));
     return line?.slice(key.length + 2);
   }
@@ -81,19 +81,10 @@ export class Process {
 
 /** Numbers of the processes that there are, at most so many. */
 export function processNumbers(max: number, proc = '/proc'): number[] {
-  const names = attempt(() => readdirSync(proc)) ?? [];
-  return names
+  return entriesOf(proc)
     .filter((name) => /^\d+$/.test(name))
     .slice(0, max)
     .map(Number);
-}
-
-function attempt<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined; // it is gone, or not ours to see
-  }
 }
 
 const MAX_CMDLINE = 4096;

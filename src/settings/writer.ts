@@ -1,5 +1,6 @@
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
 import type { Writer } from '../events.js';
+import { ifThere, textOf } from '../if-there.js';
 import type { SysctlReader } from '../record/decode.js';
 import { SYSCTL_FLAGS } from '../record/layout.gen.js';
 import { Cgroups, describeCgroup, pathInProc } from './cgroups.js';
@@ -47,10 +48,10 @@ export class Writers {
   /** Undefined when the process is gone: its number may be another's by now, or mean another in our PID namespace. */
   #look(pid: number, args: readonly string[], isCut: boolean): Living | undefined {
     const folder = `${this.#proc}/${pid}`;
-    const cmdline = wordsOf(attempt(() => readFileSync(`${folder}/cmdline`, 'utf8')) ?? '');
+    const cmdline = wordsOf(textOf(`${folder}/cmdline`) ?? '');
     if (args.length === 0 || !isSame(args, cmdline, isCut)) return undefined;
-    const exe = attempt(() => readlinkSync(`${folder}/exe`));
-    const cgroup = attempt(() => readFileSync(`${folder}/cgroup`, 'utf8'));
+    const exe = ifThere(() => readlinkSync(`${folder}/exe`));
+    const cgroup = textOf(`${folder}/cgroup`);
     return { cmdline, exe: exe?.replace(/ \(deleted\)$/, ''), cgroup: cgroup && pathInProc(cgroup) };
   }
 
@@ -124,14 +125,6 @@ function bounded(words: readonly string[]): string[] {
     room -= word.length + 1;
   }
   return kept;
-}
-
-function attempt<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
 }
 
 const MAX_KNOWN = 256;

@@ -27,6 +27,7 @@ const SHARED = [
   'errors.ts',
   'events.ts',
   'grouped.ts',
+  'if-there.ts',
   'nameless.ts',
   'native.ts',
   'package-file.ts',
