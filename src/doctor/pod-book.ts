@@ -26,7 +26,7 @@ export async function askSources(sources: readonly Source[], timeoutMs = TIMEOUT
       await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
     return bookOf(
       index.pods,
-      sources.map(({ state }) => inWords(state, timeoutMs)),
+      sources.map(({ state }) => index.judge(inWords(state, timeoutMs))),
     );
   } finally {
     index.close();

@@ -14,15 +14,17 @@ export class PeerIndex {
   readonly #bySource = new Map<SourceName, Map<string, PeerFacts>>();
   readonly #namespaces = new Map<string, string>();
   #count = 0;
+  /** Those that did not tell all they know: there was no room. */
+  readonly #cut = new Set<SourceName>();
 
   constructor(max: number, onChange: (ip: string) => void) {
     this.#max = max;
     this.#onChange = onChange;
   }
 
-  /** Whether somebody tells of services, so that what nobody tells of is none. */
+  /** Whether somebody tells of all services, so that what nobody tells of is none. */
   get areServicesKnown(): boolean {
-    return (this.#bySource.get('kubernetes')?.size ?? 0) > 0;
+    return !this.#cut.has('kubernetes') && (this.#bySource.get('kubernetes')?.size ?? 0) > 0;
   }
 
   find(ip: string): PeerFacts | undefined {
@@ -36,8 +38,8 @@ export class PeerIndex {
     const told = this.#bySource.get(source) ?? new Map<string, PeerFacts>();
     const before = told.get(key);
     if (before) this.#remove(before);
-    else if (this.#count >= this.#max) return;
-    else this.#count++;
+    else if (this.#count < this.#max) this.#count++;
+    else return void this.#cut.add(source);
     told.set(key, facts);
     this.#bySource.set(source, told);
     for (const ip of facts.ips) this.#add(ip, facts);
@@ -50,6 +52,12 @@ export class PeerIndex {
     told?.delete(key);
     this.#count--;
     this.#remove(facts);
+  }
+
+  /** What is not known of the source's peers, in words. */
+  lack(source: SourceName): string | undefined {
+    if (!this.#cut.has(source)) return undefined;
+    return `peers beyond ${this.#max.toLocaleString('en')} are not known`;
   }
 
   /** What else the source told of is gone. */

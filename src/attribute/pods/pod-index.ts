@@ -1,4 +1,11 @@
-import type { NodeSighting, Observer, PeerSighting, PodSighting, SourceName } from '../source.js';
+import type {
+  NodeSighting,
+  Observer,
+  PeerSighting,
+  PodSighting,
+  SourceName,
+  SourceState,
+} from '../source.js';
 import { Keyring } from './keyring.js';
 import { normalAddress } from './normal-address.js';
 import { PeerIndex } from './peers.js';
@@ -67,6 +74,13 @@ export class PodIndex {
   /** What the sources say of the node, put together. */
   get node(): NodeSighting {
     return this.#node;
+  }
+
+  /** What a source says of itself, and what of its answers found no room here. */
+  judge(state: SourceState): SourceState {
+    const lacks = [state.why, this.#registry.lack(state.name), this.peers.lack(state.name)];
+    const why = lacks.filter((lack) => lack !== undefined).join('; ');
+    return { ...state, why: why === '' ? undefined : why };
   }
 
   /** Takes what one source finds. */

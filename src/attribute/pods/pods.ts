@@ -46,14 +46,10 @@ export class Pods {
 
   /** How the sources are, for people. */
   get states(): StartEvent['sources'] {
-    return this.#sources.map(({ state: { name, state, at, why, ageMs, pods } }) => ({
-      name,
-      state,
-      at,
-      why,
-      age_ms: ageMs,
-      pods,
-    }));
+    return this.#sources.map((source) => {
+      const { ageMs, ...told } = this.index.judge(source.state);
+      return { ...told, age_ms: ageMs };
+    });
   }
 
   /** Begins to look for pods; returns at once. */

@@ -1,6 +1,7 @@
 import type { PodSighting, SourceName } from '../source.js';
 import { isOf } from './identity.js';
 import { Pod, type PodFacts } from './pod.js';
+import { Room } from './room.js';
 
 export interface RegistryOptions {
   /** Of one source. */
@@ -18,13 +19,14 @@ export class Registry {
   readonly #options: RegistryOptions;
   /** By source and key. */
   readonly #sighted = new Map<string, Pod>();
-  readonly #counts = new Map<SourceName, number>();
+  readonly #room: Room;
   readonly #byUid = new Map<string, Pod>();
   readonly #byContainer = new Map<string, Pod>();
   readonly #byName = new Map<string, Set<Pod>>();
 
   constructor(options: RegistryOptions) {
     this.#options = options;
+    this.#room = new Room(options.maxPods);
   }
 
   /** Pods whose name it is now, or was until a short time ago. */
@@ -35,7 +37,7 @@ export class Registry {
   see(source: SourceName, sighting: PodSighting): void {
     const key = keyOf(source, sighting.key);
     const before = this.#sighted.get(key);
-    if (before === undefined && !this.#count(source, 1)) return;
+    if (before === undefined && !this.#room.take(source, sighting)) return;
     const known = before && isOf(sighting, before) ? before : undefined;
     const pod = this.#find(sighting) ?? known ?? new Pod();
     if (before && before !== pod) this.#detach(before, key);
@@ -48,13 +50,20 @@ export class Registry {
   lose(source: SourceName, sourceKey: string): void {
     const key = keyOf(source, sourceKey);
     const pod = this.#sighted.get(key);
-    if (pod === undefined) return;
-    this.#count(source, -1);
+    if (pod === undefined) return this.#room.forget(source, sourceKey);
     this.#detach(pod, key);
+    const next = this.#room.free(source);
+    if (next) this.see(source, next);
+  }
+
+  /** What is not known of the source's pods, in words. */
+  lack(source: SourceName): string | undefined {
+    return this.#room.lack(source);
   }
 
   /** What else the source told of is gone. */
   keepOnly(source: SourceName, keys: ReadonlySet<string>): void {
+    this.#room.keepOnly(source, keys);
     const prefix = keyOf(source, '');
     for (const key of [...this.#sighted.keys()]) {
       const own = key.startsWith(prefix) ? key.slice(prefix.length) : undefined;
@@ -65,14 +74,6 @@ export class Registry {
   /** Nobody asks for it any more. */
   forget(pod: Pod): void {
     this.#unfile(pod, pod.facts);
-  }
-
-  /** Returns whether there is room. */
-  #count(source: SourceName, change: number): boolean {
-    const count = (this.#counts.get(source) ?? 0) + change;
-    if (count > this.#options.maxPods) return false;
-    this.#counts.set(source, count);
-    return true;
   }
 
   /** By what is the pod's alone first, by its name where nothing speaks against it. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Pod } from '../../../../src/attribute/pods/pod.js';
 import { PodIndex } from '../../../../src/attribute/pods/pod-index.js';
-import type { PodSighting, SourceName } from '../../../../src/attribute/source.js';
+import type { PodSighting, SourceName, SourceState } from '../../../../src/attribute/source.js';
 import { mssql } from '../../../fixtures/source.js';
 
 const IP = '10.244.3.136';
@@ -185,6 +185,27 @@ describe('PodIndex', () => {
       observer.pod({ key: `x${i}`, uid: `x${i}`, interfaces: [{ ips: ['10.0.1.1'] }] });
     }
     expect(index.pods.size).toBeLessThanOrEqual(10);
+  });
+
+  test('says what found no room, and takes it in when there is some', () => {
+    const index = new PodIndex({ maxPods: 2, maxPeers: 2 });
+    const observer = index.observer('kubernetes');
+    const state: SourceState = { name: 'kubernetes', state: 'ok', why: 'nodes may not be listed' };
+    for (const key of ['a', 'b', 'c', 'd']) {
+      observer.pod({ key, uid: key, interfaces: [{ ips: [`10.0.0.${key.charCodeAt(0)}`] }] });
+      observer.peer({ key, kind: 'service', ips: [`10.9.0.${key.charCodeAt(0)}`] });
+    }
+    expect(index.judge(state).why).toBe(
+      'nodes may not be listed; 2 pods beyond 2 are not known; peers beyond 2 are not known',
+    );
+    expect(index.judge({ name: 'cri', state: 'ok' }).why).toBeUndefined();
+    // What nobody tells of may be a service all the same.
+    expect(index.peers.areServicesKnown).toBe(false);
+
+    observer.podGone('d');
+    observer.podGone('a');
+    expect([...index.pods].map(({ facts }) => facts.uid)).toEqual(['b', 'c']);
+    expect(index.judge(state).why).toBe('nodes may not be listed; peers beyond 2 are not known');
   });
 
   test('churn of any kind leaves nothing behind', () => {
