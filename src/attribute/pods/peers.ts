@@ -37,9 +37,12 @@ export class PeerIndex {
     const facts: PeerFacts = { kind, ips: ips.slice(), namespace: this.#shared(namespace), name, workload };
     const told = this.#bySource.get(source) ?? new Map<string, PeerFacts>();
     const before = told.get(key);
+    if (!before && this.#count >= this.#max) {
+      this.#cut.add(source);
+      return;
+    }
     if (before) this.#remove(before);
-    else if (this.#count < this.#max) this.#count++;
-    else return void this.#cut.add(source);
+    else this.#count++;
     told.set(key, facts);
     this.#bySource.set(source, told);
     for (const ip of facts.ips) this.#add(ip, facts);

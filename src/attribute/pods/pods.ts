@@ -47,8 +47,8 @@ export class Pods {
   /** How the sources are, for people. */
   get states(): StartEvent['sources'] {
     return this.#sources.map((source) => {
-      const { ageMs, ...told } = this.index.judge(source.state);
-      return { ...told, age_ms: ageMs };
+      const { name, state, at, why, ageMs, pods } = this.index.judge(source.state);
+      return { name, state, at, why, age_ms: ageMs, pods };
     });
   }
 

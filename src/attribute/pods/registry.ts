@@ -50,7 +50,10 @@ export class Registry {
   lose(source: SourceName, sourceKey: string): void {
     const key = keyOf(source, sourceKey);
     const pod = this.#sighted.get(key);
-    if (pod === undefined) return this.#room.forget(source, sourceKey);
+    if (pod === undefined) {
+      this.#room.forget(source, sourceKey);
+      return;
+    }
     this.#detach(pod, key);
     const next = this.#room.free(source);
     if (next) this.see(source, next);
