@@ -5,6 +5,7 @@ import { DropEventSink, type EventSink } from '../sink/event-sink.js';
 import { NdjsonSink, PREPARED_BYTES } from '../sink/ndjson.js';
 import { Output } from '../sink/output.js';
 import type { Sink } from '../sink/sink.js';
+import { TeeSink } from '../sink/tee-sink.js';
 import { wantsColor } from './color.js';
 import type { Format } from './formats.js';
 
@@ -14,6 +15,7 @@ export interface SinkOptions {
   readonly rotateSize?: number;
   readonly rotateKeep?: number;
   readonly snaplen?: number;
+  readonly otlp?: string;
 }
 
 export interface OpenedSink {
@@ -21,8 +23,22 @@ export interface OpenedSink {
   readonly make: (clock: Clock) => Sink;
 }
 
+/** Where it all comes from, and to whom what people should know is told. */
+export interface SinkPlace {
+  readonly node: string;
+  readonly note: (text: string) => void;
+}
+
 /** Opens what the options say drops are written to. Throws E_OUTPUT, and E_USAGE for what no terminal can show. */
-export async function openSink(options: SinkOptions, node: string): Promise<OpenedSink> {
+export async function openSink(options: SinkOptions, place: SinkPlace): Promise<OpenedSink> {
+  const { output, make } = await openFormat(options, place.node);
+  if (options.otlp === undefined) return { output, make };
+  const url = options.otlp;
+  const { Otlp } = await import('../otlp/otlp.js');
+  return { output, make: (clock) => new TeeSink(make(clock), new Otlp({ ...place, url, clock })) };
+}
+
+async function openFormat(options: SinkOptions, node: string): Promise<OpenedSink> {
   const format = formatOf(options);
   if (format === 'ndjson') {
     const output = openOutput(options, PREPARED_BYTES);

@@ -3,6 +3,7 @@ import type { PodSourceOptions } from '../attribute/pods/default-sources.js';
 import { KUBERNETES_FLAGS } from '../attribute/sources/kubernetes-options.js';
 import { INTERVAL_MS, MAX_SNAPLEN } from '../tracer-options.js';
 import { FORMATS } from './formats.js';
+import { parseHttpUrl } from './http-url.js';
 import type { SinkOptions } from './sinks.js';
 import { parseDuration, parseInteger, parseSize } from './units.js';
 
@@ -93,6 +94,11 @@ function addStreamOptions(command: Command): Command {
       '--rotate-keep <n>',
       'old files to keep: FILE.1 is the newest (default: 5)',
       parseInteger(1, 9999),
+    )
+    .option(
+      '--otlp <url>',
+      'send events and counts to an OpenTelemetry collector, too: http://collector:4318',
+      parseHttpUrl,
     )
     .option('--ready-file <file>', 'a file that exists as long as rpftrace is attached')
     .option(

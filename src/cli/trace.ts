@@ -35,11 +35,14 @@ export async function trace(words: readonly string[], options: TraceOptions): Pr
     expression: words.join(' '),
   });
   const readyFile = new ReadyFile(options.readyFile);
-  const { output, make } = await openSink(options, nodeName(options));
+  const { output, make } = await openSink(options, { node: nodeName(options), note });
   const ending = new Ending();
   output.onError = (error) => ending.fail(error);
   try {
-    return await run({ addon, filters, options, makeSink: make, ending, readyFile });
+    const exitCode = await run({ addon, filters, options, makeSink: make, ending, readyFile });
+    // The exporter would wait for its next try, and the program for the exporter.
+    if (options.otlp !== undefined) process.exit(exitCode);
+    return exitCode;
   } finally {
     ending.dispose();
     readyFile.remove();

@@ -1,12 +1,12 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Sink } from '../sink/sink.js';
+import { TeeSink } from '../sink/tee-sink.js';
 import { DropCounter } from './drop-counter.js';
 import { registerCapture } from './families/capture.js';
 import { registerDrops } from './families/drops.js';
 import { registerIncidents } from './families/incidents.js';
 import type { MetricsOptions } from './options.js';
 import { Tally } from './tally.js';
-import { TeeSink } from './tee-sink.js';
 
 /** What Prometheus asks for. docs/metrics.md explains each metric. */
 export class Metrics {
@@ -32,6 +32,7 @@ export class Metrics {
       drop: (drop, flow) => this.drops.count(drop, flow),
       event: (event) => this.tally.take(event),
       forgetFlows: () => this.drops.forgetFlows(),
+      end: async () => undefined,
     });
   }
 

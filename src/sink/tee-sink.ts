@@ -1,12 +1,14 @@
 import type { DropEvent, TraceEvent } from '../events.js';
 import type { DropReader } from '../record/decode.js';
-import type { Flow, Sink } from '../sink/sink.js';
+import type { Flow, Sink } from './sink.js';
 
 /** What sees all that goes to a sink, and never keeps it waiting. */
 export interface Witness {
   drop(drop: DropReader, flow: Flow): void;
   event(event: Exclude<TraceEvent, DropEvent>): void;
   forgetFlows(): void;
+  /** Resolves when it has seen enough. */
+  end(): Promise<void>;
 }
 
 /** A sink, and somebody who looks on. */
@@ -50,7 +52,7 @@ export class TeeSink implements Sink {
     this.#sink.forgetContexts();
   }
 
-  end(): Promise<void> {
-    return this.#sink.end();
+  async end(): Promise<void> {
+    await Promise.all([this.#sink.end(), this.#witness.end()]);
   }
 }

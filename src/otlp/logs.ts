@@ -1,0 +1,98 @@
+import { type Logger, type LogRecord, SeverityNumber } from '@opentelemetry/api-logs';
+import { OTLPLogExporter } from '@opentelemetry/exporter-logs-otlp-proto';
+import type { Resource } from '@opentelemetry/resources';
+import { BatchLogRecordProcessor, LoggerProvider } from '@opentelemetry/sdk-logs';
+import type { TraceEvent } from '../events.js';
+import { VERSION } from '../version.js';
+import { CountingExporter } from './counting-exporter.js';
+import { hrTime, logRecordOf } from './log-record.js';
+
+/** Events as log records for a collector. What it does not take is counted, and told to it once it takes some again. */
+export class OtlpLogs {
+  readonly #exporter: CountingExporter;
+  readonly #provider: LoggerProvider;
+  readonly #logger: Logger;
+  #given = 0;
+  #notGiven = 0;
+  #toldLost = 0;
+
+  constructor(url: string, resource: Resource) {
+    this.#exporter = new CountingExporter(new OTLPLogExporter({ url, timeoutMillis: TIMEOUT_MS }));
+    const processor = new BatchLogRecordProcessor({
+      exporter: this.#exporter,
+      maxQueueSize: MAX_WAITING,
+      maxExportBatchSize: BATCH,
+      scheduledDelayMillis: DELAY_MS,
+      exportTimeoutMillis: 2 * TIMEOUT_MS, // never before the exporter itself has given up
+    });
+    this.#provider = new LoggerProvider({ resource, processors: [processor] });
+    this.#logger = this.#provider.getLogger('rpftrace', VERSION);
+  }
+
+  /** Events that did not reach the collector. */
+  get lost(): number {
+    return this.#notGiven + this.#exporter.lost;
+  }
+
+  get failure(): string | undefined {
+    return this.#exporter.failure;
+  }
+
+  get hasRoom(): boolean {
+    return this.#waiting < MAX_WAITING;
+  }
+
+  /** One that there is no room for. */
+  lose(): void {
+    this.#notGiven++;
+  }
+
+  take(event: TraceEvent): void {
+    if (!this.hasRoom) {
+      this.lose();
+      return;
+    }
+    if (this.lost > this.#toldLost && this.#exporter.failure === undefined) this.#tellLost(event.time);
+    this.#emit(logRecordOf(event));
+  }
+
+  /** Gives out the rest. */
+  async end(): Promise<void> {
+    await this.#provider.shutdown().catch(() => undefined);
+  }
+
+  /** What is not delivered now never will be. */
+  settle(): void {
+    const waiting = this.#waiting;
+    this.#notGiven += waiting;
+    this.#given -= waiting;
+  }
+
+  get #waiting(): number {
+    return this.#given - this.#exporter.delivered - this.#exporter.lost;
+  }
+
+  #tellLost(time: string): void {
+    const count = this.lost - this.#toldLost;
+    this.#toldLost = this.lost;
+    this.#emit({
+      eventName: 'rpftrace.lost',
+      timestamp: hrTime(time),
+      severityNumber: SeverityNumber.WARN,
+      body: `${count} events did not reach the collector`,
+      attributes: { 'rpftrace.lost.where': 'otlp', 'rpftrace.lost.count': count },
+    });
+  }
+
+  #emit(record: LogRecord): void {
+    this.#given++;
+    this.#logger.emit(record);
+  }
+}
+
+/** Some 10 MB. */
+const MAX_WAITING = 8192;
+const BATCH = 512;
+const DELAY_MS = 1000;
+/** Of one batch, with the tries that the exporter makes. */
+const TIMEOUT_MS = 10_000;

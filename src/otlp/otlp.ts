@@ -1,0 +1,86 @@
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import type { DropEvent, TraceEvent } from '../events.js';
+import { DropCounter } from '../metrics/drop-counter.js';
+import type { Clock } from '../record/clock.js';
+import type { DropReader } from '../record/decode.js';
+import { dropEvent } from '../sink/drop-event.js';
+import type { Flow } from '../sink/sink.js';
+import type { Witness } from '../sink/tee-sink.js';
+import { VERSION } from '../version.js';
+import { OtlpMetrics } from './drop-metrics.js';
+import { OtlpLogs } from './logs.js';
+
+export interface OtlpOptions {
+  /** Of the collector, e.g. http://collector:4318; its paths are /v1/logs and /v1/metrics. */
+  readonly url: string;
+  /** Name of this machine. */
+  readonly node: string;
+  readonly clock: Clock;
+  /** Something that people should know, in words. */
+  readonly note: (text: string) => void;
+}
+
+/**
+ * Sends what it sees to an OpenTelemetry collector: events as log records, drops as a metric. It never keeps others waiting: of
+ * a collector that is too slow or away, what it did not get is counted.
+ */
+export class Otlp implements Witness {
+  readonly #options: OtlpOptions;
+  readonly #logs: OtlpLogs;
+  readonly #metrics: OtlpMetrics;
+  readonly #drops = new DropCounter();
+
+  constructor(options: OtlpOptions) {
+    this.#options = options;
+    const base = options.url.replace(/\/+$/, '');
+    const resource = resourceFromAttributes({
+      'service.name': 'rpftrace',
+      'service.version': VERSION,
+      'host.name': options.node,
+      ...(process.env.KUBERNETES_SERVICE_HOST && { 'k8s.node.name': options.node }),
+      'process.pid': process.pid,
+    });
+    this.#logs = new OtlpLogs(`${base}/v1/logs`, resource);
+    this.#metrics = new OtlpMetrics(`${base}/v1/metrics`, resource, this.#drops, () => this.lost);
+  }
+
+  /** Events that did not reach the collector. */
+  get lost(): number {
+    return this.#logs.lost;
+  }
+
+  drop(drop: DropReader, flow: Flow): void {
+    this.#drops.count(drop, flow);
+    if (!this.#logs.hasRoom) this.#logs.lose();
+    else this.#logs.take(dropEvent(drop, flow, this.#options.clock, this.#options.node));
+  }
+
+  event(event: Exclude<TraceEvent, DropEvent>): void {
+    this.#logs.take(event);
+  }
+
+  forgetFlows(): void {
+    this.#drops.forgetFlows();
+  }
+
+  /** Gives out the rest, as far as the collector takes it in time. */
+  async end(): Promise<void> {
+    await within(GRACE_MS, Promise.all([this.#logs.end(), this.#metrics.end()]));
+    this.#logs.settle();
+    const { url, note } = this.#options;
+    const why = this.#logs.failure ?? 'it was too slow';
+    if (this.lost > 0) note(`${this.lost} events did not reach the collector at ${url}: ${why}`);
+  }
+}
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const time = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, time]);
+  clearTimeout(timer);
+}
+
+/** Less than service managers and rpftrace itself wait after a signal. */
+const GRACE_MS = 1000;

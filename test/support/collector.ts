@@ -1,0 +1,144 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { loadProto } from './proto-json.js';
+
+type Attributes = Readonly<Record<string, unknown>>;
+
+export interface CollectedLog {
+  readonly eventName: string;
+  readonly timeNs: bigint;
+  readonly severity: number;
+  readonly body: unknown;
+  readonly attributes: Attributes;
+  readonly resource: Attributes;
+}
+
+export interface CollectedPoint {
+  readonly metric: string;
+  readonly unit: string;
+  readonly isMonotonic: boolean;
+  readonly value: number;
+  readonly attributes: Attributes;
+}
+
+/** Takes OTLP over HTTP as a collector does: protobuf that it decodes by the published layout. */
+export class Collector {
+  readonly logs: CollectedLog[] = [];
+  /** The last of each metric and its attributes. */
+  readonly points = new Map<string, CollectedPoint>();
+  readonly headers: IncomingMessage['headers'][] = [];
+  /** What it answers instead of taking anything. */
+  refusal: number | undefined;
+  /** Requests that were not taken. */
+  refused = 0;
+  #server: Server | undefined;
+  #onRequest: () => void = () => undefined;
+  #port = 0;
+
+  async open(port = 0): Promise<void> {
+    this.#server = createServer((request, response) => this.#take(request, response));
+    await new Promise<void>((resolve) => this.#server?.listen(port, '127.0.0.1', resolve));
+    this.#port = (this.#server.address() as AddressInfo).port;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  logsOf(eventName: string): CollectedLog[] {
+    return this.logs.filter((log) => log.eventName === eventName);
+  }
+
+  /** Resolves when what came satisfies this. */
+  async until(satisfied: () => boolean): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#onRequest = () => {
+        if (satisfied()) resolve();
+      };
+      this.#onRequest();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#server?.closeAllConnections();
+    await new Promise((resolve) => this.#server?.close(resolve));
+  }
+
+  async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const pieces: Buffer[] = [];
+    for await (const piece of request) pieces.push(piece as Buffer);
+    if (this.refusal !== undefined) {
+      this.refused++;
+      response.writeHead(this.refusal).end();
+    } else {
+      this.headers.push(request.headers);
+      const body = Buffer.concat(pieces);
+      this.#read(request.url ?? '', request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body);
+      response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end();
+    }
+    this.#onRequest();
+  }
+
+  #read(path: string, body: Buffer): void {
+    if (path === '/v1/logs') this.logs.push(...readLogs(body));
+    else if (path === '/v1/metrics')
+      for (const point of readPoints(body))
+        this.points.set(JSON.stringify([point.metric, point.attributes]), point);
+    else throw new Error(`nobody sends to ${path}`);
+  }
+}
+
+function readLogs(body: Buffer): CollectedLog[] {
+  return decode('ExportLogsServiceRequest', body).resource_logs.flatMap(({ resource, scope_logs }: Any) =>
+    scope_logs.flatMap(({ log_records }: Any) =>
+      log_records.map((record: Any) => ({
+        eventName: record.event_name,
+        timeNs: BigInt(record.time_unix_nano),
+        severity: record.severity_number,
+        body: plain(record.body),
+        attributes: attributesOf(record.attributes),
+        resource: attributesOf(resource.attributes),
+      })),
+    ),
+  );
+}
+
+function readPoints(body: Buffer): CollectedPoint[] {
+  return decode('ExportMetricsServiceRequest', body).resource_metrics.flatMap(({ scope_metrics }: Any) =>
+    scope_metrics.flatMap(({ metrics }: Any) =>
+      metrics.flatMap(({ name, unit, sum }: Any) =>
+        (sum?.data_points ?? []).map((point: Any) => ({
+          ...{ metric: name, unit, isMonotonic: sum.is_monotonic },
+          value: Number(point.as_int ?? point.as_double),
+          attributes: attributesOf(point.attributes),
+        })),
+      ),
+    ),
+  );
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: messages as the proto file has them
+type Any = any;
+
+function decode(name: string, body: Buffer): Any {
+  const type = proto.lookupType(`otlp.${name}`);
+  return type.toObject(type.decode(body), { longs: String, arrays: true });
+}
+
+function attributesOf(attributes: { key: string; value: Any }[]): Attributes {
+  return Object.fromEntries(attributes.map(({ key, value }) => [key, plain(value)]));
+}
+
+function plain(value: Any): unknown {
+  if (value?.array_value) return value.array_value.values.map(plain);
+  if (value?.int_value !== undefined) return Number(value.int_value);
+  return value?.string_value ?? value?.bool_value ?? value?.double_value;
+}
+
+const proto = loadProto(join(import.meta.dirname, 'otlp.proto'));
