@@ -13,14 +13,24 @@ import {
 
 export const DEFAULT_NAME = 'rpftrace-lab';
 
+export interface LabOptions {
+  /**
+   * `own`: the network namespace of this process becomes the node, so that the system's own services act on it. Its devices,
+   * routes and settings stay what the lab made of them: for machines that are thrown away.
+   */
+  readonly node?: 'new' | 'own';
+}
+
 /**
  * The incident, rebuilt in network namespaces of its own: NAME-pod, NAME-pod2, NAME-node and NAME-world. Nothing of the
- * host is changed. Needs root and iproute2.
+ * host is changed, unless it is the node. Needs root and iproute2.
  */
 export class Lab implements AsyncDisposable {
   readonly name: string;
+  readonly #isNodeOwn: boolean;
 
-  constructor(name: string = DEFAULT_NAME) {
+  constructor(name: string = DEFAULT_NAME, { node = 'new' }: LabOptions = {}) {
+    this.#isNodeOwn = node === 'own';
     if (!NAME.test(name)) {
       throw new TracerError('E_USAGE', `'${name}' is no name for a lab`, {
         remedies: ['use letters, digits, "-" and "_", at most 32, a letter or digit first'],
@@ -90,6 +100,12 @@ export class Lab implements AsyncDisposable {
     return await attempt('ip', this.#shell(place), { input: script });
   }
 
+  /** A line for `ip -batch`. */
+  #makeLine(place: Place): string {
+    const isOwn = place === 'node' && this.#isNodeOwn;
+    return isOwn ? `netns attach ${this.netns(place)} ${process.pid}` : `netns add ${this.netns(place)}`;
+  }
+
   #shell(place: Place): string[] {
     return ['netns', 'exec', this.netns(place), 'sh', '-e'];
   }
@@ -99,7 +115,7 @@ export class Lab implements AsyncDisposable {
     const node = ['-n', name('node')];
     await batch(
       'ip',
-      PLACES.map((place) => `netns add ${name(place)}`),
+      PLACES.map((place) => this.#makeLine(place)),
       [],
       signal,
     );

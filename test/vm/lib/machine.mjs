@@ -23,6 +23,9 @@ import { rootImage } from './root.mjs';
  * Boots a kernel in an emulated machine, runs a command of bash there as root, and returns {code, stdout, stderr, console}: the
  * command's exit code and output, and what the kernel said. `code` is undefined where the machine died or ran out of time.
  *
+ * `root` and `package` are images of file systems, else those of root.mjs and package.mjs. `boots` says what process 1 is: the `command`, or
+ * `systemd`, which runs the command as a unit when all else has started, and `prepare` before anything has.
+ *
  * The package is at /opt/rpftrace, its node is the first in the PATH. Nothing that the guest writes is kept but what it writes
  * to `shares`: {directory of the guest: directory of the host}.
  */
@@ -34,14 +37,22 @@ export async function runInMachine({
   cpus = 2,
   memoryMb = 2048,
   timeoutMs = 600_000,
+  root,
+  package: packagePath,
+  boots = 'command',
+  prepare = '',
   onStdout,
   onStderr,
 }) {
-  const images = { ...(await kernel(name)), root: await rootImage(), package: await packageImage() };
+  const images = {
+    ...(await kernel(name)),
+    root: root ?? (await rootImage()),
+    package: packagePath ?? (await packageImage()),
+  };
   const scratch = mkdtempSync(join(tmpdir(), 'rpftrace-vm-'));
   try {
     const control = join(scratch, 'control');
-    writeControl(control, command, shares);
+    writeControl(control, { boots, prepare, command, shares });
     const initrd = join(scratch, 'initrd');
     writeInitrd(initrd, images);
     const consoleFile = join(scratch, 'console');
@@ -64,14 +75,22 @@ export async function runInMachine({
   }
 }
 
-function writeControl(control, command, shares) {
+function writeControl(control, { boots, prepare, command, shares }) {
   mkdirSync(control);
-  copyFileSync(fileURLToPath(new URL('../guest/start', import.meta.url)), join(control, 'start'));
+  for (const [from, to] of Object.entries(STARTS[boots]))
+    copyFileSync(fileURLToPath(new URL(`../guest/${from}`, import.meta.url)), join(control, to));
   const lines = Object.keys(shares).map((directory, number) => `share${number} ${directory}\n`);
   writeFileSync(join(control, 'shares'), lines.join(''));
   const setting = 'export PATH=/opt/rpftrace/node/bin:$PATH\ncd /opt/rpftrace/package\n';
   writeFileSync(join(control, 'command'), `${setting}${command}\n`);
+  writeFileSync(join(control, 'prepare'), `${setting}${prepare}\n`);
 }
+
+/** What guest/init goes on with is called `start`; systemd runs `run` when it has booted. */
+const STARTS = {
+  command: { start: 'start' },
+  systemd: { 'start-systemd': 'start', start: 'run' },
+};
 
 /** No display, no network, no disk that is written to. Emulated: what is asked of KVM a nested host may not give. */
 function machine(cpus, memoryMb) {

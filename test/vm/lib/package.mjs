@@ -16,16 +16,49 @@ export async function packageImage() {
     mkdirSync(package_, { recursive: true });
     for (const file of packedFiles()) copy(file, package_);
     for (const dependency of dependencies()) copy(dependency, package_);
-    copy('test/vm/guest', package_);
-    mkdirSync(join(scratch, 'image', 'node', 'bin'), { recursive: true });
-    cpSync(process.execPath, join(scratch, 'image', 'node', 'bin', 'node'), { dereference: true });
-    erofs(join(made, 'package.erofs'), join(scratch, 'image'));
+    copy(GUEST, package_);
+    pack(made, join(scratch, 'image'));
   });
+  forgetOld(name);
+  return join(directory, IMAGE);
+}
+
+/**
+ * The image of a folder that this file of a package was installed in with npm: no script runs then, so nothing can be compiled. The
+ * guest's scripts lie beside it.
+ */
+export async function installedImage(tarball) {
+  const hash = createHash('sha256').update(readFileSync(tarball));
+  const name = `installed-${addRun(hash).digest('hex').slice(0, 12)}`;
+  const directory = await cached(join('packages', name), (made, scratch) => {
+    const folder = join(scratch, 'image', 'package');
+    mkdirSync(folder, { recursive: true });
+    const options = ['--no-audit', '--no-fund', '--ignore-scripts', '--prefix', folder];
+    must('npm', ['install', ...options, tarball], { cwd: folder });
+    for (const path of [GUEST, NETLINK_WRITER]) copy(path, folder);
+    pack(made, join(scratch, 'image'));
+  });
+  forgetOld(name);
+  return join(directory, IMAGE);
+}
+
+const IMAGE = 'package.erofs';
+const GUEST = 'test/vm/guest';
+/** Sets rp_filter without a write to its file. */
+const NETLINK_WRITER = 'test/kernel/support/set_inet_conf.py';
+
+/** Adds the node that runs this. */
+function pack(made, image) {
+  mkdirSync(join(image, 'node', 'bin'), { recursive: true });
+  cpSync(process.execPath, join(image, 'node', 'bin', 'node'), { dereference: true });
+  erofs(join(made, IMAGE), image);
+}
+
+function forgetOld(name) {
   for (const other of readdirSync(join(CACHE, 'packages'))) {
     const path = join(CACHE, 'packages', other);
     if (other !== name && Date.now() - statSync(path).mtimeMs > OLD_MS) rmSync(path, { recursive: true });
   }
-  return join(directory, 'package.erofs');
 }
 
 /** Another checkout may be using an image that is not ours. */
@@ -58,10 +91,21 @@ function dependencies() {
 }
 
 function fingerprint() {
-  const hash = createHash('sha256').update(`${process.version} ${process.execPath}`);
-  const guest = readdirSync(join(root, 'test/vm/guest')).map((name) => `test/vm/guest/${name}`);
-  for (const path of ['package.json', 'package-lock.json', ...packedFiles(), ...guest]) {
-    hash.update(basename(path)).update(readFileSync(join(root, path)));
+  const hash = createHash('sha256');
+  for (const path of ['package.json', 'package-lock.json', ...packedFiles()]) addFile(hash, path);
+  return addRun(hash).digest('hex').slice(0, 12);
+}
+
+/** What a guest runs beside the package. */
+function addRun(hash) {
+  hash.update(`${process.version} ${process.execPath}`);
+  for (const name of readdirSync(join(root, GUEST), { recursive: true })) {
+    const path = join(GUEST, name);
+    if (statSync(join(root, path)).isFile()) addFile(hash, path);
   }
-  return hash.digest('hex').slice(0, 12);
+  return hash;
+}
+
+function addFile(hash, path) {
+  hash.update(basename(path)).update(readFileSync(join(root, path)));
 }

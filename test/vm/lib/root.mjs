@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { archive } from '../../../scripts/lib/apt.mjs';
 import { cached } from '../../../scripts/lib/cache.mjs';
@@ -11,10 +11,29 @@ import { wantedPackages } from '../../../scripts/lib/debian.mjs';
  * same libraries there. Returns its path. Takes a minute where it is not in the cache.
  */
 export async function rootImage() {
-  const release = /^VERSION_CODENAME=(.*)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
-  const packages = [...wantedPackages(['runtime', 'demo']), ...BASE];
+  return await debianImage(ownRelease(), [...wantedPackages(['runtime', 'demo']), ...BASE]);
+}
+
+/**
+ * The image of a Debian that boots systemd and has the programs that write settings. Nothing of it comes from this machine, so it
+ * may be of another release. The package `reinstalled` lies as a file below PACKAGES. Takes a minute or two, 90 MB come over the network.
+ */
+export async function systemdImage(release, reinstalled) {
+  const packages = [...wantedPackages(['demo', 'replay']), ...BASE];
+  const missing = release === 'bookworm' ? NEWER : [];
+  return await debianImage(
+    release,
+    packages.filter((name) => !missing.includes(name)),
+    reinstalled,
+  );
+}
+
+/** Where guests find packages as files. */
+export const PACKAGES = '/var/cache/apt/archives';
+
+async function debianImage(release, packages, ...kept) {
   const key = createHash('sha256')
-    .update([release, ...packages].join(' '))
+    .update([release, ...packages, ...kept].join(' '))
     .digest('hex')
     .slice(0, 12);
   const directory = await cached(join('roots', `${release}-${key}`), (made, scratch) => {
@@ -22,6 +41,7 @@ export async function rootImage() {
     must('mmdebstrap', [
       '--variant=apt',
       '--mode=root',
+      '--skip=cleanup/apt/cache',
       `--include=${packages.join(',')}`,
       ...EXCLUDED.map((path) => `--dpkgopt=path-exclude=${path}`),
       '--aptopt=APT::Install-Recommends "false"',
@@ -29,20 +49,36 @@ export async function rootImage() {
       root,
       archive(),
     ]);
-    for (const path of ['var/cache/apt/archives', 'var/lib/apt/lists'])
-      rmSync(join(root, path), { recursive: true, force: true });
+    rmSync(join(root, 'var/lib/apt/lists'), { recursive: true, force: true });
+    keepPackages(join(root, PACKAGES), kept);
     for (const path of MOUNTED) mkdirSync(join(root, path), { recursive: true });
     erofs(join(made, 'root.erofs'), root);
   });
   return join(directory, 'root.erofs');
 }
 
-/** Packs a directory into an image that every kernel since v5.10 can mount: nothing is compressed. */
+/** Of the files of all packages that were installed. */
+function keepPackages(directory, names) {
+  for (const file of readdirSync(directory))
+    if (!names.some((name) => file.startsWith(`${name}_`)))
+      rmSync(join(directory, file), { recursive: true });
+}
+
+function ownRelease() {
+  return /^VERSION_CODENAME=(.*)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
+}
+
+/**
+ * Packs a directory into an image that every kernel since v5.10 can mount: nothing is compressed. Files keep their times: without,
+ * Python compiles all of its own again each time.
+ */
 export function erofs(image, directory) {
-  must('mkfs.erofs', ['--quiet', '-T0', image, directory]);
+  must('mkfs.erofs', ['--quiet', image, directory]);
 }
 
 const BASE = ['bash', 'coreutils', 'mount', 'iputils-ping', 'kmod', 'libstdc++6', 'libcap2-bin', 'python3'];
+/** Debian 13 has them first. */
+const NEWER = ['linux-sysctl-defaults'];
 const EXCLUDED = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*'];
 /** What the guest mounts on: run/vm is the control directory, opt/rpftrace the package. */
 const MOUNTED = ['run/vm', 'run/netns', 'run/lock', 'share', 'opt/rpftrace', 'mnt/kernel', 'usr/lib/modules'];

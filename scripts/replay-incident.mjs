@@ -1,0 +1,75 @@
+/**
+ * Replays the incident that rpftrace is built around, in an emulated machine that boots systemd:
+ *
+ *     npm run replay-incident [-- WRITER...] [--release trixie|bookworm] [--no-prebuild]
+ *
+ * Debian's own tuned and polkit put rp_filter back to 1 on a Cilium node; rpftrace, packed and installed from its package, must say who
+ * it was, and its fix must help. Then other programs do the same. WRITER is one of those that are named in the output. Ends with 0 only if all held. Needs root.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { runInMachine } from '../test/vm/lib/machine.mjs';
+import { installedImage } from '../test/vm/lib/package.mjs';
+import { systemdImage } from '../test/vm/lib/root.mjs';
+import { isRoot, main, must, root, run, Stop } from './lib/command.mjs';
+import { installDebianPackages } from './lib/debian.mjs';
+
+/** Each release of Debian with its own kernel. */
+const KERNELS = { trixie: '6.12', bookworm: '6.1' };
+
+/** Ten times what it takes. */
+const MACHINE_MS = 1_800_000;
+
+const { values: options, positionals: writers } = parseArgs({
+  allowPositionals: true,
+  options: {
+    release: { type: 'string', default: 'trixie' },
+    'no-prebuild': { type: 'boolean' },
+  },
+});
+
+await main(async () => {
+  const kernel = KERNELS[options.release];
+  if (!kernel) throw new Stop(`--release ${options.release}: trixie or bookworm`, 2);
+  if (!isRoot()) throw new Stop('replaying the incident needs root: it makes root file systems', 3);
+  installDebianPackages(['build', 'package', 'vm']);
+  say('Building the package, and a Debian with systemd, tuned and polkit: some minutes for the first time.');
+  const image = await packImage();
+  const system = await systemdImage(options.release, 'polkitd');
+  say('Booting the machine: emulated, it takes half a minute.');
+  const guest = 'test/vm/guest/incident';
+  const { code, console: words } = await runInMachine({
+    kernel,
+    root: system,
+    package: image,
+    boots: 'systemd',
+    prepare: `bash ${guest}/prepare`,
+    command: `node ${guest}/main.mjs ${writers.map((name) => `'${name}'`).join(' ')}`,
+    timeoutMs: MACHINE_MS,
+    onStdout: (text) => process.stdout.write(text),
+    onStderr: (text) => process.stderr.write(text),
+  });
+  if (code === undefined)
+    throw new Stop(`the machine died or took too long; it said last:\n${words.slice(-3000)}`);
+  process.exitCode = code;
+});
+
+async function packImage() {
+  const scratch = mkdtempSync(join(tmpdir(), 'rpftrace-replay-'));
+  try {
+    if (!options['no-prebuild']) {
+      run(process.execPath, ['scripts/build.mjs']);
+      run(process.execPath, ['scripts/prebuild.mjs', 'x64']);
+    }
+    const output = must('npm', ['pack', '--json', '--pack-destination', scratch], { cwd: root });
+    return await installedImage(join(scratch, JSON.parse(output)[0].filename));
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function say(words) {
+  process.stderr.write(`# ${words}\n`);
+}

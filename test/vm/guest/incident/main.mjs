@@ -1,0 +1,55 @@
+/**
+ * Replays the incident on this machine, which boots systemd and is thrown away afterwards:  main.mjs [WRITER...]
+ *
+ * tuned sets rp_filter back to 1 behind Cilium's back, then other writers do; rpftrace, as it is installed from its package, must
+ * say who it was. Prints what happens and what was found; the last line is "N passed, N failed".
+ */
+import { readFileSync } from 'node:fs';
+import { Lab } from '../../../../node_modules/rpftrace/dist/lab/lab.js';
+import { ADDRESS } from '../../../../node_modules/rpftrace/dist/lab/topology.js';
+import { compilers, describeMachine, uptime } from './machine.mjs';
+import { Pod } from './pod.mjs';
+import { check, fail, finish, say, show } from './report.mjs';
+import { restore, runRow } from './row.mjs';
+import { Tracer } from './tracer.mjs';
+import { WRITERS } from './writers.mjs';
+
+const PACKAGE = '/opt/rpftrace/package/node_modules/rpftrace';
+const POD = {
+  id: 1234,
+  namespace: 'qfusion-admin',
+  name: 'mssql-0',
+  address: ADDRESS.pod,
+  device: 'lxcabcd',
+  port: 1433,
+};
+
+const wanted = process.argv.slice(2);
+const { version } = JSON.parse(readFileSync(`${PACKAGE}/package.json`, 'utf8'));
+show(`${await describeMachine()}; booted in ${uptime()} s`);
+show(`rpftrace ${version}, installed from its package`);
+check('compilers on this machine', await compilers(), '');
+
+say(
+  `all.rp_filter was 1 at boot, Cilium has set it to 0, ${POD.namespace}/${POD.name} talks to ${ADDRESS.world}`,
+);
+const lab = await new Lab('incident', { node: 'own' }).up();
+const pod = new Pod(lab, { netns: lab.netns('pod'), ...POD });
+pod.start();
+await pod.talks();
+show('$ rpftrace trace');
+const tracer = await Tracer.start(`${PACKAGE}/../.bin/rpftrace`, []);
+for (const row of WRITERS) {
+  if (wanted.length > 0 && !wanted.includes(row.name)) continue;
+  try {
+    await runRow(row, { lab, tracer, pod });
+  } catch (error) {
+    fail(error);
+    await restore();
+  }
+}
+pod.stop();
+say('The end of the trace');
+const { conservation } = await tracer.stop();
+check('every drop is accounted for', conservation.holds, true);
+finish();
