@@ -1,10 +1,10 @@
 /**
  * Replays the incident that rpftrace is built around, in an emulated machine that boots systemd:
  *
- *     npm run replay-incident [-- WRITER...] [--release trixie|bookworm] [--no-prebuild]
+ *     npm run replay-incident [-- WRITER...] [--release trixie|bookworm] [--no-prebuild] [--out DIR]
  *
  * Debian's own tuned and polkit put rp_filter back to 1 on a Cilium node; rpftrace, packed and installed from its package, must say who
- * it was, and its fix must help. Then other programs do the same. WRITER is one of those that are named in the output. Ends with 0 only if all held. Needs root.
+ * it was, and its fix must help. Then other programs do the same. WRITER is a name in test/vm/guest/incident/writers.mjs. DIR gets events.ndjson, all that rpftrace said. Ends with 0 only if all held. Needs root.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,6 +27,7 @@ const { values: options, positionals: writers } = parseArgs({
   options: {
     release: { type: 'string', default: 'trixie' },
     'no-prebuild': { type: 'boolean' },
+    out: { type: 'string' },
   },
 });
 
@@ -47,6 +48,7 @@ await main(async () => {
     boots: 'systemd',
     prepare: `bash ${guest}/prepare`,
     command: `node ${guest}/main.mjs ${writers.map((name) => `'${name}'`).join(' ')}`,
+    shares: options.out ? { '/share': options.out } : {},
     timeoutMs: MACHINE_MS,
     onStdout: (text) => process.stdout.write(text),
     onStderr: (text) => process.stderr.write(text),

@@ -40,7 +40,7 @@ int BPF_PROG(rpf_exec, struct task_struct *task)
 
 	if (!record)
 		return 0;
-	__builtin_memset(record, 0, sizeof(*record));
+	__builtin_memset(record, 0, RPF_SYSCTL_CLEARED);
 	record->header.size = sizeof(*record);
 	record->header.kind = RPF_RECORD_SYSCTL;
 	record->header.time_ns = bpf_ktime_get_ns();

@@ -175,6 +175,24 @@ struct nsproxy {
 	struct net *net_ns;
 };
 
+struct kernfs_node {
+	const char *name;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp; /* on the cgroup v2 hierarchy */
+};
+
 struct upid {
 	int nr;
 };
@@ -192,6 +210,7 @@ struct task_struct {
 	char comm[16];
 	struct mm_struct *mm;
 	struct nsproxy *nsproxy;
+	struct css_set *cgroups;
 };
 
 #pragma clang attribute pop

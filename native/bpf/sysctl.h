@@ -7,6 +7,8 @@
 #ifndef RPF_SYSCTL_H
 #define RPF_SYSCTL_H
 
+/* Of args only what args_bytes counts is read; and clang clears no more than 1024 bytes without a loop. */
+#define RPF_SYSCTL_CLEARED __builtin_offsetof(struct rpf_sysctl, args)
 #define IPV4_PREFIX 0x347670692f74656eULL /* "net/ipv4" */
 
 /* Base names as two words each: compared without a loop. */
@@ -50,7 +52,8 @@ static __always_inline void fill_args(struct rpf_sysctl *record, struct mm_struc
 		record->args_bytes = bytes;
 }
 
-static __always_inline void copy_text(char *to, __u64 from, int bytes, __u32 *flags)
+/* Sets `cut` in the flags where there is no room for all of it. */
+static __always_inline void copy_text(char *to, __u64 from, int bytes, __u32 *flags, __u32 cut)
 {
 	int i;
 
@@ -60,7 +63,7 @@ static __always_inline void copy_text(char *to, __u64 from, int bytes, __u32 *fl
 		if (!letter)
 			return;
 		if (i == bytes - 1) {
-			*flags |= RPF_SYSCTL_EXE_CUT;
+			*flags |= cut;
 			return;
 		}
 		to[i] = letter;
@@ -82,11 +85,34 @@ static __always_inline void fill_exe(struct rpf_sysctl *record, struct mm_struct
 			return; /* the root of the file system, or of the mount's */
 		copy_text(record->exe + i * RPF_EXE_PART_BYTES,
 			  (__u64)rpf_member(struct dentry, dentry, d_name.name), RPF_EXE_PART_BYTES,
-			  &record->flags);
+			  &record->flags, RPF_SYSCTL_EXE_CUT);
 		record->exe_parts = i + 1;
 		dentry = parent;
 	}
 	record->flags |= RPF_SYSCTL_EXE_CUT;
+}
+
+/* The number of a cgroup says nothing once it is gone, and a unit that only writes settings is gone at once. */
+static __always_inline void fill_cgroup(struct rpf_sysctl *record, struct task_struct *task)
+{
+	struct css_set *set = rpf_member(struct task_struct, task, cgroups);
+	struct cgroup *cgroup = set ? rpf_member(struct css_set, set, dfl_cgrp) : NULL;
+	int i;
+
+	for (i = 0; i < RPF_CGROUP_PARTS && cgroup; i++) {
+		struct cgroup_subsys_state *parent = rpf_member(struct cgroup, cgroup, self.parent);
+		struct kernfs_node *node = rpf_member(struct cgroup, cgroup, kn);
+
+		if (!parent || !node)
+			return; /* the root has no name */
+		copy_text(record->cgroup + i * RPF_CGROUP_PART_BYTES,
+			  (__u64)rpf_member(struct kernfs_node, node, name), RPF_CGROUP_PART_BYTES,
+			  &record->flags, RPF_SYSCTL_CGROUP_CUT);
+		record->cgroup_parts = i + 1;
+		cgroup = rpf_member(struct cgroup_subsys_state, parent, cgroup);
+	}
+	if (cgroup && rpf_member(struct cgroup, cgroup, self.parent))
+		record->flags |= RPF_SYSCTL_CGROUP_CUT;
 }
 
 static __always_inline void copy_comm(char *to, __u64 from)
@@ -135,6 +161,7 @@ static __always_inline void fill_task(struct rpf_sysctl *record)
 		record->netns_cookie = rpf_cookie_of(net);
 	}
 	fill_parents(record, task);
+	fill_cgroup(record, task);
 	if (!mm)
 		return;
 	fill_args(record, mm);
@@ -155,7 +182,7 @@ int rpf_sysctl(struct bpf_sysctl *ctx)
 		__sync_fetch_and_add(&control.sysctl_lost, 1);
 		return 1;
 	}
-	__builtin_memset(record, 0, sizeof(*record));
+	__builtin_memset(record, 0, RPF_SYSCTL_CLEARED);
 	record->header.size = sizeof(*record);
 	record->header.kind = RPF_RECORD_SYSCTL;
 	record->header.time_ns = bpf_ktime_get_ns();

@@ -270,11 +270,15 @@ struct rpf_netconf {
 #define RPF_PARENTS 6 /* a shell under sudo under sshd under systemd has 5 */
 #define RPF_EXE_PARTS 6
 #define RPF_EXE_PART_BYTES 32
+#define RPF_CGROUP_PARTS \
+	5 /* kubepods.slice, its QoS class, the pod, the container, and one that this one made */
+#define RPF_CGROUP_PART_BYTES 96 /* "cri-containerd-<64 digits>.scope" has 85 */
 
 enum rpf_sysctl_flags {
 	RPF_SYSCTL_OLD_UNKNOWN = 1 << 0, /* the kernel did not give the value before the write */
 	RPF_SYSCTL_ARGS_CUT = 1 << 1,	 /* the command line is longer */
 	RPF_SYSCTL_EXE_CUT = 1 << 2,	 /* the path has more parts, or longer ones */
+	RPF_SYSCTL_CGROUP_CUT = 1 << 3,	 /* so has that of the cgroup */
 };
 
 /*
@@ -287,12 +291,14 @@ struct rpf_sysctl {
 	__u64 netns_cookie;
 	__u32 netns; /* of the writer: the settings of this namespace are written */
 	__u32 pid;
-	__u32 uid;	  /* in the initial user namespace */
-	__u32 flags;	  /* enum rpf_sysctl_flags */
-	__u32 position;	  /* file position of the write; not 0 = the rest of a value written in pieces */
-	__u32 args_bytes; /* of args: words that end with NUL */
-	__u32 exe_parts;  /* of exe: the file's name first, then the folders above it */
-	__u32 parents;	  /* of parent_*: the writer's parent first */
+	__u32 uid;	    /* in the initial user namespace */
+	__u32 flags;	    /* enum rpf_sysctl_flags */
+	__u32 position;	    /* file position of the write; not 0 = the rest of a value written in pieces */
+	__u32 args_bytes;   /* of args: words that end with NUL */
+	__u32 exe_parts;    /* of exe: the file's name first, then the folders above it */
+	__u32 parents;	    /* of parent_*: the writer's parent first */
+	__u32 cgroup_parts; /* of cgroup: its own name first, then those above it; 0 = the root */
+	__u32 _reserved;
 	char comm[RPF_NAME_BYTES];
 	char name[RPF_SYSCTL_NAME_BYTES];
 	char old_value[RPF_SYSCTL_VALUE_BYTES];
@@ -300,6 +306,7 @@ struct rpf_sysctl {
 	__u32 parent_pid[RPF_PARENTS];
 	char parent_comm[RPF_PARENTS * RPF_NAME_BYTES];
 	char exe[RPF_EXE_PARTS * RPF_EXE_PART_BYTES];
+	char cgroup[RPF_CGROUP_PARTS * RPF_CGROUP_PART_BYTES]; /* a unit that is done has no cgroup any more */
 	char args[RPF_ARGS_BYTES];
 };
 

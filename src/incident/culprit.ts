@@ -129,15 +129,36 @@ export class History {
     });
   }
 
-  /** Other changes within a second of one that set a value which refuses, too. */
-  around(change: Change, { setting, refuses }: Condition): Change[] {
-    const others = this.#of(change.netns).filter(
-      (other) =>
-        other !== change &&
-        other.setting === setting &&
-        refuses(Number(other.event.new)) &&
-        absolute(other.timeNs - change.timeNs) <= NEAR_NS,
+  /**
+   * What a change set may have been taken back by the time of a drop, while a later one keeps the kernel refusing: this one.
+   * Who applies many files sets a device by one and takes it back by the next, and all of them by a third.
+   */
+  successorOf(change: Change, refusal: Refusal, condition: Condition, dropNs: bigint): Change | undefined {
+    const { mode, device } = refusal;
+    if (condition.setting !== 'rp_filter' || mode === undefined) return undefined;
+    const isAll = change.device === 'all';
+    if (!isAll && change.device !== device) return undefined;
+    if (condition.refuses(isAll ? mode.all : mode.device)) return undefined;
+    const holder = isAll ? device : 'all';
+    return this.#of(refusal.netns).findLast(
+      (other) => other.device === holder && other.notBeforeNs <= dropNs && switchesOn(other, condition),
     );
+  }
+
+  /** Other changes within a second of one that set a value which refuses, too, for one of these devices, and were not taken back. */
+  around(change: Change, condition: Condition, devices: ReadonlySet<string>): Change[] {
+    const near = this.#of(change.netns).filter(
+      ({ setting, timeNs }) => setting === condition.setting && absolute(timeNs - change.timeNs) <= NEAR_NS,
+    );
+    const others = near.filter((other, index) => {
+      const isFor =
+        other.device === 'all' ||
+        devices.has(other.device) ||
+        [...other.effects.keys()].some((device) => devices.has(device));
+      const next = near.slice(index + 1).find(({ device }) => device === other.device);
+      const isTakenBack = next !== undefined && !condition.refuses(Number(next.event.new));
+      return other !== change && isFor && !isTakenBack && condition.refuses(Number(other.event.new));
+    });
     return others.slice(-MAX_ALSO);
   }
 
@@ -166,6 +187,11 @@ function makesTrue(
   const isYounger = since === undefined || since > change.timeNs;
   const effect = change.effects.get(device) ?? (isYounger ? change.effects.get('default') : undefined);
   return effect !== undefined && !refuses(effect.old) && refuses(effect.new);
+}
+
+function switchesOn({ setting, event }: Change, condition: Condition): boolean {
+  if (setting !== condition.setting) return false;
+  return condition.refuses(Number(event.new)) && !condition.refuses(Number(event.old ?? 0));
 }
 
 /** Nobody could read what became of the write, but the drop found just this value. */

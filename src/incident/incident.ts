@@ -7,7 +7,12 @@ import type { Condition, Refusal } from './culprit.js';
 import type { RouteSuspect } from './route-culprit.js';
 
 export type Cause =
-  | { readonly kind: 'sysctl_change'; readonly change: Change }
+  | {
+      readonly kind: 'sysctl_change';
+      readonly change: Change;
+      /** The first one that made the kernel refuse, which may have been taken back when the first drop came. */
+      readonly begunBy: Change;
+    }
   | { readonly kind: 'route_change'; readonly suspect: RouteSuspect }
   | { readonly kind: 'unknown'; readonly why: string; readonly hints?: Hint[] };
 

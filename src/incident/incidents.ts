@@ -112,11 +112,20 @@ export class Incidents {
    */
   #causeOf(refusal: Refusal, conditions: readonly Condition[], dropNs: bigint): KnownCause | undefined {
     const { netns, ailment } = refusal;
-    const change = this.#history.culpritOf(refusal, conditions, dropNs, this.#options.settings);
+    const cause = this.#settingOf(refusal, conditions, dropNs);
     const suspect = ailment && findRouteCulprit(this.#routes.of(netns), ailment, dropNs);
-    const isLast = suspect?.doubt === undefined && (suspect?.change.timeNs ?? 0n) > (change?.timeNs ?? 0n);
-    if (change && !isLast) return { kind: 'sysctl_change', change };
+    const isLast =
+      suspect?.doubt === undefined && (suspect?.change.timeNs ?? 0n) > (cause?.change.timeNs ?? 0n);
+    if (cause && !isLast) return cause;
     return suspect && { kind: 'route_change', suspect };
+  }
+
+  #settingOf(refusal: Refusal, conditions: readonly Condition[], dropNs: bigint): SettingCause | undefined {
+    const begunBy = this.#history.culpritOf(refusal, conditions, dropNs, this.#options.settings);
+    const condition = conditions.find(({ setting }) => setting === begunBy?.setting);
+    if (begunBy === undefined || condition === undefined) return undefined;
+    const change = this.#history.successorOf(begunBy, refusal, condition, dropNs) ?? begunBy;
+    return { kind: 'sysctl_change', change, begunBy };
   }
 
   /** What is to be told now: news, once a second for what grows, and ends. */
@@ -227,9 +236,9 @@ export class Incidents {
 
   #explain(incident: Incident): void {
     const { first, conditions, firstNs } = incident;
-    const change = this.#history.culpritOf(first, conditions, firstNs, this.#options.settings);
-    if (change === undefined) return;
-    incident.cause = { kind: 'sysctl_change', change };
+    const cause = this.#settingOf(first, conditions, firstNs);
+    if (cause === undefined) return;
+    incident.cause = cause;
     incident.isExplained = true;
   }
 
@@ -266,7 +275,10 @@ export class Incidents {
   #describe(incident: Incident, now: bigint): Omit<Told, keyof FixMembers> {
     const { cause, closing, netns } = incident;
     const { format } = this.#options;
-    const also = cause.kind === 'sysctl_change' ? this.#history.around(cause.change, incident.condition) : [];
+    const also =
+      cause.kind === 'sysctl_change'
+        ? this.#history.around(cause.change, incident.condition, incident.devices)
+        : [];
     return {
       time: format(now),
       node: this.#options.node,
@@ -382,7 +394,8 @@ function isOf(incident: Incident, refusal: Refusal, cause: KnownCause | undefine
   const { cause: known } = incident;
   switch (known.kind) {
     case 'sysctl_change':
-      return cause?.kind === 'sysctl_change' && cause.change === known.change;
+      // As long as the kernel refuses it is the same one, whichever change keeps it going.
+      return cause?.kind === 'sysctl_change' && [cause.change, cause.begunBy].includes(known.change);
     case 'route_change': {
       const isSame = cause?.kind === 'route_change' && cause.suspect.change === known.suspect.change;
       // While routes come and go, what was refused before is refused for the same cause.
@@ -394,6 +407,7 @@ function isOf(incident: Incident, refusal: Refusal, cause: KnownCause | undefine
 }
 
 type KnownCause = Exclude<Cause, { kind: 'unknown' }>;
+type SettingCause = Extract<Cause, { kind: 'sysctl_change' }>;
 
 function isProven(cause: Cause): boolean {
   return (

@@ -20,9 +20,12 @@ export function summarise(incident: Told, ownNetns: number | undefined, isSetBac
 function causeText({ cause, first_drop }: Told, where: string): string {
   if (cause.route) return `${clock(cause.route.time)} UTC ${routeCauseText(cause, cause.route, where)}`;
   if (cause.change === undefined) return `${clock(first_drop)} UTC: ${cause.why}${hintText(cause.hints)}`;
-  const text = `${clock(cause.change.time)} UTC ${changeText(cause.change, where)}`;
-  const also = (cause.also ?? []).map((change) => changeText(change, ''));
-  return also.length === 0 ? text : `${text}, within a second of it ${also.join(' and ')}`;
+  const { change, also = [] } = cause;
+  const own = also.filter(({ writer }) => writer && writer.pid === change.writer?.pid);
+  const others = also.filter((other) => !own.includes(other)).map((other) => changeText(other, ''));
+  const text = [changeText(change, where), ...own.map((other) => valueText(other, ''))].join(' and ');
+  const andOthers = others.length === 0 ? '' : `, within a second of it ${others.join(' and ')}`;
+  return `${clock(change.time)} UTC ${text}${andOthers}`;
 }
 
 /** " (hints, no proof: /etc/sysctl.d/50-x.conf:3 was written 2026-11-22 09:40:11 UTC)" */
@@ -61,11 +64,15 @@ function routeCauseText(
 
 /** "tuned (pid 812, ...) set net.ipv4.conf.all.rp_filter 0 -> 1" */
 export function changeText(change: CausingChange, where: string): string {
-  const { writer, name, old } = change;
-  const set = `${name}${old === undefined ? ' to' : ` ${old} ->`} ${change.new}${where}`;
+  const { writer } = change;
+  const set = valueText(change, where);
   if (writer) return `${writerText(writer)} set ${set}`;
   const since = change.not_before === undefined ? '' : ` after ${clock(change.not_before)}`;
   return `somebody unknown (${change.writer_unknown}) set ${set}${since}`;
+}
+
+function valueText({ name, old, new: value }: CausingChange, where: string): string {
+  return `${name}${old === undefined ? ' to' : ` ${old} ->`} ${value}${where}`;
 }
 
 /** "tuned (pid 812, tuned.service, /usr/sbin/tuned -l -P, parent systemd)" */
@@ -90,13 +97,18 @@ function commandText({ cmdline, exe }: Writer): string | undefined {
 }
 
 function lossText(incident: Told, where: string): string {
-  const { drops, devices, devices_count, pods_count = 0, sources, sources_count, cause } = incident;
+  const { drops, sources, sources_count, cause } = incident;
   const inside = cause.kind === 'unknown' ? where : '';
   const from = sources_count === 0 ? '' : ` from ${list(sources, sources_count)}`;
-  const pods = pods_count === 0 ? '' : ` (${pods_count} ${pods_count === 1 ? 'pod' : 'pods'})`;
-  const who = `${list(devices, devices_count)}${inside}${pods}`;
   const packets = `${grouped(drops)} ${drops === 1 ? 'packet' : 'packets'}`;
-  return `since ${clock(incident.first_drop)} ${who} lost ${packets}${from}`;
+  return `since ${clock(incident.first_drop)} ${loserText(incident, inside)} lost ${packets}${from}`;
+}
+
+/** "qfusion-admin/mssql-0 (lxcabcd)", or the devices alone where no pod is known. */
+function loserText({ devices, devices_count, pods = [], pods_count = 0 }: Told, inside: string): string {
+  const where = `${list(devices, devices_count)}${inside}`;
+  if (pods_count === 0) return where;
+  return `${list(pods, pods_count)}${pods_count < devices_count ? ' and others' : ''} (${where})`;
 }
 
 function endText({ closed_by, fix, last_drop }: Told, isSetBack: boolean): string {
@@ -113,12 +125,17 @@ function endText({ closed_by, fix, last_drop }: Told, isSetBack: boolean): strin
   return fix.length === 0 ? '' : `${isSetBack ? 'set it back' : 'end it'} with: ${fix.join(' && ')}`;
 }
 
-/** Which files will make it happen again. */
-function againText({ persisted = [] }: Told): string {
+/** Which files will make it happen again, and which of them the writer had it from. */
+function againText({ persisted = [], cause }: Told): string {
   const atBoot = persisted.filter(({ at_boot }) => at_boot);
   const lines = atBoot.length > 0 ? atBoot : persisted;
   if (lines.length === 0) return '';
-  const places = [...new Set(lines.map(({ file, line }) => `${file}:${line}`))];
+  const reader = cause.change?.writer?.comm;
+  const texts = lines.map(({ file, line, read_by_writer }) => {
+    const isRead = read_by_writer && reader !== undefined;
+    return `${file}:${line}${isRead ? ` (read by ${reader})` : ''}`;
+  });
+  const places = [...new Set(texts)];
   return `${list(places, places.length)} will set it again${atBoot.length > 0 ? '' : ' whenever it is read'}`;
 }
 

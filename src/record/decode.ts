@@ -391,10 +391,12 @@ export class SysctlReader extends WholeReader {
   }
   /** Names on the way to the program's file: the file's own first, then the folders above it. */
   get exeParts(): string[] {
-    const count = Math.min(this.word(SYSCTL.exe_parts), EXE_PARTS);
-    return Array.from({ length: count }, (_, index) =>
-      this.text(SYSCTL.exe + index * EXE_PART_BYTES, EXE_PART_BYTES),
-    );
+    return this.#parts(SYSCTL.exe, Math.min(this.word(SYSCTL.exe_parts), EXE_PARTS), EXE_PART_BYTES);
+  }
+  /** Names on the way to the writer's cgroup on the v2 hierarchy: its own first; none for the root. */
+  get cgroupParts(): string[] {
+    const count = Math.min(this.word(SYSCTL.cgroup_parts), CGROUP_PARTS);
+    return this.#parts(SYSCTL.cgroup, count, CGROUP_PART_BYTES);
   }
   /** The words of the command line; the last may be cut. */
   get args(): string[] {
@@ -402,6 +404,10 @@ export class SysctlReader extends WholeReader {
     const start = this.at + SYSCTL.args;
     const words = decodeUtf8(this.view.bytes.subarray(start, start + length)).split('\0');
     return words.at(-1) === '' ? words.slice(0, -1) : words;
+  }
+
+  #parts(at: number, count: number, bytes: number): string[] {
+    return Array.from({ length: count }, (_, index) => this.text(at + index * bytes, bytes));
   }
 }
 
@@ -413,3 +419,6 @@ function readS64(words: Uint32Array, at: number): bigint {
 /** RPF_EXE_PARTS and RPF_EXE_PART_BYTES, native/include/rpf_record.h */
 const EXE_PARTS = 6;
 const EXE_PART_BYTES = SYSCTL.exe_length / EXE_PARTS;
+/** RPF_CGROUP_PARTS, likewise. */
+const CGROUP_PARTS = 5;
+const CGROUP_PART_BYTES = SYSCTL.cgroup_length / CGROUP_PARTS;

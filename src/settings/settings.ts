@@ -142,6 +142,8 @@ export class Settings {
     for (const [setting, value] of values) {
       const table = namespace.tables.get(setting);
       const old = table?.values.get(device);
+      // It may have been heard of another value in between: a device is announced before what is written to it.
+      if (old === value) namespace.suspects.delete(suspectKey(setting, device));
       if (table === undefined || old === value) continue;
       const notBeforeNs = namespace.readNs;
       const suspect = { setting, device, old, new: value, timeNs, notBeforeNs, why: UNSEEN };

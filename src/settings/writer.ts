@@ -60,8 +60,10 @@ export class Writers {
     alive: Living | undefined,
   ): Pick<Writer, 'cgroup' | 'cgroup_unknown' | 'systemd_unit' | 'container_id'> {
     if (alive?.cgroup !== undefined) return { cgroup: alive.cgroup, ...describeCgroup(alive.cgroup) };
-    const found = this.#cgroups.find(record.cgroupId);
-    if ('why' in found) return { cgroup_unknown: found.why };
+    const recorded = `/${record.cgroupParts.toReversed().join('/')}`;
+    const isCut = (record.flags & SYSCTL_FLAGS.SYSCTL_CGROUP_CUT) !== 0;
+    const found = isCut ? this.#cgroups.find(record.cgroupId) : { path: recorded };
+    if ('why' in found) return { cgroup_unknown: found.why, ...describeCgroup(recorded) };
     return { cgroup: found.path, ...describeCgroup(found.path) };
   }
 }

@@ -1,5 +1,5 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { SysctlChangeEvent } from '../../src/events.js';
 import type { Lab } from '../../src/lab/lab.js';
@@ -46,6 +46,20 @@ describe('who writes a setting', () => {
       expect(writer?.parents.map(({ comm }) => comm)).toContain('sh');
     }
     expect(new Set(changes.map(({ writer }) => writer?.pid)).size).toBe(8);
+  });
+
+  it('is told with the unit that it was, when that and its cgroup are gone', async () => {
+    const cgroup = `rpfk${process.pid}.slice/short.service`;
+    const folder = join(cgroupRoot(), cgroup);
+    mkdirSync(folder, { recursive: true });
+    const write = `echo $$ > ${folder}/cgroup.procs; echo 0 > ${FILE}`;
+    const script = `sh -c '${write}'; rmdir ${folder} ${dirname(folder)}`;
+    // Not by `ip netns exec`: it hides the mounts below /sys.
+    const { events } = await runTrace(inLab(lab, ['node']), () =>
+      run('nsenter', [`--net=${lab.path('node')}`, 'sh', '-ec', script]),
+    );
+    const [change] = changesIn(events);
+    expect(change?.writer).toMatchObject({ comm: 'sh', cgroup: `/${cgroup}`, systemd_unit: 'short.service' });
   });
 
   it('is told of what came to nothing, too, and that it did', async () => {
@@ -203,7 +217,9 @@ describe('an incident', () => {
     expect(incident.persisted).toEqual([
       { file, line: 3, key: ALL, value: '1', by: 'sysctl', at_boot: false, read_by_writer: true },
     ]);
-    expect(incident.summary).toMatch(/hardening\.conf:3 will set it again whenever it is read\.$/);
+    expect(incident.summary).toMatch(
+      /hardening\.conf:3 \(read by sysctl\) will set it again whenever it is read\.$/,
+    );
   });
 
   it('of a device that came later has the one who changed all for its culprit', async () => {
@@ -261,4 +277,10 @@ async function changesBy(lab: Lab, script: string): Promise<SysctlChangeEvent[]>
   const { events } = await runTrace(inLab(lab, ['node']), () => lab.inside('node', script));
   expect(stopOf(events).totals.malformed).toBe(0);
   return changesIn(events);
+}
+
+/** Where the v2 hierarchy is mounted: on a hybrid system below /sys/fs/cgroup. */
+function cgroupRoot(): string {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
+  return mounts.find((line) => line.split(' ')[2] === 'cgroup2')?.split(' ')[1] ?? '/sys/fs/cgroup';
 }

@@ -42,7 +42,7 @@ describe('a drop of a real pod', () => {
       incident = told(running)[0];
     });
     expect(incident).toMatchObject({ pods: ['qfusion-admin/mssql-1'], pods_count: 1 });
-    expect(incident?.summary).toMatch(/ lxc\w+ in network namespace \d+ \(1 pod\) lost /);
+    expect(incident?.summary).toMatch(/ qfusion-admin\/mssql-1 \(lxc\w+ in network namespace \d+\) lost /);
   });
 
   it('names it in the event, with who says so, from the pod and to the pod', async () => {

@@ -76,7 +76,8 @@ function sysctlReads({ cmdline = [] }: Writer, files: Files): SysctlLine[] {
 
 /** systemd-sysctl(8): the files that are named, by path or as one of the folders has them; else all. */
 function systemdReads({ cmdline = [] }: Writer, files: Files): SysctlLine[] {
-  const words = cmdline.slice(1).filter((word) => !word.startsWith('-'));
+  // It shortens the paths behind --prefix= where they stand, which leaves empty words.
+  const words = cmdline.slice(1).filter((word) => word !== '' && !word.startsWith('-'));
   if (words.length === 0) return sysctlLines(files).filter(({ file }) => file !== SYSCTL_CONF);
   const found = words.map((word) =>
     word.startsWith('/')

@@ -138,7 +138,9 @@ describe('an incident', () => {
     const line = { file: '/root/harden.conf', line: 1, key: ALL, value: '1', by: 'sysctl' } as const;
     const world = incident({ sourceOf: () => line });
     expect(world.told[0]?.persisted).toEqual([{ ...line, at_boot: false, read_by_writer: true }]);
-    expect(world.told[0]?.summary).toContain('; /root/harden.conf:1 will set it again whenever it is read.');
+    expect(world.told[0]?.summary).toContain(
+      '; /root/harden.conf:1 (read by tuned) will set it again whenever it is read.',
+    );
     const both = incident({ sourceOf: () => line, undoing: () => ({ persisted: [line] }) });
     expect(both.told[0]?.persisted).toEqual([{ ...line, at_boot: true, read_by_writer: true }]);
   });
@@ -175,8 +177,8 @@ describe('an incident', () => {
   it('counts the pods that lost packets', () => {
     const world = incident({}, ['default/web-0', 'default/web-1', 'default/web-0']);
     expect(world.told[0]).toMatchObject({ pods: ['default/web-0', 'default/web-1'], pods_count: 2 });
-    expect(world.told[0]?.summary).toContain('lxcabcd (2 pods) lost 3 packets');
-    expect(incident({}, ['default/web-0']).told[0]?.summary).toContain('lxcabcd (1 pod) lost 1 packet');
+    expect(world.told[0]?.summary).toContain(' default/web-0, default/web-1 (lxcabcd) lost 3 packets');
+    expect(incident({}, ['default/web-0']).told[0]?.summary).toContain(' default/web-0 (lxcabcd) lost 1 packet');
   });
 });
 

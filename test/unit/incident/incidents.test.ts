@@ -239,6 +239,49 @@ describe('an incident', () => {
 });
 
 describe('the culprit', () => {
+  /** As sysctl --system does with Debian's default for all devices, a hardening file, and Cilium's override. */
+  const applyFiles = (world: World, from = 0) => {
+    const writes = [
+      ['lxcabcd', '2'],
+      ['cilium_host', '2'],
+      ['all', '1'],
+      ['lxcabcd', '0'],
+    ] as const;
+    for (const [device, value] of writes.slice(from)) world.write(device, value, { comm: 'sysctl' });
+    world.settle();
+  };
+
+  test('is the change that keeps the kernel refusing, not one that was taken back before the first drop', () => {
+    const world = known();
+    applyFiles(world);
+    world.drop();
+    world.tell();
+    expect(world.told).toMatchObject([
+      {
+        cause: { change: { device: 'all', old: '0', new: '1' } },
+        fix: ['sysctl -w net.ipv4.conf.all.rp_filter=0'],
+      },
+    ]);
+    expect(world.told[0]?.cause).not.toHaveProperty('also');
+    expect(world.told[0]?.summary).toContain('; set it back with: ');
+  });
+
+  test('of drops that went on when it was taken back is the one that began it: there is one incident', () => {
+    const world = known();
+    world.write('lxcabcd', '2', { comm: 'sysctl' });
+    world.settle();
+    world.drop();
+    applyFiles(world, 1);
+    world.drop();
+    world.tell();
+    expect(world.told).toMatchObject([
+      { id: 'i-1', drops: 2, cause: { change: { device: 'lxcabcd' }, also: [{ device: 'all' }] } },
+    ]);
+    expect(world.told[0]?.summary).toContain(
+      ') set net.ipv4.conf.lxcabcd.rp_filter 0 -> 2 and net.ipv4.conf.all.rp_filter 0 -> 1; since ',
+    );
+  });
+
   test('of two within a second is the one that made it binding; both are named, both are undone', () => {
     const world = known();
     world.write('all', '1');

@@ -82,7 +82,16 @@ describe('BatchReader', () => {
   });
 
   test('reads who writes a setting', () => {
-    const reader = open(makeBatch([makeSysctl({ cgroupId: 0xffff_ffff_ffffn, position: 2, argsCut: true })]));
+    const reader = open(
+      makeBatch([
+        makeSysctl({
+          cgroupId: 0xffff_ffff_ffffn,
+          position: 2,
+          argsCut: true,
+          cgroup: ['tuned.service', 'system.slice'],
+        }),
+      ]),
+    );
     expect(reader.next()).toBe(RECORD_KIND.RECORD_SYSCTL);
     expect(reader.sysctl).toMatchObject({
       timeNs: 4_500_000_000n,
@@ -96,6 +105,7 @@ describe('BatchReader', () => {
       flags: SYSCTL_FLAGS.SYSCTL_ARGS_CUT,
       parents: [{ pid: 1, comm: 'systemd' }],
       exeParts: ['tuned', 'sbin', 'usr'],
+      cgroupParts: ['tuned.service', 'system.slice'],
       args: ['/usr/sbin/tuned', '-l', '-P'],
     });
   });
@@ -114,11 +124,13 @@ describe('BatchReader', () => {
   test('counts that are larger than the record read no more than it has', () => {
     const lying = makeSysctl();
     const words = new Uint32Array(lying.buffer);
-    for (const at of [SYSCTL.args_bytes, SYSCTL.exe_parts, SYSCTL.parents]) words[at >> 2] = 0xffff_ffff;
+    const { args_bytes, exe_parts, cgroup_parts } = SYSCTL;
+    for (const at of [args_bytes, exe_parts, cgroup_parts, SYSCTL.parents]) words[at >> 2] = 0xffff_ffff;
     const reader = open(makeBatch([lying]));
     reader.next();
     expect(reader.sysctl.parents).toHaveLength(6);
     expect(reader.sysctl.exeParts).toHaveLength(6);
+    expect(reader.sysctl.cgroupParts).toHaveLength(5);
     expect(reader.sysctl.args.join('').length).toBeLessThanOrEqual(256);
   });
 
@@ -289,8 +301,8 @@ function walk(buffer: ArrayBuffer): number[] {
 }
 
 function readAll(sysctl: SysctlReader): void {
-  const { comm, name, oldValue, newValue, parents, exeParts, args } = sysctl;
+  const { comm, name, oldValue, newValue, parents, exeParts, cgroupParts, args } = sysctl;
   expect([comm, name, oldValue, newValue].every((text) => text.length <= 64)).toBe(true);
-  expect(Math.max(parents.length, exeParts.length)).toBeLessThanOrEqual(6);
+  expect(Math.max(parents.length, exeParts.length, cgroupParts.length)).toBeLessThanOrEqual(6);
   expect(args.join('\0').length).toBeLessThanOrEqual(256);
 }

@@ -61,6 +61,25 @@ describe('what the kernel tells', () => {
     expect(world.settings.dueInMs).toBeUndefined();
   });
 
+  test('what came in between is not taken for what it is now: a new device, set to 0 at once and to 2 by udev', () => {
+    const world = known();
+    world.devices({ ...NODE, lxcnew: 0 });
+    world.write('lxcnew', '0', { old: '2\n' });
+    world.settle('early');
+    world.notice('lxcnew', { rp_filter: 2 });
+    world.notice('lxcnew', { rp_filter: 0 });
+    world.pass(30);
+    world.set('lxcnew', 2);
+    world.settle();
+    world.write('lxcnew', '2', { old: '0\n', comm: 'systemd-sysctl' });
+    world.pass(30);
+    world.settle();
+    expect(world.changes).toMatchObject([
+      { seen_by: 'cgroup_sysctl', old: '2', new: '0' },
+      { seen_by: 'cgroup_sysctl', old: '0', new: '2' },
+    ]);
+  });
+
   test('what it is already costs nothing to hear', () => {
     const world = known();
     const { reads } = world;

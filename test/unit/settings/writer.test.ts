@@ -12,7 +12,7 @@ const ID = 'ab'.repeat(32);
 
 describe('a writer', () => {
   test('that is gone is known by its record', () => {
-    expect(describeWriter({ exe: ['tuned', 'sbin', 'usr'], cgroupId: 0n })).toEqual({
+    expect(describeWriter({ cgroup: ['tuned.service', 'system.slice'] })).toEqual({
       pid: 812,
       comm: 'tuned',
       exe: '/usr/sbin/tuned',
@@ -20,7 +20,8 @@ describe('a writer', () => {
       cmdline: ['/usr/sbin/tuned', '-l', '-P'],
       parents: [{ pid: 1, comm: 'systemd' }],
       uid: 0,
-      cgroup_unknown: 'the process and its cgroup are gone',
+      cgroup: '/system.slice/tuned.service',
+      systemd_unit: 'tuned.service',
       netns: 4_026_531_840,
     });
   });
@@ -59,13 +60,25 @@ describe('a writer', () => {
     expect(writer).not.toHaveProperty('cmdline');
   });
 
-  test('is found by the id of its cgroup when it is gone', () => {
+  test('of a unit that is done is known by the names in its record; the root of all cgroups has none', () => {
+    expect(describeWriter({ cgroup: ['systemd-sysctl.service', 'system.slice'] })).toMatchObject({
+      cgroup: '/system.slice/systemd-sysctl.service',
+      systemd_unit: 'systemd-sysctl.service',
+    });
+    expect(describeWriter({ cgroup: [] }).cgroup).toBe('/');
+  });
+
+  test('whose cgroup has more names than fit is found by its id, or told by what fits', () => {
     const root = temporaryDirectory();
-    mkdirSync(join(root, 'system.slice/tuned.service'), { recursive: true });
-    const cgroupId = statSync(join(root, 'system.slice/tuned.service'), { bigint: true }).ino;
-    expect(describeWriter({ cgroupId }, temporaryDirectory(), root)).toMatchObject({
-      cgroup: '/system.slice/tuned.service',
-      systemd_unit: 'tuned.service',
+    mkdirSync(join(root, 'a/b/c/d/e/x.service'), { recursive: true });
+    const cgroupId = statSync(join(root, 'a/b/c/d/e/x.service'), { bigint: true }).ino;
+    const fields = { cgroup: ['x.service', 'e', 'd', 'c', 'b'], cgroupCut: true };
+    const there = describeWriter({ ...fields, cgroupId }, temporaryDirectory(), root);
+    expect(there).toMatchObject({ cgroup: '/a/b/c/d/e/x.service', systemd_unit: 'x.service' });
+    const gone = describeWriter({ ...fields, cgroupId: 0n }, temporaryDirectory(), root);
+    expect(gone).toMatchObject({
+      cgroup_unknown: 'the process and its cgroup are gone',
+      systemd_unit: 'x.service',
     });
   });
 });

@@ -19,6 +19,8 @@ describe('the line that a writer read', () => {
       '/usr/lib/sysctl.d/50-default.conf',
     ],
     ['/usr/lib/systemd/systemd-sysctl /opt/x.conf', '/opt/x.conf'],
+    // As the kernel has it when it has simplified its paths; two spaces are an empty word.
+    ['/usr/lib/systemd/systemd-sysctl --prefix=net/ipv4/conf/lxcabcd  ', '/usr/lib/sysctl.d/50-default.conf'],
     ['/usr/bin/python3 -Es /usr/sbin/tuned -l -P', '/etc/tuned/node/tuned.conf'],
     ['sysctl -w net.ipv4.conf.all.rp_filter=1', undefined],
     ['sysctl -p x.conf', undefined],

@@ -4,7 +4,7 @@
  * tuned sets rp_filter back to 1 behind Cilium's back, then other writers do; rpftrace, as it is installed from its package, must
  * say who it was. Prints what happens and what was found; the last line is "N passed, N failed".
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { Lab } from '../../../../node_modules/rpftrace/dist/lab/lab.js';
 import { ADDRESS } from '../../../../node_modules/rpftrace/dist/lab/topology.js';
 import { compilers, describeMachine, uptime } from './machine.mjs';
@@ -51,5 +51,8 @@ for (const row of WRITERS) {
 pod.stop();
 say('The end of the trace');
 const { conservation } = await tracer.stop();
+if (existsSync('/share'))
+  writeFileSync('/share/events.ndjson', tracer.events.map((event) => `${JSON.stringify(event)}\n`).join(''));
 check('every drop is accounted for', conservation.holds, true);
+if (!conservation.holds) show(tracer.words);
 finish();

@@ -43,14 +43,16 @@ export class Pod {
   /** Resolves when some of what is sent from now on was lost. */
   async isMute() {
     const before = this.sent;
-    await waitFor(
-      () => this.sent >= before + 30 && this.lost(before, this.sent) >= 20,
-      'all of the pod comes through',
-    );
+    const isLost = () => this.sent >= before + 30 && this.#lost(before, this.sent) >= 20;
+    await waitFor(isLost, 'all of the pod comes through');
   }
 
-  /** How many of these did not come through. */
-  lost(from, to) {
+  /** How many of those since `from` were overtaken by one that came through. */
+  lostSince(from) {
+    return this.#lost(from, Math.max(...this.#received));
+  }
+
+  #lost(from, to) {
     let lost = 0;
     for (let number = from + 1; number <= to; number++) if (!this.#received.has(number)) lost++;
     return lost;

@@ -29,7 +29,7 @@ export async function runRow({ words, newPod, setUp, write, expect }, { lab, tra
     'it is not over',
     seen,
   );
-  checkEnd(closed, pod.lost(sent, pod.sent - 1), refused() - lost);
+  checkEnd(closed, pod.lostSince(sent), refused() - lost);
   if (newPod) pod.stop();
   await tearDown?.();
 }

@@ -38,7 +38,7 @@ export function networkFile() {
 /** NetworkManager itself has no such setting; its scripts may do anything. */
 export async function dispatcherScript(assignment) {
   const file = '/etc/NetworkManager/dispatcher.d/50-hardening';
-  writeLines(file, ['#!/bin/sh', `[ "$2" = up ] && sysctl -q -w ${assignment}`], 0o755);
+  writeLines(file, ['#!/bin/sh', `[ "$1 $2" = "dummy0 up" ] && sysctl -q -w ${assignment}`], 0o755);
   await quietly('systemctl start NetworkManager');
   const device = 'type dummy ifname dummy0 ip4 198.51.100.1/24';
   await quietly(`nmcli connection add con-name office autoconnect no ${device}`);
@@ -67,6 +67,7 @@ export function container(assignment) {
     root: { path: root },
     mounts: [
       { destination: '/proc', type: 'proc', source: 'proc' },
+      { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755'] },
       { destination: '/usr', type: 'bind', source: '/usr', options: ['rbind', 'ro'] },
     ],
     linux: {

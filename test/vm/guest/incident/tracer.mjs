@@ -6,16 +6,21 @@ import { waitFor } from './wait.mjs';
 /** `rpftrace trace` as it is installed, for as long as it is needed. */
 export class Tracer {
   events = [];
+  /** What it says besides events. */
+  words = '';
   #child;
 
   /** Resolves when everything is attached. */
   static async start(program, args) {
     const tracer = new Tracer();
     tracer.#child = spawn(program, ['trace', '-o', 'ndjson', ...args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     const lines = createInterface(tracer.#child.stdout);
     lines.on('line', (line) => tracer.events.push(JSON.parse(line)));
+    tracer.#child.stderr.setEncoding('utf8').on('data', (text) => {
+      tracer.words += text;
+    });
     await tracer.until(({ kind }) => kind === 'start', 'the tracer has not started');
     return tracer;
   }

@@ -80,7 +80,7 @@ export const WRITERS = [
     expect: {
       comm: 'systemd-sysctl',
       unit: 'systemd-udevd.service',
-      cmdline: /systemd-sysctl --prefix=\/net\/ipv4\/conf\/lxc7d1a /,
+      cmdline: /systemd-sysctl --prefix=\/?net\/ipv4\/conf\/lxc7d1a /,
       parent: '(udev-worker)',
       setting: 'net.ipv4.conf.lxc7d1a.rp_filter',
       new: '2',
