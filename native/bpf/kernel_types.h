@@ -59,10 +59,17 @@ struct net_device {
 };
 
 struct kernfs_node {
+	const char *name;
 	__u64 id;
 };
 
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
 struct cgroup {
+	struct cgroup_subsys_state self;
 	struct kernfs_node *kn;
 };
 
@@ -173,20 +180,6 @@ struct mm_struct {
 
 struct nsproxy {
 	struct net *net_ns;
-};
-
-struct kernfs_node {
-	const char *name;
-};
-
-struct cgroup_subsys_state {
-	struct cgroup *cgroup;
-	struct cgroup_subsys_state *parent;
-};
-
-struct cgroup {
-	struct cgroup_subsys_state self;
-	struct kernfs_node *kn;
 };
 
 struct css_set {

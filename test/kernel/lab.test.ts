@@ -48,6 +48,28 @@ describe('rpftrace lab up and down', () => {
     expect(await host()).toEqual(before);
   });
 
+  it('take the own network namespace for the node when that is asked for', async () => {
+    const script = `
+      import { statSync } from 'node:fs';
+      import { Lab } from ${JSON.stringify(new URL('../../dist/lab/lab.js', import.meta.url).href)};
+      const own = await new Lab(${JSON.stringify(lab.name)}, { node: 'own' }).up();
+      const isOwn = own.inode('node') === statSync('/proc/self/ns/net').ino;
+      console.log(isOwn, own.isUp);
+      await own.down();`;
+    const node = [process.execPath, '--input-type=module', '-e', script];
+    const output = await run('unshare', [
+      '--net',
+      'sh',
+      '-c',
+      '"$@"; ls /sys/class/net /proc/sys/net/ipv4/conf',
+      'sh',
+      ...node,
+    ]);
+    expect(output).toMatch(/^true true$/m);
+    expect(output).toContain('cilium_host');
+    expect(namespaces()).toEqual([]);
+  });
+
   it('leave nothing when they are interrupted', async () => {
     const first = nextNamespace();
     const up = new Program(['lab', 'up', '--name', lab.name]);

@@ -178,7 +178,9 @@ describe('an incident', () => {
     const world = incident({}, ['default/web-0', 'default/web-1', 'default/web-0']);
     expect(world.told[0]).toMatchObject({ pods: ['default/web-0', 'default/web-1'], pods_count: 2 });
     expect(world.told[0]?.summary).toContain(' default/web-0, default/web-1 (lxcabcd) lost 3 packets');
-    expect(incident({}, ['default/web-0']).told[0]?.summary).toContain(' default/web-0 (lxcabcd) lost 1 packet');
+    expect(incident({}, ['default/web-0']).told[0]?.summary).toContain(
+      ' default/web-0 (lxcabcd) lost 1 packet',
+    );
   });
 });
 
