@@ -5,15 +5,17 @@
  *
  * --short: the main cases on one kernel for each BPF object, skipped where this computer shows that it cannot have the machines.
  * --main: the main cases only, on all. --own: the cases on this machine's kernel too. --update: look for newer kernels. --write:
- * put the table into docs/compatibility.md. Fails on every case that is not as expected and not declared under "Holes" there.
+ * put the table into docs/compatibility.md, with the last run of each kernel. Fails on every case that is not as expected and not declared under "Holes" there.
  * The last line on stdout is "N passed, N failed[, N skipped]". Needs root.
  */
 import { parseArgs } from 'node:util';
+import { MAIN_CASES } from '../test/vm/guest/main-cases.mjs';
 import { KERNELS } from '../test/vm/lib/kernel.mjs';
 import { readHoles, writeTable } from '../test/vm/matrix/document.mjs';
 import { judgeRun } from '../test/vm/matrix/holes.mjs';
 import { prepare } from '../test/vm/matrix/prepare.mjs';
-import { MAIN_CASES, runOnKernel, runOnOwn } from '../test/vm/matrix/run.mjs';
+import { keep, lastRuns } from '../test/vm/matrix/results.mjs';
+import { runOnKernel, runOnOwn } from '../test/vm/matrix/run.mjs';
 import { table } from '../test/vm/matrix/table.mjs';
 import { main, Stop } from './lib/command.mjs';
 
@@ -42,13 +44,17 @@ await main(async () => {
     return;
   }
   const runs = [];
-  for (const run of planned(names)) {
+  for (const machine of planned(names)) {
     const started = Date.now();
-    runs.push(await run());
-    const { title, cases } = runs.at(-1);
-    process.stdout.write(`${title}: ${cases.size} cases in ${Math.round((Date.now() - started) / 1000)} s\n`);
+    const run = await runOn(machine);
+    runs.push(run);
+    if (!machine.main) keep(run);
+    process.stdout.write(
+      `${run.title}: ${run.cases.size} cases in ${Math.round((Date.now() - started) / 1000)} s\n`,
+    );
   }
   report(runs);
+  if (options.write) writeTable(lastRuns(machinesOf(known)));
 });
 
 function skip(why, count) {
@@ -57,20 +63,26 @@ function skip(why, count) {
 }
 
 function planned(names) {
-  const cases = options.short || options.main ? MAIN_CASES : [];
-  const locked = options.short ? [] : names.map((kernel) => ({ kernel, lockdown: 'confidentiality' }));
+  const main = options.short || options.main;
+  const machines = options.short ? names.map((kernel) => ({ kernel })) : machinesOf(names);
+  return [...(options.own ? [{ kernel: 'own' }] : []), ...machines].map((machine) => ({ ...machine, main }));
+}
+
+function machinesOf(names) {
   return [
-    ...(options.own ? [() => runOnOwn(cases)] : []),
-    ...names.map((kernel) => () => runOnKernel({ kernel, cases })),
-    ...locked.map((machine) => () => runOnKernel({ ...machine, cases: MAIN_CASES })),
+    ...names.map((kernel) => ({ kernel })),
+    ...names.map((kernel) => ({ kernel, lockdown: 'confidentiality' })),
   ];
+}
+
+async function runOn(machine) {
+  return machine.kernel === 'own' ? runOnOwn(machine) : await runOnKernel(machine);
 }
 
 function report(runs) {
   const verdicts = runs.map((run) => judgeRun(run, readHoles()));
   process.stdout.write(`\n${table(runs)}\n\n`);
   for (const { words } of verdicts) for (const line of words) process.stdout.write(`${line}\n`);
-  if (options.write) writeTable(runs);
   const sum = (name) => verdicts.reduce((total, verdict) => total + verdict[name], 0);
   const skipped = sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : '';
   process.stdout.write(`${sum('passed')} passed, ${sum('failed')} failed${skipped}\n`);

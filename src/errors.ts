@@ -91,6 +91,13 @@ const CODES = {
       'run: rpftrace --version; uname -r; and report both if the kernel is newer',
     ],
   },
+  E_NO_BACKEND: {
+    exit: EXIT.cannot,
+    remedies: [
+      'leave out --backend: then rpftrace takes what this kernel has',
+      'see what it has: rpftrace doctor',
+    ],
+  },
   E_BPF_REFUSED: {
     exit: EXIT.cannot,
     remedies: [

@@ -9,7 +9,9 @@ export interface NativeConfig {
   /** Read by bpf_probe_read_kernel even where bpf_rdonly_cast is there: the way on kernels before 6.2. */
   readonly probeRead?: boolean;
   /** How refused sources are seen beside the tracepoint; 'auto' when not given. */
-  readonly backend?: 'auto' | 'tracepoint' | 'trampoline';
+  readonly backend?: 'auto' | 'tracepoint' | 'fentry' | 'fexit' | 'kprobe';
+  /** As on a kernel whose tracepoint kfree_skb has no more arguments; all when not given. */
+  readonly kfreeSkbArguments?: 2 | 3 | 4;
   /** Packet bytes with each record, 0 to 2048. */
   readonly snaplen?: number;
   readonly ringBytes?: number;
@@ -56,6 +58,7 @@ export interface NativeStats {
   readonly routesErrno: number;
   /** 0: programs that are executed are remembered; else why not, a negative errno. */
   readonly execErrno: number;
+  /** Of the tracepoint, as they are read. */
   readonly kfreeSkbArguments: number;
   readonly probeRead: boolean;
   /** What sees refused sources, ARP's too: "fentry/ip_handle_martian_source"; absent: nothing does. */

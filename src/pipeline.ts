@@ -101,7 +101,8 @@ export class Pipeline {
       addon,
       ownNetns,
       ...(root !== undefined && { root }),
-      hasSourceReasons: () => this.reasons.find('IP_LOCAL_SOURCE') !== undefined,
+      hasSourceReasons: () =>
+        this.reasons.find('IP_LOCAL_SOURCE') !== undefined && config.kfreeSkbArguments !== 2,
       hasSourceHook: () => refusedHook() !== undefined,
       watch: options.witness === false ? undefined : (on) => capture.watchLookups(on),
     });

@@ -1,6 +1,7 @@
 import { release } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { account } from './account.js';
+import { backendConfig } from './backends.js';
 import { TracerError } from './errors.js';
 import type { StartEvent, StopEvent } from './events.js';
 import { readOwnNetns } from './filters/own-netns.js';
@@ -13,7 +14,6 @@ import { readHeld } from './privileges/capabilities.js';
 import { lacksOf, missingFor } from './privileges/lacks.js';
 import type { CounterReadings } from './reconcile.js';
 import { monotonicNs } from './record/clock.js';
-import { REASON } from './record/layout.gen.js';
 import { VERSION } from './version.js';
 
 export interface SessionOptions extends Omit<PipelineOptions, 'ownNetns'> {
@@ -77,8 +77,8 @@ export class Session {
   /** A hook has to stand in for the reason that was asked for, where the kernel has none. */
   #checkReasons(): void {
     const { reasons = [] } = this.#options.config;
-    if (!reasons.includes(REASON.REASON_RPFILTER) || this.pipeline.capture.stats().resultHook !== undefined)
-      return;
+    if (reasons.every((reason) => reason !== this.pipeline.reasons.find('IP_RPFILTER'))) return;
+    if (reasonOfFilter(this.pipeline.reasons, this.pipeline.capture.stats()) !== undefined) return;
     throw new TracerError('E_KERNEL_TOO_OLD', 'this kernel has no drop reasons for refused sources', {
       remedies: ['trace all drops and look at their location', 'use Linux 5.18 or newer'],
     });
@@ -182,6 +182,7 @@ export class Session {
   #degraded(stats: NativeStats): StartEvent['degraded'] {
     const { reasons } = this.pipeline;
     const held = readHeld(this.#options.root);
+    const isWithoutHook = stats.refusedErrno !== 0 || this.#options.config.backend === 'tracepoint';
     const unreadable = this.#readings.afterAttach.filter((counter) => counter.errno !== undefined).length;
     const findings: (StartEvent['degraded'][number] | false)[] = [
       stats.sysctlErrno !== 0 && {
@@ -198,18 +199,18 @@ export class Session {
         feature: 'reason',
         why: 'this kernel gives no drop reasons (5.17 and newer do)',
       },
-      stats.refusedErrno !== 0 && {
+      isWithoutHook && {
         feature: 'arp_refused',
-        why: `ARP requests that stay without an answer because of their source make no event (fentry/ip_handle_martian_source: ${errorName(stats.refusedErrno)})`,
+        why: `ARP requests that stay without an answer because of their source make no event (fentry/ip_handle_martian_source: ${whyNot(stats.refusedErrno)})`,
       },
-      stats.refusedErrno !== 0 &&
+      isWithoutHook &&
         reasons.find('IP_LOCAL_SOURCE') === undefined && {
           feature: 'source_refused',
           why: 'this kernel has no drop reasons for the sources that it refuses whatever rp_filter says (6.13 and newer do): settings and routes have to prove them',
         },
       reasonOfFilter(reasons, stats) === undefined && {
         feature: 'reconciled',
-        why: `no drop reason IP_RPFILTER on this kernel (5.18 and newer have it), and no hook that sees what rp_filter refuses${stats.resultErrno === 0 ? '' : ` (fexit/ip_route_input_noref: ${errorName(stats.resultErrno)})`}`,
+        why: `no drop reason IP_RPFILTER on this kernel (5.18 and newer have it), and no hook that sees what rp_filter refuses: ${whyNot(stats.resultErrno)}`,
       },
       unreadable > 0 && {
         feature: 'reconciled',
@@ -248,6 +249,11 @@ export class Session {
   }
 }
 
+/** Why a hook is not there; 0: nobody wanted it. */
+function whyNot(errno: number): string {
+  return errno === 0 ? 'not asked for' : errorName(errno);
+}
+
 function errorName(errno: number): string {
   return getSystemErrorName(errno < 0 ? errno : -errno);
 }
@@ -257,8 +263,10 @@ export function captureConfig(options: {
   every?: boolean | undefined;
   snaplen?: number | undefined;
   intervalMs?: number | undefined;
+  backend?: readonly string[] | undefined;
 }): NativeConfig {
   return {
+    ...backendConfig(options.backend ?? []),
     ...(options.every && { every: true }),
     ...(options.snaplen !== undefined && { snaplen: options.snaplen }),
     ...(options.intervalMs !== undefined && { intervalMs: options.intervalMs }),

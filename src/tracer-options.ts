@@ -18,6 +18,8 @@ export interface TracerOptions extends FilterSpec, PodSourceOptions {
   readonly node?: string | undefined;
   /** With the labels of pods. */
   readonly labels?: boolean | undefined;
+  /** Forces how drops are seen, for tests: names of docs/compatibility.md, e.g. ['kprobe', 'probe_read']. */
+  readonly backend?: readonly string[] | undefined;
   /** Ends the stream: what was captured still comes, then the stop event. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -108,6 +110,7 @@ const RULES: Record<keyof TracerOptions, Rule> = {
   peers: flag,
   labels: flag,
   node: { accepts: isText, wanted: 'a name, as a string that is not empty' },
+  backend: { accepts: isNames, wanted: "an array of names: ['kprobe']" },
   signal: { accepts: isSignal, wanted: 'an AbortSignal' },
 };
 

@@ -13,6 +13,10 @@ namespace rpf
 namespace
 {
 
+// Of tracepoint kfree_skb, on the kernels that there have been.
+constexpr uint32_t kFewestArguments = 2;
+constexpr uint32_t kMostArguments = 4;
+
 using Reader = void (*)(const Napi::Value &value, const std::string &name, Config &config);
 
 constexpr uint64_t MAX_SAFE_INTEGER = (1ULL << 53) - 1; // up to here each whole number is a double
@@ -84,18 +88,35 @@ void ReadProbeRead(const Napi::Value &value, const std::string &name, Config &co
 	config.raw.probe_read = ReadBoolean(value, name);
 }
 
+constexpr struct {
+	const char *name;
+	rpf_backend backend;
+} kBackends[] = {
+	{ "auto", RPF_BACKEND_AUTO },	{ "tracepoint", RPF_BACKEND_TRACEPOINT },
+	{ "fentry", RPF_BACKEND_FENTRY }, { "fexit", RPF_BACKEND_FEXIT },
+	{ "kprobe", RPF_BACKEND_KPROBE },
+};
+
 void ReadBackend(const Napi::Value &value, const std::string &name, Config &config)
 {
 	const std::string text = ReadString(value, name);
-	if (text == "auto")
-		config.raw.backend = RPF_BACKEND_AUTO;
-	else if (text == "tracepoint")
-		config.raw.backend = RPF_BACKEND_TRACEPOINT;
-	else if (text == "trampoline")
-		config.raw.backend = RPF_BACKEND_TRAMPOLINE;
-	else
-		throw Napi::RangeError::New(value.Env(), name + " is \"" + text +
-								 "\"; there are auto, tracepoint, trampoline");
+	std::string known;
+	for (const auto &one : kBackends) {
+		if (text == one.name) {
+			config.raw.backend = one.backend;
+			return;
+		}
+		known += (known.empty() ? "" : ", ") + std::string(one.name);
+	}
+	throw Napi::RangeError::New(value.Env(), name + " is \"" + text + "\"; there are " + known);
+}
+
+void ReadKfreeSkbArguments(const Napi::Value &value, const std::string &name, Config &config)
+{
+	const uint32_t arguments = ReadUint32(value, name, kMostArguments);
+	if (arguments < kFewestArguments)
+		throw Napi::RangeError::New(value.Env(), name + " must be 2, 3 or 4");
+	config.raw.kfree_skb_arguments = arguments;
 }
 
 void ReadSnaplen(const Napi::Value &value, const std::string &name, Config &config)
@@ -169,7 +190,7 @@ constexpr struct {
 	{ "netns", ReadNetns },		{ "reasons", ReadReasons },
 	{ "devices", ReadDevices },	{ "expression", ReadExpression },
 	{ "probeRead", ReadProbeRead }, { "backend", ReadBackend },
-	{ "legacy", ReadLegacy },
+	{ "legacy", ReadLegacy },	{ "kfreeSkbArguments", ReadKfreeSkbArguments },
 };
 
 Reader FindReader(Napi::Env env, const std::string &name)

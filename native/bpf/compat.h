@@ -170,4 +170,26 @@ static __always_inline __u64 rpf_socket_cgroup(struct sock *sk)
 	return rpf_member(struct kernfs_node, rpf_member(struct cgroup, packed, kn), id);
 }
 
+/*
+ * What a kprobe gets are registers, at offsets that user space relies on too: struct pt_regs of x86-64
+ * (arch/x86/include/uapi/asm/ptrace.h), struct user_pt_regs of arm64. In assembler, because the compiler would make one load
+ * at an offset in a variable out of two, which the verifier refuses.
+ */
+#define rpf_register(registers, offset) \
+	({ \
+		__u64 _value; \
+		asm volatile("%0 = *(u64 *)(%1 + %2)" : "=r"(_value) : "r"(registers), "i"(offset)); \
+		_value; \
+	})
+#define rpf_is_x86() bpf_core_field_exists(((struct pt_regs___x86 *)0)->di)
+#define rpf_register_of(registers, x86, arm64) \
+	(rpf_is_x86() ? rpf_register(registers, x86) : rpf_register(registers, arm64))
+
+/* The arguments of the function that a kprobe stands at, and the result where a kretprobe does. */
+#define rpf_argument_1(registers) rpf_register_of(registers, 112, 0)
+#define rpf_argument_3(registers) rpf_register_of(registers, 96, 16)
+#define rpf_argument_4(registers) rpf_register_of(registers, 88, 24)
+#define rpf_argument_5(registers) rpf_register_of(registers, 72, 32)
+#define rpf_result(registers) rpf_register_of(registers, 80, 0)
+
 #endif

@@ -23,7 +23,8 @@ struct {
 /* As the process itself knows it, and as its sockets are numbered. */
 static __always_inline __u32 innermost_number(struct task_struct *task)
 {
-	__u64 pid = (__u64)task->thread_pid;
+	/* Not through the typed pointer: up to v6.1 nothing of unknown size may be added to what that gives. */
+	__u64 pid = (__u64)rpf_member(struct task_struct, task, thread_pid);
 	__u32 level = pid ? rpf_member(struct pid, pid, level) : 0;
 
 	return pid ? rpf_load32(pid + bpf_core_field_offset(struct pid, numbers) +

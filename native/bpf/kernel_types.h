@@ -10,6 +10,11 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+/* Of x86-64 alone. What stands after ___ is ours: CO-RE leaves it out when it looks for the kernel's type. */
+struct pt_regs___x86 {
+	unsigned long di;
+};
+
 struct ns_common {
 	unsigned int inum;
 };

@@ -950,7 +950,8 @@ static __always_inline __u32 join_refusal(struct drop *drop, __u32 reason)
 	refusal->skb = 0; /* the next skb at this address is another one */
 	if (refusal->refused)
 		drop->flags |= RPF_SOURCE_REFUSED;
-	return refusal->err == -EXDEV && settings.rpfilter_reason ? settings.rpfilter_reason : reason;
+	return settings.rpfilter_reason && refusal->err == settings.rpfilter_result ? settings.rpfilter_reason
+										     : reason;
 }
 
 static __always_inline int fill_and_deliver(struct drop *drop, struct sk_buff *skb, void *location,

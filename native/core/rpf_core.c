@@ -188,9 +188,9 @@ static int prepare(struct rpf_tracer *tracer)
 		.snaplen = tracer->config.snaplen,
 		.flow_mask = tracer->config.flow_slots - 1,
 		.slots_per_cpu = slots,
-		.join_refusals = !tracer->features.source_reasons &&
-				 (tracer->hooks.refused.hook || tracer->hooks.result.hook),
-		.rpfilter_reason = tracer->features.rpfilter_reason ? 0 : RPF_REASON_RPFILTER,
+		.join_refusals = !tracer->features.source_reasons && rpf_joins_refusals(&tracer->hooks),
+		.rpfilter_reason = tracer->features.rpfilter_reason ? 0 : tracer->features.rpfilter_number,
+		.rpfilter_result = tracer->features.rpfilter_result,
 	};
 	rpf_prepare_hooks(tracer->object, &tracer->hooks);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(tracer->object, "ring"), tracer->config.ring_bytes);
@@ -252,7 +252,7 @@ static bool may_watch_settings(void)
 }
 
 /* Watching settings is worth having, tracing drops is what we are for: where all cannot be loaded, the drops are. */
-static int load(struct rpf_tracer *tracer, struct rpf_error *error)
+static int load_most(struct rpf_tracer *tracer, struct rpf_error *error)
 {
 	static const struct {
 		bool sysctl;
@@ -271,6 +271,16 @@ static int load(struct rpf_tracer *tracer, struct rpf_error *error)
 	}
 	if (error)
 		*error = first;
+	return err;
+}
+
+/* No kernel that takes kprobes is known to refuse our programs for them; should one, we do without. */
+static int load(struct rpf_tracer *tracer, struct rpf_error *error)
+{
+	int err = load_most(tracer, error);
+
+	if (err && tracer->config.backend == RPF_BACKEND_AUTO && rpf_give_up_kprobes(&tracer->hooks, err))
+		err = load_most(tracer, error);
 	return err;
 }
 
@@ -342,11 +352,7 @@ int rpf_open(const struct rpf_config *config, struct rpf_tracer **opened, struct
 	tracer->wake_fd = -1;
 	err = check_config(&tracer->config, tracer->cpus, error);
 	if (!err)
-		err = rpf_probe_features(config->backend, &tracer->features, &tracer->hooks, error);
-	if (config->legacy)
-		tracer->features.legacy = true;
-	if (config->probe_read || tracer->features.legacy)
-		tracer->features.rdonly_cast = false;
+		err = rpf_probe_features(config, &tracer->features, &tracer->hooks, error);
 	if (!err)
 		err = load(tracer, error);
 	if (err)

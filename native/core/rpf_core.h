@@ -38,11 +38,13 @@ struct rpf_device_pattern {
 	uint32_t length; /* bytes to compare; 16 compares the whole name, its terminator included */
 };
 
-/* How refused sources are seen beside the tracepoint. */
+/* How refused sources are seen beside the tracepoint. All but the first two are there whole, or rpf_open() fails. */
 enum rpf_backend {
 	RPF_BACKEND_AUTO,	/* what the kernel takes, where its drop reasons do not suffice */
 	RPF_BACKEND_TRACEPOINT, /* not at all */
-	RPF_BACKEND_TRAMPOLINE, /* fentry and fexit, or fail */
+	RPF_BACKEND_FENTRY,	/* fentry/ip_handle_martian_source and fexit/ip_route_input_noref */
+	RPF_BACKEND_FEXIT,	/* fentry/ip_handle_martian_source and fexit/fib_validate_source */
+	RPF_BACKEND_KPROBE,	/* kprobe/ip_handle_martian_source and kretprobe/fib_validate_source */
 };
 
 /* Zero-initialise it, then set what differs from the defaults. */
@@ -51,6 +53,7 @@ struct rpf_config {
 	int probe_read; /* 1: read by bpf_probe_read_kernel even where bpf_rdonly_cast is there */
 	int legacy;	/* 1: do without what came after v5.10 even where it is there */
 	enum rpf_backend backend;
+	uint32_t kfree_skb_arguments; /* 2, 3 or 4: as on a kernel whose tracepoint has no more; 0 = all */
 	uint32_t snaplen;	 /* packet bytes with each record; 0 = none; at most RPF_MAX_SNAP */
 	uint32_t ring_bytes;	 /* power of two, at least 64 KiB; 0 = default */
 	uint32_t flow_slots;	 /* flow table entries per CPU, power of two; 0 = default */
@@ -90,7 +93,7 @@ struct rpf_stats {
 	uint64_t sysctl_lost; /* writes that found no room in the ring buffer */
 	int32_t exec_err;     /* 0: programs that are executed are remembered; else a negative errno */
 	int32_t routes_err; /* 0: changes of routes in our own network namespace are listened to; else a negative errno */
-	uint32_t kfree_skb_arguments; /* arity of the tracepoint on this kernel: 2, 3 or 4 */
+	uint32_t kfree_skb_arguments; /* of the tracepoint, as they are read: 2, 3 or 4 */
 	const char *refused_hook; /* sees refused sources, ARP's too: "fentry/ip_handle_martian_source"; NULL = none */
 	int32_t refused_err;	 /* why there is none; 0 = not asked for */
 	const char *result_hook; /* sees what rp_filter refused, where no reason tells it; NULL = none */

@@ -14,23 +14,30 @@
 
 #define REFUSED_FUNCTION "ip_handle_martian_source"
 #define RESULT_FUNCTION "ip_route_input_noref"
+#define VALIDATING_FUNCTION "fib_validate_source"
 
-/* All that hold a program; those of a hook that is not chosen are not loaded. */
+/* All that hold programs; those of a hook that is not chosen are not loaded. */
 static const struct {
-	const char *program;
+	const char *programs[RPF_HOOK_PROGRAMS];
 	const char *name;
 } PROGRAMS[] = {
-	[RPF_HOOK_NONE] = { NULL, NULL },
-	[RPF_HOOK_REFUSED_FENTRY] = { "rpf_refused_fentry", "fentry/" REFUSED_FUNCTION },
-	[RPF_HOOK_RESULT_FEXIT] = { "rpf_result_fexit", "fexit/" RESULT_FUNCTION },
+	[RPF_HOOK_NONE] = { { NULL }, NULL },
+	[RPF_HOOK_REFUSED_FENTRY] = { { "rpf_refused_fentry" }, "fentry/" REFUSED_FUNCTION },
+	[RPF_HOOK_REFUSED_KPROBE] = { { "rpf_refused_kprobe" }, "kprobe/" REFUSED_FUNCTION },
+	[RPF_HOOK_RESULT_FEXIT] = { { "rpf_result_fexit" }, "fexit/" RESULT_FUNCTION },
+	[RPF_HOOK_VALIDATED_FEXIT] = { { "rpf_validated_fexit" }, "fexit/" VALIDATING_FUNCTION },
+	[RPF_HOOK_VALIDATED_KPROBE] = { { "rpf_validated_kprobe", "rpf_validated_kretprobe" },
+					"kretprobe/" VALIDATING_FUNCTION },
 };
+
+#define HOOKS (sizeof(PROGRAMS) / sizeof(*PROGRAMS))
 
 const char *rpf_hook_name(enum rpf_hook hook)
 {
 	return PROGRAMS[hook].name;
 }
 
-/* 0, or the negative errno with which the kernel refuses a trampoline at a function. */
+/* 0, or the negative errno with which the kernel refuses a trampoline at a function: for too many arguments when it attaches. */
 static int try_trampoline(const struct btf *btf, const char *function, enum bpf_attach_type type)
 {
 	static const struct bpf_insn nothing[] = {
@@ -38,7 +45,7 @@ static int try_trampoline(const struct btf *btf, const char *function, enum bpf_
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = type);
-	int id = btf__find_by_name_kind(btf, function, BTF_KIND_FUNC), fd;
+	int id = btf__find_by_name_kind(btf, function, BTF_KIND_FUNC), fd, link, err = 0;
 
 	if (id < 0)
 		return -ENOENT;
@@ -47,46 +54,156 @@ static int try_trampoline(const struct btf *btf, const char *function, enum bpf_
 			   sizeof(nothing) / sizeof(*nothing), &options);
 	if (fd < 0)
 		return -errno;
+	link = bpf_raw_tracepoint_open(NULL, fd);
+	if (link < 0)
+		err = rpf_attach_error();
+	else
+		close(link);
 	close(fd);
-	return 0;
+	return err;
 }
 
-void rpf_choose_hooks(const struct btf *btf, enum rpf_backend backend, struct rpf_hooks *hooks)
+/* 0, or the negative errno with which the kernel refuses a hook. */
+static int try_hook(const struct btf *btf, enum rpf_hook hook)
+{
+	const char *step;
+
+	switch (hook) {
+	case RPF_HOOK_REFUSED_FENTRY:
+		return try_trampoline(btf, REFUSED_FUNCTION, BPF_TRACE_FENTRY);
+	case RPF_HOOK_REFUSED_KPROBE:
+		return rpf_try_kprobe(REFUSED_FUNCTION, false, &step);
+	case RPF_HOOK_RESULT_FEXIT:
+		return try_trampoline(btf, RESULT_FUNCTION, BPF_TRACE_FEXIT);
+	case RPF_HOOK_VALIDATED_FEXIT:
+		return try_trampoline(btf, VALIDATING_FUNCTION, BPF_TRACE_FEXIT);
+	case RPF_HOOK_VALIDATED_KPROBE:
+		return rpf_try_kprobe(VALIDATING_FUNCTION, true, &step);
+	default:
+		return -ENOENT;
+	}
+}
+
+/* Takes the first that the kernel takes; where it takes none, hook and err are those of the first. */
+static void choose(const struct btf *btf, const enum rpf_hook *candidates, size_t count,
+		   struct rpf_chosen_hook *chosen)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; i < count; i++) {
+		err = try_hook(btf, candidates[i]);
+		if (i && err)
+			continue;
+		chosen->hook = candidates[i];
+		chosen->err = err;
+		if (!err)
+			return;
+	}
+}
+
+/* What stands at a return sees more than its caller's; a kprobe costs more than a trampoline. */
+static const enum rpf_hook ANY_REFUSED[] = { RPF_HOOK_REFUSED_FENTRY, RPF_HOOK_REFUSED_KPROBE };
+static const enum rpf_hook ANY_RESULT[] = { RPF_HOOK_VALIDATED_FEXIT, RPF_HOOK_RESULT_FEXIT,
+					    RPF_HOOK_VALIDATED_KPROBE };
+
+static const struct {
+	enum rpf_hook refused;
+	enum rpf_hook result;
+} BACKENDS[] = {
+	[RPF_BACKEND_FENTRY] = { RPF_HOOK_REFUSED_FENTRY, RPF_HOOK_RESULT_FEXIT },
+	[RPF_BACKEND_FEXIT] = { RPF_HOOK_REFUSED_FENTRY, RPF_HOOK_VALIDATED_FEXIT },
+	[RPF_BACKEND_KPROBE] = { RPF_HOOK_REFUSED_KPROBE, RPF_HOOK_VALIDATED_KPROBE },
+};
+
+void rpf_choose_hooks(const struct btf *btf, enum rpf_backend backend, bool wants_result, struct rpf_hooks *hooks)
 {
 	memset(hooks, 0, sizeof(*hooks));
-	hooks->wants_result = !rpf_has_reason(btf, "SKB_DROP_REASON_IP_RPFILTER") ||
-			      backend == RPF_BACKEND_TRAMPOLINE;
-	if (backend == RPF_BACKEND_TRACEPOINT) {
-		hooks->wants_result = false;
+	if (backend == RPF_BACKEND_TRACEPOINT)
+		return;
+	if (backend != RPF_BACKEND_AUTO) {
+		choose(btf, &BACKENDS[backend].refused, 1, &hooks->refused);
+		choose(btf, &BACKENDS[backend].result, 1, &hooks->result);
 		return;
 	}
-	hooks->refused.err = try_trampoline(btf, REFUSED_FUNCTION, BPF_TRACE_FENTRY);
-	if (!hooks->refused.err)
-		hooks->refused.hook = RPF_HOOK_REFUSED_FENTRY;
-	if (!hooks->wants_result)
-		return;
-	hooks->result.err = try_trampoline(btf, RESULT_FUNCTION, BPF_TRACE_FEXIT);
-	if (!hooks->result.err)
-		hooks->result.hook = RPF_HOOK_RESULT_FEXIT;
+	choose(btf, ANY_REFUSED, sizeof(ANY_REFUSED) / sizeof(*ANY_REFUSED), &hooks->refused);
+	if (wants_result)
+		choose(btf, ANY_RESULT, sizeof(ANY_RESULT) / sizeof(*ANY_RESULT), &hooks->result);
+}
+
+static bool is_there(const struct rpf_chosen_hook *chosen)
+{
+	return chosen->hook != RPF_HOOK_NONE && !chosen->err;
+}
+
+static bool is_kprobe(const struct rpf_chosen_hook *chosen)
+{
+	return is_there(chosen) &&
+	       (chosen->hook == RPF_HOOK_REFUSED_KPROBE || chosen->hook == RPF_HOOK_VALIDATED_KPROBE);
+}
+
+bool rpf_give_up_kprobes(struct rpf_hooks *hooks, int err)
+{
+	bool refused = is_kprobe(&hooks->refused), result = is_kprobe(&hooks->result);
+
+	if (refused)
+		hooks->refused.err = err;
+	if (result)
+		hooks->result.err = err;
+	return refused || result;
+}
+
+bool rpf_joins_refusals(const struct rpf_hooks *hooks)
+{
+	return is_there(&hooks->refused) || is_there(&hooks->result);
+}
+
+static struct bpf_program *program_of(struct bpf_object *object, enum rpf_hook hook, size_t i)
+{
+	const char *name = PROGRAMS[hook].programs[i];
+
+	return name ? bpf_object__find_program_by_name(object, name) : NULL;
 }
 
 void rpf_prepare_hooks(struct bpf_object *object, const struct rpf_hooks *hooks)
 {
+	size_t hook, i;
+
+	for (hook = RPF_HOOK_NONE + 1; hook < HOOKS; hook++) {
+		bool is_wanted = (hooks->refused.hook == hook && is_there(&hooks->refused)) ||
+				 (hooks->result.hook == hook && is_there(&hooks->result));
+
+		for (i = 0; i < RPF_HOOK_PROGRAMS && PROGRAMS[hook].programs[i]; i++)
+			bpf_program__set_autoload(program_of(object, hook, i), is_wanted);
+	}
+}
+
+static void detach(struct rpf_chosen_hook *chosen)
+{
 	size_t i;
 
-	for (i = RPF_HOOK_NONE + 1; i < sizeof(PROGRAMS) / sizeof(*PROGRAMS); i++)
-		bpf_program__set_autoload(bpf_object__find_program_by_name(object, PROGRAMS[i].program),
-					  hooks->refused.hook == i || hooks->result.hook == i);
+	for (i = 0; i < RPF_HOOK_PROGRAMS; i++) {
+		bpf_link__destroy(chosen->links[i]);
+		chosen->links[i] = NULL;
+	}
 }
 
 static void attach(struct bpf_object *object, struct rpf_chosen_hook *chosen)
 {
-	if (chosen->hook == RPF_HOOK_NONE)
+	struct bpf_program *program;
+	size_t i;
+
+	if (!is_there(chosen))
 		return;
-	chosen->link = bpf_program__attach(
-		bpf_object__find_program_by_name(object, PROGRAMS[chosen->hook].program));
-	if (!chosen->link)
+	for (i = 0; i < RPF_HOOK_PROGRAMS; i++) {
+		program = program_of(object, chosen->hook, i);
+		chosen->links[i] = program ? bpf_program__attach(program) : NULL;
+		if (!program || chosen->links[i])
+			continue;
 		chosen->err = -errno;
+		detach(chosen);
+		return;
+	}
 }
 
 void rpf_attach_hooks(struct bpf_object *object, struct rpf_hooks *hooks)
@@ -97,8 +214,6 @@ void rpf_attach_hooks(struct bpf_object *object, struct rpf_hooks *hooks)
 
 void rpf_detach_hooks(struct rpf_hooks *hooks)
 {
-	bpf_link__destroy(hooks->refused.link);
-	bpf_link__destroy(hooks->result.link);
-	hooks->refused.link = NULL;
-	hooks->result.link = NULL;
+	detach(&hooks->refused);
+	detach(&hooks->result);
 }

@@ -180,8 +180,10 @@ struct rpf_features {
 	uint32_t kfree_skb_arguments; /* 2, 3 or 4 */
 	bool rdonly_cast;
 	bool legacy;	      /* no bpf_loop, and what came with it or shortly before */
-	bool rpfilter_reason; /* the kernel has the drop reason IP_RPFILTER */
+	bool rpfilter_reason; /* the tracepoint tells the drop reason IP_RPFILTER */
 	bool source_reasons;  /* and those for all other refused sources */
+	uint32_t rpfilter_number; /* of IP_RPFILTER in the kernel's BTF, or RPF_REASON_RPFILTER */
+	int rpfilter_result;	  /* what fib_validate_source() returns where rp_filter refused */
 };
 
 /* ---- rpf_hooks.c: the hooks on refused sources ---- */
@@ -189,23 +191,32 @@ struct rpf_features {
 enum rpf_hook {
 	RPF_HOOK_NONE,
 	RPF_HOOK_REFUSED_FENTRY,
+	RPF_HOOK_REFUSED_KPROBE,
 	RPF_HOOK_RESULT_FEXIT,
+	RPF_HOOK_VALIDATED_FEXIT,
+	RPF_HOOK_VALIDATED_KPROBE,
 };
+
+#define RPF_HOOK_PROGRAMS 2 /* what stands at the entry of a function, and at its return */
 
 struct rpf_chosen_hook {
 	enum rpf_hook hook;
 	int err; /* why it is not there, a negative errno */
-	struct bpf_link *link;
+	struct bpf_link *links[RPF_HOOK_PROGRAMS];
 };
 
 struct rpf_hooks {
 	struct rpf_chosen_hook refused; /* that a source was refused */
 	struct rpf_chosen_hook result;	/* whether rp_filter refused it */
-	bool wants_result;		/* the kernel's own reasons do not tell it */
 };
 
 struct btf;
-void rpf_choose_hooks(const struct btf *btf, enum rpf_backend backend, struct rpf_hooks *hooks);
+/* wants_result: the tracepoint does not tell what rp_filter refused. */
+void rpf_choose_hooks(const struct btf *btf, enum rpf_backend backend, bool wants_result, struct rpf_hooks *hooks);
+/* Whether any of them is there, so that drops are to be joined with what they see. */
+bool rpf_joins_refusals(const struct rpf_hooks *hooks);
+/* Does without kprobes, whose programs the kernel refused with err. false: there are none. */
+bool rpf_give_up_kprobes(struct rpf_hooks *hooks, int err);
 /* Before loading: only the programs of the chosen hooks are loaded. */
 void rpf_prepare_hooks(struct bpf_object *object, const struct rpf_hooks *hooks);
 void rpf_attach_hooks(struct bpf_object *object, struct rpf_hooks *hooks);
@@ -215,15 +226,20 @@ const char *rpf_hook_name(enum rpf_hook hook);
 
 #define RPF_BTF_PATH "/sys/kernel/btf/vmlinux"
 
-/* Whether the kernel's BTF has a drop reason; name with SKB_DROP_REASON_. */
-bool rpf_has_reason(const struct btf *btf, const char *name);
 /* Arity of the tracepoint on this kernel, or a negative errno where BTF does not tell. */
 int rpf_kfree_skb_arguments(const struct btf *btf);
 /* Chooses the hooks on refused sources too. Fails where the backend that was asked for is not to be had. */
-int rpf_probe_features(enum rpf_backend backend, struct rpf_features *features, struct rpf_hooks *hooks,
-		       struct rpf_error *error);
+int rpf_probe_features(const struct rpf_config *config, struct rpf_features *features,
+		       struct rpf_hooks *hooks, struct rpf_error *error);
 /* Names the reason behind a refused load as well as can be told. Returns err. */
 int rpf_explain_refusal(int err, const char *what, bool probe_read, struct rpf_error *error);
+
+/* ---- rpf_trial.c ---- */
+
+/* Why the kernel has just refused to attach, from errno: a negative errno that has a name. */
+int rpf_attach_error(void);
+/* 0, or why no kprobe can stand at a function, a negative errno; step then says what failed: "load" or "attach". */
+int rpf_try_kprobe(const char *function, bool at_return, const char **step);
 
 /* ---- rpf_user_read.c ---- */
 

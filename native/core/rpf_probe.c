@@ -46,43 +46,92 @@ int rpf_kfree_skb_arguments(const struct btf *btf)
 	return btf_vlen(type) - 1; /* the first is the tracepoint's own void * */
 }
 
-static bool has_value(const struct btf *btf, const char *enumeration, const char *name)
+/* Returns whether an enumeration has a value of this name, and the value. */
+static bool find_value(const struct btf *btf, const char *enumeration, const char *name, uint32_t *value)
 {
 	int id = btf__find_by_name_kind(btf, enumeration, BTF_KIND_ENUM);
 	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, id) : NULL;
 	int i;
 
 	for (i = 0; type && i < btf_vlen(type); i++) {
-		if (!strcmp(btf__name_by_offset(btf, btf_enum(type)[i].name_off), name))
-			return true;
+		if (strcmp(btf__name_by_offset(btf, btf_enum(type)[i].name_off), name))
+			continue;
+		*value = btf_enum(type)[i].val;
+		return true;
 	}
 	return false;
 }
 
-bool rpf_has_reason(const struct btf *btf, const char *name)
-{
-	return has_value(btf, "skb_drop_reason", name);
-}
-
 static bool has_helper(const struct btf *btf, const char *name)
 {
-	return has_value(btf, "bpf_func_id", name);
+	uint32_t number;
+
+	return find_value(btf, "bpf_func_id", name, &number);
+}
+
+/* Reasons arrived in v5.17; fib_validate_source() returns them, negative, since v6.13, when all refused sources got one. */
+static void probe_reasons(const struct btf *btf, struct rpf_features *features)
+{
+	bool tells = features->kfree_skb_arguments > 2, has_filter, has_all;
+	uint32_t number;
+
+	features->rpfilter_number = RPF_REASON_RPFILTER;
+	has_filter = find_value(btf, "skb_drop_reason", "SKB_DROP_REASON_IP_RPFILTER",
+				&features->rpfilter_number);
+	has_all = find_value(btf, "skb_drop_reason", "SKB_DROP_REASON_IP_LOCAL_SOURCE", &number);
+	features->rpfilter_reason = tells && has_filter;
+	features->source_reasons = tells && has_all;
+	features->rpfilter_result = has_all ? -(int)features->rpfilter_number : -EXDEV;
+}
+
+/* A kernel that appends arguments keeps the first ones where they are. */
+static int probe_arguments(const struct btf *btf, uint32_t wanted, struct rpf_features *features,
+			   struct rpf_error *error)
+{
+	int found = rpf_kfree_skb_arguments(btf);
+	uint32_t arguments = found;
+
+	if (found < 2)
+		return rpf_fail(error, -ENOENT, "E_KERNEL_TOO_OLD",
+				"this kernel has no BTF for tracepoint kfree_skb");
+	if (wanted > arguments)
+		return rpf_fail(error, -ENOENT, "E_NO_BACKEND",
+				"tracepoint kfree_skb has %u arguments on this kernel, not %u", arguments,
+				wanted);
+	features->kfree_skb_arguments = wanted ? wanted : arguments > 4 ? 4 : arguments;
+	return 0;
 }
 
 /* What was asked for by name is there, or we say why not. */
 static int check_backend(enum rpf_backend backend, const struct rpf_hooks *hooks, struct rpf_error *error)
 {
-	int err = hooks->refused.err ? hooks->refused.err : hooks->result.err;
+	const struct rpf_chosen_hook *missing = hooks->refused.err ? &hooks->refused : &hooks->result;
 
-	if (backend != RPF_BACKEND_TRAMPOLINE || !err)
+	if (backend <= RPF_BACKEND_TRACEPOINT || !missing->err)
 		return 0;
-	return rpf_explain_refusal(err, "trampolines at the functions that refuse sources", false, error);
+	return rpf_fail(error, missing->err, "E_NO_BACKEND", "this kernel does not take %s: %s",
+			rpf_hook_name(missing->hook), strerror(-missing->err));
 }
 
-int rpf_probe_features(enum rpf_backend backend, struct rpf_features *features, struct rpf_hooks *hooks,
-		       struct rpf_error *error)
+static int probe_btf(const struct btf *btf, const struct rpf_config *config, struct rpf_features *features,
+		     struct rpf_hooks *hooks, struct rpf_error *error)
 {
-	int err = check_capabilities(error), arguments;
+	int err = probe_arguments(btf, config->kfree_skb_arguments, features, error);
+
+	if (err)
+		return err;
+	features->legacy = config->legacy || !has_helper(btf, "BPF_FUNC_loop");
+	features->rdonly_cast = !config->probe_read && !features->legacy &&
+				btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+	probe_reasons(btf, features);
+	rpf_choose_hooks(btf, config->backend, !features->rpfilter_reason, hooks);
+	return check_backend(config->backend, hooks, error);
+}
+
+int rpf_probe_features(const struct rpf_config *config, struct rpf_features *features,
+		       struct rpf_hooks *hooks, struct rpf_error *error)
+{
+	int err = check_capabilities(error);
 	struct btf *btf;
 
 	if (err)
@@ -92,19 +141,9 @@ int rpf_probe_features(enum rpf_backend backend, struct rpf_features *features, 
 	btf = btf__parse(RPF_BTF_PATH, NULL);
 	if (!btf)
 		return rpf_fail(error, -errno, "E_NO_BTF", "cannot parse %s: %s", RPF_BTF_PATH, strerror(errno));
-	arguments = rpf_kfree_skb_arguments(btf);
-	features->rdonly_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
-	features->legacy = !has_helper(btf, "BPF_FUNC_loop");
-	features->rpfilter_reason = rpf_has_reason(btf, "SKB_DROP_REASON_IP_RPFILTER");
-	features->source_reasons = rpf_has_reason(btf, "SKB_DROP_REASON_IP_LOCAL_SOURCE");
-	rpf_choose_hooks(btf, backend, hooks);
+	err = probe_btf(btf, config, features, hooks, error);
 	btf__free(btf);
-	if (arguments < 2)
-		return rpf_fail(error, -ENOENT, "E_KERNEL_TOO_OLD",
-				"this kernel has no BTF for tracepoint kfree_skb");
-	/* A kernel that appends arguments keeps the first ones where they are. */
-	features->kfree_skb_arguments = arguments > 4 ? 4 : arguments;
-	return check_backend(backend, hooks, error);
+	return err;
 }
 
 static bool lockdown_is_confidentiality(void)

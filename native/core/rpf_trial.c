@@ -20,6 +20,7 @@
 
 #define KPROBE_TYPE "/sys/bus/event_source/devices/kprobe/type"
 #define RING_BYTES 4096
+#define KERNEL_ENOTSUPP 524 /* include/linux/errno.h: not meant for user space, and no libc has a name for it */
 
 /* What all trials share. */
 struct trials {
@@ -96,7 +97,7 @@ static void try_tracing(const struct trials *trials, const char *name, enum bpf_
 		return;
 	}
 	link = bpf_raw_tracepoint_open(NULL, program);
-	tell(trials, name, link < 0 ? -errno : 0, ATTACH, detail);
+	tell(trials, name, link < 0 ? rpf_attach_error() : 0, ATTACH, detail);
 	if (link >= 0)
 		close(link);
 	close(program);
@@ -138,6 +139,8 @@ static void try_functions(const struct trials *trials)
 		    find(trials, "ip_handle_martian_source", BTF_KIND_FUNC), return_zero, COUNT(return_zero), 0);
 	try_tracing(trials, "fexit/ip_route_input_noref", BPF_TRACE_FEXIT,
 		    find(trials, "ip_route_input_noref", BTF_KIND_FUNC), return_zero, COUNT(return_zero), 0);
+	try_tracing(trials, "fexit/fib_validate_source", BPF_TRACE_FEXIT,
+		    find(trials, "fib_validate_source", BTF_KIND_FUNC), return_zero, COUNT(return_zero), 0);
 }
 
 static int read_number(const char *path, uint32_t *number)
@@ -150,14 +153,18 @@ static int read_number(const char *path, uint32_t *number)
 	return err;
 }
 
-static int attach_kprobe(int program)
+static int attach_kprobe(int program, const char *function, bool at_return)
 {
-	struct perf_event_attr attribute = { .size = sizeof(attribute), .disabled = 1 };
+	struct perf_event_attr attribute = {
+		.size = sizeof(attribute),
+		.disabled = 1,
+		.config = at_return, /* /sys/bus/event_source/devices/kprobe/format/retprobe */
+	};
 	int event, err = read_number(KPROBE_TYPE, &attribute.type);
 
 	if (err)
 		return err;
-	attribute.config1 = (uintptr_t) "ip_handle_martian_source";
+	attribute.config1 = (uintptr_t)function;
 	event = syscall(SYS_perf_event_open, &attribute, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
 	if (event < 0)
 		return -errno;
@@ -166,17 +173,31 @@ static int attach_kprobe(int program)
 	return err;
 }
 
-static void try_kprobe(const struct trials *trials)
+int rpf_attach_error(void)
 {
-	const char *name = "kprobe/ip_handle_martian_source";
-	int program = load(BPF_PROG_TYPE_KPROBE, 0, 0, return_zero, COUNT(return_zero));
+	return errno == KERNEL_ENOTSUPP ? -EOPNOTSUPP : -errno;
+}
 
-	if (program < 0) {
-		tell(trials, name, program, LOAD, 0);
-		return;
-	}
-	tell(trials, name, attach_kprobe(program), ATTACH, 0);
+int rpf_try_kprobe(const char *function, bool at_return, const char **step)
+{
+	int program = load(BPF_PROG_TYPE_KPROBE, 0, 0, return_zero, COUNT(return_zero)), err;
+
+	*step = program < 0 ? LOAD : ATTACH;
+	if (program < 0)
+		return program;
+	err = attach_kprobe(program, function, at_return);
 	close(program);
+	return err;
+}
+
+static void try_kprobes(const struct trials *trials)
+{
+	const char *step;
+	int err = rpf_try_kprobe("ip_handle_martian_source", false, &step);
+
+	tell(trials, "kprobe/ip_handle_martian_source", err, step, 0);
+	err = rpf_try_kprobe("fib_validate_source", true, &step);
+	tell(trials, "kretprobe/fib_validate_source", err, step, 0);
 }
 
 static int attach_cgroup(int program)
@@ -246,7 +267,7 @@ void rpf_trials(void (*visit)(void *context, const struct rpf_trial *trial), voi
 	try_ring(&trials);
 	try_sysctl(&trials);
 	try_functions(&trials);
-	try_kprobe(&trials);
+	try_kprobes(&trials);
 	tell(&trials, "netlink", rpf_with_rtnetlink(join_netconf, NULL), ATTACH, 0);
 	btf__free(trials.btf);
 	libbpf_set_print(before);

@@ -151,14 +151,15 @@ struct rpf_settings {
 	__u32 flow_mask;       /* flow slots per CPU, minus 1 */
 	__u32 slots_per_cpu;   /* flow slots and coarse slots */
 	__u32 join_refusals;   /* 1: drops are joined with what the hooks on refused sources saw */
-	__u32 rpfilter_reason; /* RPF_REASON_RPFILTER where the kernel has no reason IP_RPFILTER, else 0 */
+	__u32 rpfilter_reason; /* what stands for IP_RPFILTER where the tracepoint does not tell it, else 0 */
+	__s32 rpfilter_result; /* what fib_validate_source() returns where rp_filter refused */
 };
 
 /* The last refused source that the hooks saw on a CPU. */
 struct rpf_refusal {
 	__u64 skb;
-	__s32 err;     /* what ip_route_input_noref() returned; 0 = not watched */
-	__u32 refused; /* 1: ip_handle_martian_source() ran for it */
+	__s32 err;     /* what fib_validate_source() returned, or its caller; 0 = not watched */
+	__u32 refused; /* 1: it is the source that was refused */
 };
 
 #endif

@@ -24,6 +24,7 @@ export interface TraceOptions extends PodSourceOptions, SinkOptions {
   readonly pod: string[];
   readonly selector?: string;
   readonly thisPod?: true;
+  readonly backend: string[];
   /** false with --no-witness. */
   readonly witness: boolean;
   readonly keepCapabilities?: true;
@@ -86,6 +87,7 @@ function addStreamOptions(command: Command): Command {
       '--no-witness',
       'never watch the kernel’s route lookups, as is done for some seconds after a refused source',
     )
+    .addOption(repeatable('--backend <name>', 'how drops are seen, for tests (repeatable)').hideHelp())
     .option('--duration <time>', 'end after this time: 500ms, 10s, 2m, 1h', parseDuration)
     .option('--count <n>', 'end after this many drop events', parseInteger(1))
     .option('--out <file>', 'write to this file, from its start')

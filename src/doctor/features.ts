@@ -39,6 +39,14 @@ interface Tried {
   readonly isNeeded?: (facts: FeatureFacts) => boolean;
 }
 
+/** Any of these sees refused sources, and any of those what rp_filter refused: in the order of native/core/rpf_hooks.c. */
+const REFUSED_HOOKS = ['fentry/ip_handle_martian_source', 'kprobe/ip_handle_martian_source'] as const;
+const RESULT_HOOKS = [
+  'fexit/fib_validate_source',
+  'fexit/ip_route_input_noref',
+  'kretprobe/fib_validate_source',
+] as const;
+
 const TRIED: readonly Tried[] = [
   { name: 'btf', cost: 'nothing can be traced: the programs are fitted to this kernel by it' },
   {
@@ -69,21 +77,23 @@ const TRIED: readonly Tried[] = [
     cost: 'the route back is asked for just after a drop, instead of being seen as the kernel used it',
   },
   { name: 'netlink', cost: 'devices are told as they were at the drop only, and routes are not known' },
-  {
-    name: 'fentry/ip_handle_martian_source',
+  ...REFUSED_HOOKS.map((name) => ({
+    name,
     cost: 'ARP requests that get no answer because of their source make no event; where the kernel has no reason for a refused source, settings and routes have to prove it',
-  },
-  {
-    name: 'fexit/ip_route_input_noref',
+    isNeeded: ({ trials }: FeatureFacts) => name === takenOf(REFUSED_HOOKS, trials),
+  })),
+  ...RESULT_HOOKS.map((name) => ({
+    name,
     cost: 'what rp_filter refuses is told by settings and routes: this kernel has no drop reason for it',
-    isNeeded: ({ reasons }) => !reasons.has('IP_RPFILTER'),
-  },
-  {
-    name: 'kprobe/ip_handle_martian_source',
-    cost: 'none: rpftrace uses no kprobe',
-    isNeeded: () => false,
-  },
+    isNeeded: ({ trials, reasons }: FeatureFacts) =>
+      !reasons.has('IP_RPFILTER') && name === takenOf(RESULT_HOOKS, trials),
+  })),
 ];
+
+/** The one that a trace attaches: the first that the kernel takes. Where it takes none, the first is what is missing. */
+function takenOf(hooks: readonly string[], trials: readonly NativeTrial[]): string | undefined {
+  return hooks.find((hook) => trials.some(({ name, errno }) => name === hook && errno === 0)) ?? hooks[0];
+}
 
 function fromTrial(trial: NativeTrial, { cost, detail, isNeeded }: Tried, facts: FeatureFacts): Feature {
   const { name, errno, step } = trial;
@@ -150,9 +160,9 @@ function reasonsFeature({ reasons, trials }: FeatureFacts): Feature {
 
 /** A hook may stand in for the reasons that decide about sources. */
 function withoutReasons(trials: readonly NativeTrial[]): string {
-  const standsIn = trials.some(({ name, errno }) => name === 'fexit/ip_route_input_noref' && errno === 0);
-  return standsIn
-    ? 'only refused sources have one, by the hook on ip_route_input_noref; why others are dropped is not told'
+  const hook = RESULT_HOOKS.find((name) => trials.some((trial) => trial.name === name && trial.errno === 0));
+  return hook
+    ? `only refused sources have one, by ${hook}; why others are dropped is not told`
     : 'why packets are dropped is not told, refused sources are told by settings and routes alone, and drops are not held against the kernel’s counter';
 }
 

@@ -706,7 +706,7 @@ const netfilter: readonly LabCase[] = [
   filterDrop(
     'nft-fib-forward',
     'the check of forwarded packets alone',
-    'nft-fib',
+    'nft-fib-forward',
     [nftRule('inet', 'forward priority filter', 'fib saddr . iif oif missing drop')],
     {
       confidence: 'likely',

@@ -7,6 +7,7 @@ import { SENDER } from './sender.js';
 export type Requirement =
   | 'nft'
   | 'nft-fib'
+  | 'nft-fib-forward'
   | 'iptables'
   | 'iptables-legacy'
   | 'iptables-rpfilter'
@@ -31,6 +32,7 @@ const NOT_IN_XTABLES =
 const PROBES: Readonly<Record<Requirement, Probe>> = {
   nft: nft('ip', 'drop'),
   'nft-fib': nft('inet', 'fib saddr . mark . iif oif missing drop'),
+  'nft-fib-forward': nft('inet', 'fib saddr . iif oif missing drop', 'forward'), // v5.10 refuses it
   iptables: xtables('iptables', 'filter', 'FORWARD'),
   'iptables-legacy': xtables('iptables-legacy', 'filter', 'FORWARD'),
   'iptables-rpfilter': xtables('iptables', 'raw', 'PREROUTING --match rpfilter'),
@@ -64,8 +66,8 @@ export async function missing(lab: Lab, requirement: Requirement): Promise<strin
   throw new TracerError('E_LAB', `cannot tell whether there is ${requirement}: ${words}`);
 }
 
-function nft(family: string, rule: string): Probe {
-  const chain = `chain lab { type filter hook prerouting priority 0; ${rule}; }`;
+function nft(family: string, rule: string, hook = 'prerouting'): Probe {
+  const chain = `chain lab { type filter hook ${hook} priority 0; ${rule}; }`;
   return {
     run: `nft 'table ${family} probe { ${chain}; }'
           nft delete table ${family} probe`,

@@ -22,9 +22,9 @@ export class Witness implements AsyncDisposable {
   }
 
   /** Resolves when the tracer is attached. Throws a TracerError. */
-  static async open(lab: Lab): Promise<Witness> {
+  static async open(lab: Lab, backend: readonly string[] = []): Promise<Witness> {
     const netns = PLACES.map((place) => lab.path(place));
-    return new Witness(lab, await openTracer({ every: true, netns }));
+    return new Witness(lab, await openTracer({ every: true, netns, backend }));
   }
 
   /** What the tracer has attached; known once something was read. */

@@ -57,10 +57,11 @@ export const REFUSED_SOURCE: readonly string[] = [
 /** The number that stands for IP_RPFILTER here; undefined where neither the kernel nor a hook tells it. */
 export function reasonOfFilter(
   names: ReasonNames,
-  { resultHook }: Pick<NativeStats, 'resultHook'>,
+  { resultHook, kfreeSkbArguments }: Pick<NativeStats, 'resultHook' | 'kfreeSkbArguments'>,
 ): number | undefined {
   const reason = names.find('IP_RPFILTER');
-  return reason === REASON.REASON_RPFILTER && resultHook === undefined ? undefined : reason;
+  const isToldByKernel = reason !== REASON.REASON_RPFILTER && kfreeSkbArguments > 2;
+  return isToldByKernel || resultHook !== undefined ? reason : undefined;
 }
 
 /** SKB_DROP_REASON_SUBSYS_SHIFT, include/net/dropreason.h (v6.5 and newer): the upper half is the subsystem. */

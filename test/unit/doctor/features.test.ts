@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { describeFeatures, type FeatureFacts } from '../../../src/doctor/features.js';
 import type { Feature } from '../../../src/doctor/report.js';
+import type { NativeTrial } from '../../../src/native.js';
 
 const WORKS: FeatureFacts = {
   trials: ['btf', 'tp_btf/kfree_skb', 'ringbuf', 'bpf_rdonly_cast', 'cgroup/sysctl', 'netlink'].map(
@@ -60,12 +61,12 @@ describe('what is told of a feature', () => {
     const without = describeFeatures({ ...WORKS, reasons: new Set() });
     const standingIn = describeFeatures({ ...WORKS, reasons: new Set(), trials: [...WORKS.trials, hook] });
     expect(find(without, 'drop reasons').cost).toContain('settings and routes alone');
-    expect(find(standingIn, 'drop reasons').cost).toContain('by the hook on ip_route_input_noref');
+    expect(find(standingIn, 'drop reasons').cost).toContain('by fexit/ip_route_input_noref');
   });
 
   it('is that nothing needs it, where that is so', () => {
     const refused = [
-      'fexit/ip_route_input_noref',
+      'fexit/fib_validate_source',
       'kprobe/ip_handle_martian_source',
       'bpf_probe_read_kernel',
     ].map((name) => ({ name, errno: -1, detail: 0, step: 'load' as const }));
@@ -77,7 +78,19 @@ describe('what is told of a feature', () => {
         .sort(),
     ).toEqual(refused.map(({ name }) => name).sort());
     const old = describeFeatures({ ...WORKS, reasons: new Set(), trials: refused });
-    expect(find(old, 'fexit/ip_route_input_noref').unused).toBe(undefined);
+    expect(find(old, 'fexit/fib_validate_source').unused).toBe(undefined);
+  });
+
+  it('is none where another hook sees the same', () => {
+    const names = ['fentry/ip_handle_martian_source', 'kprobe/ip_handle_martian_source'];
+    const [fentry, kprobe] = names.map((name, errno) => ({
+      name,
+      errno: errno - 1,
+      detail: 0,
+      step: 'load' as const,
+    })) as [NativeTrial, NativeTrial];
+    const features = describeFeatures({ ...WORKS, trials: [...WORKS.trials, fentry, kprobe] });
+    expect(names.map((name) => find(features, name).unused)).toEqual([true, undefined]);
   });
 
   it('is that there are no reasons, and no processes', () => {

@@ -39,12 +39,18 @@ export function writeTable(runs) {
 function hooksTable(runs) {
   return markdown([
     ['kernel', 'hooks', 'what is missing'],
-    ...runs.map(({ title, start, died }) => [
-      title,
-      start?.hooks.map(({ name }) => `\`${name}\``).join(', ') ?? `none: ${died}`,
-      start?.degraded.map(({ feature, why }) => `\`${feature}\`: ${why}`).join('; ') || 'nothing',
-    ]),
+    ...runs.map((run) => [run.title, hooksOf(run), missingIn(run)]),
   ]);
+}
+
+function hooksOf({ start }) {
+  return start?.hooks.map(({ name }) => `\`${name}\``).join(', ') ?? 'none';
+}
+
+function missingIn({ start, refused, died }) {
+  if (refused) return `everything: \`${refused.code}\`, ${refused.message}`;
+  const missing = start?.degraded.map(({ feature, why }) => `\`${feature}\`: ${why}`) ?? [];
+  return [...missing, ...(died ? [`ended early: ${died}`] : [])].join('; ') || 'nothing';
 }
 
 function casesTable(runs) {
