@@ -92,7 +92,7 @@ constexpr struct {
 	const char *name;
 	rpf_backend backend;
 } kBackends[] = {
-	{ "auto", RPF_BACKEND_AUTO },	{ "tracepoint", RPF_BACKEND_TRACEPOINT },
+	{ "auto", RPF_BACKEND_AUTO },	  { "tracepoint", RPF_BACKEND_TRACEPOINT },
 	{ "fentry", RPF_BACKEND_FENTRY }, { "fexit", RPF_BACKEND_FEXIT },
 	{ "kprobe", RPF_BACKEND_KPROBE },
 };

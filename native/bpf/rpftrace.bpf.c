@@ -951,7 +951,7 @@ static __always_inline __u32 join_refusal(struct drop *drop, __u32 reason)
 	if (refusal->refused)
 		drop->flags |= RPF_SOURCE_REFUSED;
 	return settings.rpfilter_reason && refusal->err == settings.rpfilter_result ? settings.rpfilter_reason
-										     : reason;
+										    : reason;
 }
 
 static __always_inline int fill_and_deliver(struct drop *drop, struct sk_buff *skb, void *location,

@@ -179,9 +179,9 @@ bool rpf_lost_drain(struct rpf_tracer *tracer, struct rpf_writer *writer);
 struct rpf_features {
 	uint32_t kfree_skb_arguments; /* 2, 3 or 4 */
 	bool rdonly_cast;
-	bool legacy;	      /* no bpf_loop, and what came with it or shortly before */
-	bool rpfilter_reason; /* the tracepoint tells the drop reason IP_RPFILTER */
-	bool source_reasons;  /* and those for all other refused sources */
+	bool legacy;		  /* no bpf_loop, and what came with it or shortly before */
+	bool rpfilter_reason;	  /* the tracepoint tells the drop reason IP_RPFILTER */
+	bool source_reasons;	  /* and those for all other refused sources */
 	uint32_t rpfilter_number; /* of IP_RPFILTER in the kernel's BTF, or RPF_REASON_RPFILTER */
 	int rpfilter_result;	  /* what fib_validate_source() returns where rp_filter refused */
 };
@@ -212,7 +212,8 @@ struct rpf_hooks {
 
 struct btf;
 /* wants_result: the tracepoint does not tell what rp_filter refused. */
-void rpf_choose_hooks(const struct btf *btf, enum rpf_backend backend, bool wants_result, struct rpf_hooks *hooks);
+void rpf_choose_hooks(const struct btf *btf, enum rpf_backend backend, bool wants_result,
+		      struct rpf_hooks *hooks);
 /* Whether any of them is there, so that drops are to be joined with what they see. */
 bool rpf_joins_refusals(const struct rpf_hooks *hooks);
 /* Does without kprobes, whose programs the kernel refused with err. false: there are none. */

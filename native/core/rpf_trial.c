@@ -20,7 +20,8 @@
 
 #define KPROBE_TYPE "/sys/bus/event_source/devices/kprobe/type"
 #define RING_BYTES 4096
-#define KERNEL_ENOTSUPP 524 /* include/linux/errno.h: not meant for user space, and no libc has a name for it */
+#define KERNEL_ENOTSUPP \
+	524 /* include/linux/errno.h: not meant for user space, and no libc has a name for it */
 
 /* What all trials share. */
 struct trials {
