@@ -6,6 +6,7 @@ import { printable } from '../printable.js';
 import { didYouMean } from '../suggest.js';
 import { VERSION } from '../version.js';
 import { addHelpCommand } from './help.js';
+import { say } from './say.js';
 import { addTraceOptions, type TraceOptions } from './trace-options.js';
 
 /** Runs the program with `argv` as node gives it and returns its exit code. Never throws. */
@@ -21,7 +22,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   } catch (thrown) {
     const error = toUsageError(thrown);
     if (error === undefined) return EXIT.done;
-    process.stderr.write(`${formatError(error)}\n`);
+    say(formatError(error), 'error');
     return exitCodeOf(error);
   }
 }

@@ -1,21 +1,23 @@
 import { isatty } from 'node:tty';
+import type { KubernetesOptions } from '../attribute/sources/kubernetes-options.js';
 import { TracerError } from '../errors.js';
 import type { Clock } from '../record/clock.js';
 import { DropEventSink, type EventSink } from '../sink/event-sink.js';
 import { NdjsonSink, PREPARED_BYTES } from '../sink/ndjson.js';
 import { Output } from '../sink/output.js';
 import type { Sink } from '../sink/sink.js';
-import { TeeSink } from '../sink/tee-sink.js';
+import { TeeSink, type Witness } from '../sink/tee-sink.js';
 import { wantsColor } from './color.js';
 import type { Format } from './formats.js';
 
-export interface SinkOptions {
+export interface SinkOptions extends KubernetesOptions {
   readonly output?: Format;
   readonly out?: string;
   readonly rotateSize?: number;
   readonly rotateKeep?: number;
   readonly snaplen?: number;
   readonly otlp?: string;
+  readonly kubernetesEvents?: true;
 }
 
 export interface OpenedSink {
@@ -32,10 +34,29 @@ export interface SinkPlace {
 /** Opens what the options say drops are written to. Throws E_OUTPUT, and E_USAGE for what no terminal can show. */
 export async function openSink(options: SinkOptions, place: SinkPlace): Promise<OpenedSink> {
   const { output, make } = await openFormat(options, place.node);
-  if (options.otlp === undefined) return { output, make };
-  const url = options.otlp;
-  const { Otlp } = await import('../otlp/otlp.js');
-  return { output, make: (clock) => new TeeSink(make(clock), new Otlp({ ...place, url, clock })) };
+  const witnesses = await openWitnesses(options, place);
+  return {
+    output,
+    make: (clock) => witnesses.reduce<Sink>((sink, open) => new TeeSink(sink, open(clock)), make(clock)),
+  };
+}
+
+/** Those who get it beside the output. They are loaded only where they are used. */
+async function openWitnesses(
+  options: SinkOptions,
+  { node, note }: SinkPlace,
+): Promise<((clock: Clock) => Witness)[]> {
+  const witnesses: ((clock: Clock) => Witness)[] = [];
+  const { otlp: url, kubernetesEvents } = options;
+  if (url !== undefined) {
+    const { Otlp } = await import('../otlp/otlp.js');
+    witnesses.push((clock) => new Otlp({ node, note, url, clock }));
+  }
+  if (kubernetesEvents) {
+    const { PodEvents } = await import('../pod-events/pod-events.js');
+    witnesses.push(() => new PodEvents({ kubernetes: options, note }));
+  }
+  return witnesses;
 }
 
 async function openFormat(options: SinkOptions, node: string): Promise<OpenedSink> {

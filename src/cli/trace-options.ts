@@ -102,6 +102,10 @@ function addStreamOptions(command: Command): Command {
       'send events and counts to an OpenTelemetry collector, too: http://collector:4318',
       parseHttpUrl,
     )
+    .option(
+      '--kubernetes-events',
+      'write an Event to each pod that an incident hits, for kubectl describe pod',
+    )
     .option('--ready-file <file>', 'a file that exists as long as rpftrace is attached')
     .option(
       '--keep-capabilities',

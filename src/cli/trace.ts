@@ -13,6 +13,7 @@ import { keptWhileTracing } from '../privileges/kept.js';
 import { captureConfig, Session } from '../session.js';
 import { Ending } from './ending.js';
 import { ReadyFile } from './ready-file.js';
+import { say } from './say.js';
 import { dieBy } from './signals.js';
 import { type OpenedSink, openSink, snaplenOf } from './sinks.js';
 import { Summary } from './summary.js';
@@ -93,7 +94,7 @@ async function run({ addon, filters, options, makeSink, ending, readyFile }: Par
   }
   ending.endAfter(options.duration);
   const { stop, exitCode, signal } = await finish(session, ending);
-  process.stderr.write(summary.format(stop));
+  say(summary.format(stop), 'info');
   readyFile.remove();
   if (signal) {
     ending.dispose(); // while it listens, the signal does nothing
@@ -119,12 +120,12 @@ async function finish(session: Session, ending: Ending): Promise<Finish> {
   ]);
   if (outcome instanceof TracerError) {
     const stop = await session.abandon({ why: 'error', error: outcome.message });
-    if (outcome.code !== 'E_READER_GONE') process.stderr.write(`${formatError(outcome)}\n`);
+    if (outcome.code !== 'E_READER_GONE') say(formatError(outcome), 'error');
     return { stop, exitCode: exitCodeOf(outcome) };
   }
   if (typeof outcome !== 'string') return { stop: outcome, exitCode: EXIT.done };
   const stop = await session.abandon({ why: 'signal', signal: outcome });
-  process.stderr.write('rpftrace: the reader of the output does not read; what it did not take is lost\n');
+  say('rpftrace: the reader of the output does not read; what it did not take is lost', 'error');
   return { stop, exitCode: EXIT.failed, signal: outcome };
 }
 
@@ -168,7 +169,7 @@ function tellSourcesSoon(sources: readonly Source[]): void {
 }
 
 function note(text: string): void {
-  process.stderr.write(`rpftrace: ${printable(text)}\n`);
+  say(`rpftrace: ${printable(text)}`);
 }
 
 function tellDegraded({ degraded }: StartEvent): void {

@@ -7,6 +7,7 @@ import { dropEvent } from '../sink/drop-event.js';
 import type { Flow } from '../sink/sink.js';
 import type { Witness } from '../sink/tee-sink.js';
 import { VERSION } from '../version.js';
+import { within } from '../within.js';
 import { OtlpMetrics } from './drop-metrics.js';
 import { OtlpLogs } from './logs.js';
 
@@ -71,15 +72,6 @@ export class Otlp implements Witness {
     const why = this.#logs.failure ?? 'it was too slow';
     if (this.lost > 0) note(`${this.lost} events did not reach the collector at ${url}: ${why}`);
   }
-}
-
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const time = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, time]);
-  clearTimeout(timer);
 }
 
 /** Less than service managers and rpftrace itself wait after a signal. */

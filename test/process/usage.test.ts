@@ -106,7 +106,7 @@ describe('help', () => {
                                 'app=mssql,tier!=test'
         --this-pod              only drops of the pod that rpftrace runs in
         -o, --output <format>   what is written; table on a terminal, else ndjson
-                                (choices: "table", "ndjson", "pcapng")
+                                (choices: "table", "ndjson", "pcapng", "hubble")
         --every                 an event for each drop, instead of counting the drops
                                 of a flow together
         --snaplen <bytes>       packet bytes with each drop, up to 2048 (256 with
@@ -119,6 +119,10 @@ describe('help', () => {
         --out <file>            write to this file, from its start
         --rotate-size <size>    begin a new file after this many bytes: 64k, 100M, 1G
         --rotate-keep <n>       old files to keep: FILE.1 is the newest (default: 5)
+        --otlp <url>            send events and counts to an OpenTelemetry collector,
+                                too: http://collector:4318
+        --kubernetes-events     write an Event to each pod that an incident hits, for
+                                kubectl describe pod
         --ready-file <file>     a file that exists as long as rpftrace is attached
         --keep-capabilities     keep all capabilities; else those that are needed no
                                 more are given up once all is attached

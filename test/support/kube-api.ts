@@ -19,6 +19,7 @@ export interface KubeObject {
 
 export interface SeenRequest {
   readonly path: string;
+  readonly method: string;
   readonly query: Readonly<Record<string, string>>;
   readonly authorization: string | undefined;
   /** Common name of the client's certificate. */
@@ -195,6 +196,7 @@ export class KubeApi {
     const url = new URL(request.url ?? '/', this.url);
     const seen: SeenRequest = {
       path: decodeURIComponent(url.pathname),
+      method: request.method ?? 'GET',
       query: Object.fromEntries(url.searchParams),
       authorization: request.headers.authorization,
       client: (request.socket as TLSSocket).getPeerCertificate()?.subject?.CN as string | undefined,
@@ -207,7 +209,36 @@ export class KubeApi {
       sendStatus(response, 401, 'Unauthorized');
       return;
     }
-    this.#serve(seen, response);
+    if (seen.method === 'POST') this.#create(seen, request, response);
+    else this.#serve(seen, response);
+  }
+
+  /** What was created in a collection, the oldest first. */
+  created(collection: string): readonly KubeObject[] {
+    return [...(this.#objects.get(collection)?.values() ?? [])];
+  }
+
+  /** A namespaced object, as the server checks it: it has to say what it is, and be where it says. */
+  async #create(seen: SeenRequest, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const pieces: Buffer[] = [];
+    for await (const piece of request) pieces.push(piece as Buffer);
+    const object = JSON.parse(Buffer.concat(pieces).toString('utf8')) as KubeObject;
+    const { collection, namespace } = this.#locate(seen.path);
+    const { kind, apiVersion } = kindOf(collection ?? '');
+    if (collection === undefined || request.headers['content-type'] !== 'application/json')
+      sendStatus(response, 404, 'NotFound');
+    else if (this.forbidden.has(collection)) sendStatus(response, 403, 'Forbidden');
+    else if (
+      object.kind !== kind ||
+      object.apiVersion !== apiVersion ||
+      object.metadata.namespace !== namespace
+    )
+      sendStatus(response, 400, 'BadRequest');
+    else if (this.#objects.get(collection)?.has(keyOf(object))) sendStatus(response, 409, 'AlreadyExists');
+    else {
+      this.put(collection, object);
+      sendJson(response, 201, object);
+    }
   }
 
   #serve(request: SeenRequest, response: ServerResponse): void {
@@ -312,6 +343,7 @@ export class KubeApi {
 }
 
 export const PODS = '/api/v1/pods';
+export const EVENTS = '/api/v1/events';
 export const NODES = '/api/v1/nodes';
 export const SERVICES = '/api/v1/services';
 export const ENDPOINT_SLICES = '/apis/discovery.k8s.io/v1/endpointslices';
@@ -319,6 +351,7 @@ export const CILIUM_NODES = '/apis/cilium.io/v2/ciliumnodes';
 
 const KINDS = new Map([
   [PODS, { kind: 'Pod', apiVersion: 'v1' }],
+  [EVENTS, { kind: 'Event', apiVersion: 'v1' }],
   [NODES, { kind: 'Node', apiVersion: 'v1' }],
   [SERVICES, { kind: 'Service', apiVersion: 'v1' }],
   [ENDPOINT_SLICES, { kind: 'EndpointSlice', apiVersion: 'discovery.k8s.io/v1' }],

@@ -11,6 +11,8 @@ export interface ApiRequest {
   /** "/api/v1/pods" */
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
+  /** JSON of an object that is to be created. */
+  readonly body?: string;
   /** What the service account has to be allowed, as words: "list pods in all namespaces". */
   readonly permission: string;
   /** The answer has to end within. */
@@ -46,7 +48,7 @@ export class ApiClient {
   }
 
   /**
-   * Hands the bytes of an answer with status 200 to `take`, as they come, after `opened`. Resolves at its end.
+   * Hands the bytes of an answer with status 200, or 201 where something is created, to `take`, as they come, after `opened`. Resolves at its end.
    *
    * @throws {ApiFailure} for everything else, and when `take` throws.
    */
@@ -80,13 +82,20 @@ export class ApiClient {
     return parseJson(body.take());
   }
 
+  /** Creates an object. */
+  async create(path: string, object: object, permission: string): Promise<void> {
+    const { answerMs: withinMs, idleMs } = this.#timing;
+    const body = JSON.stringify(object);
+    await this.get({ path, query: {}, body, permission, withinMs, idleMs }, () => undefined);
+  }
+
   async #send(request: ApiRequest, deadline: Deadline): Promise<IncomingMessage> {
     const { server, options } = await this.#authorize(deadline.signal);
     deadline.expectBytes(this.#timing.answerMs);
     const url = new URL(server + request.path);
     for (const [name, value] of Object.entries(request.query)) url.searchParams.set(name, value);
-    const answer = await open(url, options, deadline.signal);
-    if (answer.statusCode === 200) return answer;
+    const answer = await open(url, options, deadline.signal, request.body);
+    if (answer.statusCode === 200 || answer.statusCode === 201) return answer;
     answer.destroy();
     throw failureOfStatus(answer.statusCode ?? 0, request.permission, answer.headers['retry-after']);
   }
@@ -107,11 +116,22 @@ export class ApiClient {
   }
 }
 
-function open(url: URL, options: https.RequestOptions, signal: AbortSignal): Promise<IncomingMessage> {
-  const headers = { ...options.headers, accept: 'application/json', 'user-agent': `rpftrace/${VERSION}` };
+function open(
+  url: URL,
+  options: https.RequestOptions,
+  signal: AbortSignal,
+  body: string | undefined,
+): Promise<IncomingMessage> {
+  const headers = {
+    ...options.headers,
+    accept: 'application/json',
+    'user-agent': `rpftrace/${VERSION}`,
+    ...(body !== undefined && { 'content-type': 'application/json' }),
+  };
   const { request } = url.protocol === 'http:' ? http : https;
+  const method = body === undefined ? 'GET' : 'POST';
   return new Promise((resolve, reject) => {
-    const sent = request(url, { ...options, headers, signal }, (answer) => {
+    const sent = request(url, { ...options, method, headers, signal }, (answer) => {
       // What comes after the answer was given up on is of no interest; it must not end the process.
       answer.on('error', () => {});
       resolve(answer);
@@ -122,7 +142,7 @@ function open(url: URL, options: https.RequestOptions, signal: AbortSignal): Pro
       // A watch may be silent for minutes; this finds out within half a one that the other side is gone.
       socket.setKeepAlive(true, KEEP_ALIVE_MS);
     });
-    sent.end();
+    sent.end(body);
   });
 }
 

@@ -4,6 +4,7 @@ export type FailureKind =
   | 'unauthorized'
   | 'forbidden'
   | 'missing'
+  | 'exists'
   | 'gone'
   | 'busy'
   | 'refused'
@@ -53,6 +54,8 @@ export function failureOfStatus(status: number, what: string, retryAfter: string
       return new ApiFailure('forbidden', `not allowed (403): grant ${what}`);
     case 404:
       return new ApiFailure('missing', `the server has no such thing (404): ${what}`);
+    case 409:
+      return new ApiFailure('exists', 'it is there already (409)');
     case 410:
       return new ApiFailure('gone', 'the version that was asked for is too old (410)');
     case 429:
