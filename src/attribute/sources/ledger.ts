@@ -1,24 +1,33 @@
 import type { Observer, PeerSighting, PodSighting } from '../source.js';
+import { Slices } from './slices.js';
 
 /** Remembers what a source has told, so that only what has changed is told again. */
 export class Ledger {
-  #pods = new Map<string, string>();
-  #peers = new Map<string, string>();
+  readonly #pods = new Map<string, string>();
+  readonly #peers = new Map<string, string>();
+  /** As they were told last. */
+  #lastPeers: readonly PeerSighting[] = [];
   #synced = false;
 
-  /** These are all pods and peers that there are. Returns whether any of them is new, other than before, or gone. */
-  tell(observer: Observer, pods: readonly PodSighting[], peers: readonly PeerSighting[] = []): boolean {
-    const toldPods = new Map<string, string>();
-    const toldPeers = new Map<string, string>();
+  /**
+   * These are all pods and peers that there are. Resolves to whether any of them is new, other than before, or gone. Many
+   * take a while; never called twice at the same time.
+   */
+  async tell(
+    observer: Observer,
+    signal: AbortSignal,
+    pods: readonly PodSighting[],
+    peers: readonly PeerSighting[] = [],
+  ): Promise<boolean> {
+    const slices = new Slices(signal);
+    const arePeersNew = peers !== this.#lastPeers;
     // Who is gone first: an address may be another pod's by now.
-    const changes =
-      eachGone(pods, this.#pods, (key) => observer.podGone(key)) +
-      eachGone(peers, this.#peers, (key) => observer.peerGone(key)) +
-      eachChanged(pods, this.#pods, toldPods, (pod) => observer.pod(pod)) +
-      eachChanged(peers, this.#peers, toldPeers, (peer) => observer.peer(peer));
-    this.#pods = toldPods;
-    this.#peers = toldPeers;
-    if (!this.#synced) observer.synced(new Set(toldPods.keys()), new Set(toldPeers.keys()));
+    let changes = await eachGone(pods, this.#pods, (key) => observer.podGone(key), slices);
+    if (arePeersNew) changes += await eachGone(peers, this.#peers, (key) => observer.peerGone(key), slices);
+    changes += await eachChanged(pods, this.#pods, (pod) => observer.pod(pod), slices);
+    if (arePeersNew) changes += await eachChanged(peers, this.#peers, (peer) => observer.peer(peer), slices);
+    this.#lastPeers = peers;
+    if (!this.#synced) observer.synced(new Set(this.#pods.keys()), new Set(this.#peers.keys()));
     this.#synced = true;
     return changes > 0;
   }
@@ -29,31 +38,40 @@ interface Sighting {
 }
 
 /** Returns how many. */
-function eachGone(
+async function eachGone(
   now: readonly Sighting[],
-  before: ReadonlyMap<string, string>,
+  told: Map<string, string>,
   tell: (key: string) => void,
-): number {
+  slices: Slices,
+): Promise<number> {
   const keys = new Set(now.map(({ key }) => key));
-  const gone = [...before.keys()].filter((key) => !keys.has(key));
-  gone.forEach(tell);
+  const gone = [...told.keys()].filter((key) => !keys.has(key));
+  for (const key of gone) {
+    told.delete(key);
+    tell(key);
+    const rest = slices.rest();
+    if (rest) await rest;
+  }
   return gone.length;
 }
 
 /** Returns how many. */
-function eachChanged<Kind extends Sighting>(
+async function eachChanged<Kind extends Sighting>(
   sightings: readonly Kind[],
-  before: ReadonlyMap<string, string>,
   told: Map<string, string>,
   tell: (sighting: Kind) => void,
-): number {
+  slices: Slices,
+): Promise<number> {
   let changes = 0;
   for (const sighting of sightings) {
     const text = JSON.stringify(sighting);
-    told.set(sighting.key, text);
-    if (before.get(sighting.key) === text) continue;
-    tell(sighting);
-    changes++;
+    if (told.get(sighting.key) !== text) {
+      told.set(sighting.key, text);
+      tell(sighting);
+      changes++;
+    }
+    const rest = slices.rest();
+    if (rest) await rest;
   }
   return changes;
 }

@@ -40,9 +40,16 @@ export abstract class PolledSource implements Source {
    */
   protected abstract look(observer: Observer, signal: AbortSignal): Promise<boolean>;
 
-  /** These are all pods and peers that there are. Returns whether any of them is new, other than before, or gone. */
-  protected tell(pods: readonly PodSighting[], peers: readonly PeerSighting[] = []): boolean {
-    return this.#ledger.tell(this.#observer as Observer, pods, peers);
+  /**
+   * These are all pods and peers that there are. Resolves to whether any of them is new, other than before, or gone. Comes
+   * last: `health` knows by then how it went.
+   */
+  protected async tell(
+    signal: AbortSignal,
+    pods: readonly PodSighting[],
+    peers?: readonly PeerSighting[],
+  ): Promise<boolean> {
+    return await this.#ledger.tell(this.#observer as Observer, signal, pods, peers);
   }
 
   async #lookOrFail(signal: AbortSignal): Promise<boolean> {

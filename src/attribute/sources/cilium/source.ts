@@ -47,10 +47,9 @@ export class CiliumSource extends PolledSource {
       this.#cluster = await askCluster(api, observer, signal);
     }
     const { peers, missing } = this.#cluster;
-    const changed = this.tell(pods, peers);
     const notes = [...missing, ...(left > 0 ? [`${left} endpoints are left out`] : [])];
     this.health.ok(pods.length, notes.length > 0 ? notes.join('; ') : undefined);
-    return changed;
+    return await this.tell(signal, pods, peers);
   }
 }
 

@@ -40,10 +40,9 @@ export class CiliumStateSource extends PolledSource {
     }
     this.#files = files;
     const pods = [...files.values()].flatMap(({ pod }) => pod ?? []);
-    const changed = this.tell(pods);
     const why = unreadable > 0 ? `${unreadable} of ${endpoints.length} endpoints cannot be read` : undefined;
     this.health.ok(pods.length, why);
-    return changed;
+    return await this.tell(signal, pods);
   }
 
   /** The first of its files that is there. One that has not changed is not read again. */

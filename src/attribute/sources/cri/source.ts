@@ -42,10 +42,10 @@ export class CriSource extends PolledSource {
     this.#disconnect();
   }
 
-  protected override async look(observer: Observer): Promise<boolean> {
+  protected override async look(observer: Observer, signal: AbortSignal): Promise<boolean> {
     try {
       const connection = await this.#connect();
-      return connection === undefined ? false : await this.#ask(connection.client, observer);
+      return connection === undefined ? false : await this.#ask(connection.client, observer, signal);
     } catch (error) {
       this.#disconnect();
       this.#failures++;
@@ -81,7 +81,7 @@ export class CriSource extends PolledSource {
     this.#connection = undefined;
   }
 
-  async #ask(client: CriClient, observer: Observer): Promise<boolean> {
+  async #ask(client: CriClient, observer: Observer, signal: AbortSignal): Promise<boolean> {
     const [all, containers] = await Promise.all([client.sandboxes(), client.containers()]);
     const sandboxes = all.slice(0, MAX_PODS);
     const live = containersBySandbox(containers);
@@ -90,11 +90,10 @@ export class CriSource extends PolledSource {
       sandboxes.filter((sandbox) => this.#isWorthAsking(sandbox)),
       (sandbox) => this.#learn(client, sandbox),
     );
-    const changed = this.#tellAll(observer, sandboxes, live);
     const missing = all.length - sandboxes.length;
     const why = missing > 0 ? `${missing} of its ${all.length} sandboxes are left out` : undefined;
     this.health.ok(sandboxes.filter(isReady).length, why);
-    return changed;
+    return await this.#tellAll(observer, signal, sandboxes, live);
   }
 
   #forget(sandboxes: readonly Sandbox[]): void {
@@ -123,11 +122,12 @@ export class CriSource extends PolledSource {
     this.#known.set(sandbox.id, { network, netns, complete, asked, told: false });
   }
 
-  #tellAll(
+  async #tellAll(
     observer: Observer,
+    signal: AbortSignal,
     sandboxes: readonly Sandbox[],
     containers: ReadonlyMap<string, readonly Container[]>,
-  ): boolean {
+  ): Promise<boolean> {
     const sighting = (sandbox: Sandbox): PodSighting[] => {
       const known = this.#known.get(sandbox.id);
       if (known === undefined) return [];
@@ -141,7 +141,7 @@ export class CriSource extends PolledSource {
       const known = this.#known.get(id);
       if (known) known.told = true;
     }
-    return this.tell(ready.flatMap(sighting));
+    return await this.tell(signal, ready.flatMap(sighting));
   }
 
   /** Who came and went between two looks was there all the same. Those that live are told after it: an address may be theirs. */

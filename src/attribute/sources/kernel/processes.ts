@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
+import { Slices } from '../slices.js';
 import { CgroupIds } from './cgroup-ids.js';
 import { type CgroupOwner, cgroupOwner } from './cgroup-owner.js';
 
@@ -31,12 +31,10 @@ export async function walkProcesses(
   const pids = readdirSync(proc).filter((name) => /^\d+$/.test(name));
   const ids = new CgroupIds(cgroupRoot);
   const processes = new Map<number, Process>();
-  let sliceEndMs = performance.now() + SLICE_MS;
+  const slices = new Slices(signal);
   for (const pid of pids.slice(0, MAX_PROCESSES).map(Number)) {
-    if (performance.now() > sliceEndMs) {
-      await pause(PAUSE_MS, undefined, { signal, ref: false });
-      sliceEndMs = performance.now() + SLICE_MS;
-    }
+    const rest = slices.rest();
+    if (rest) await rest;
     const cgroup = readCgroup(proc, pid);
     const owner = cgroupOwner(cgroup);
     if (owner || pid === 1) remember(processes, readProcess(proc, pid, owner, ids.idOf(cgroup)));
@@ -93,10 +91,6 @@ function readNetns(folder: string): number | undefined {
     return undefined;
   }
 }
-
-/** A process takes some 20 us, one in a pod 60 us. */
-const SLICE_MS = 2;
-const PAUSE_MS = 4;
 
 /** pid_max of a busy node; a walk of that many takes some 10 s. */
 const MAX_PROCESSES = 65_536;

@@ -36,9 +36,8 @@ export class KernelSource extends PolledSource {
     this.#tellNode(observer);
     const walk = await walkProcesses(this.#proc, signal, this.#cgroupRoot);
     const pods = podsOf(walk.processes);
-    const changed = this.tell(pods);
     this.#judge(pods.length, this.#missing(walk, pods));
-    return changed;
+    return await this.tell(signal, pods);
   }
 
   /** Where no process was ever in a pod, there are none to be told of. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { PodSighting } from '../../../../src/attribute/source.js';
+import type { Observer, PodSighting } from '../../../../src/attribute/source.js';
 import { PolledSource } from '../../../../src/attribute/sources/polled-source.js';
 import { RecordingObserver } from '../../../fixtures/observer.js';
 import { OFTEN, started } from '../../../fixtures/polled-source.js';
@@ -21,6 +21,17 @@ it('tells what has changed, and after a failure nothing twice', async () => {
   expect(observer.calls).toBe(calls);
 });
 
+it('lets others do their work while it tells of many pods', async () => {
+  const observer = new RecordingObserver();
+  const source = started(new Shelf(), observer);
+  let turns = 0;
+  const timer = setInterval(() => turns++, 1);
+  source.pods = Array.from({ length: 20_000 }, (_, i) => ({ key: `${i}`, name: `pod-${i}`, interfaces: [] }));
+  await observer.until(() => observer.named('pod-19999') !== undefined);
+  clearInterval(timer);
+  expect(turns).toBeGreaterThan(3);
+});
+
 /** Has the pods that a test puts there; undefined: it fails. */
 class Shelf extends PolledSource {
   pods: readonly PodSighting[] | undefined = [];
@@ -29,10 +40,9 @@ class Shelf extends PolledSource {
     super('kernel', OFTEN);
   }
 
-  protected override async look(): Promise<boolean> {
+  protected override async look(_observer: Observer, signal: AbortSignal): Promise<boolean> {
     if (this.pods === undefined) throw new Error('the shelf is locked');
-    const changed = this.tell(this.pods);
     this.health.ok(this.pods.length);
-    return changed;
+    return await this.tell(signal, this.pods);
   }
 }
