@@ -8,7 +8,8 @@ it('tells what has changed, and after a failure nothing twice', async () => {
   const observer = new RecordingObserver();
   const source = started(new Shelf(), observer);
   source.pods = [{ key: 'a', name: 'web', interfaces: [] }];
-  await observer.until(() => observer.named('web') !== undefined);
+  await observer.until(() => observer.calls === 2); // the pod, and that these are all
+  expect(observer.named('web')).toBeDefined();
   expect(source.state).toMatchObject({ name: 'kernel', state: 'ok', pods: 1 });
   const calls = observer.calls;
 
