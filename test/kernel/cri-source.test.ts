@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
+import { CriClient } from '../../src/attribute/sources/cri/client.js';
 import { CriSource } from '../../src/attribute/sources/cri/source.js';
+import { run } from '../../src/lab/process.js';
 import { RecordingObserver } from '../fixtures/observer.js';
 import { Containerd } from './support/containerd.js';
 import { withLab } from './support/lab.js';
@@ -86,6 +88,31 @@ it('keeps what it knows when the runtime crashes, says so, and goes on when it i
     expect(observer.named('survivor')).toMatchObject({ netns: pod.netns });
     await pod.remove();
     await observer.until(() => observer.named('survivor') === undefined);
+  });
+});
+
+it('hears of what happens to containers at once, where the runtime tells of it', async () => {
+  await withSource(async ({ containerd }) => {
+    const client = await CriClient.open(containerd.socket, 5000);
+    let events = 0;
+    let hasEnded = false;
+    const stream = client.events(
+      () => events++,
+      () => {
+        hasEnded = true;
+      },
+    );
+    try {
+      await using pod = await containerd.runPod({ namespace: 'default', name: 'noisy' });
+      await pod.runContainer('one');
+      await expect.poll(() => events > 0 || hasEnded, { timeout: 5000 }).toBe(true);
+    } finally {
+      stream.cancel();
+      client.close();
+    }
+    const [, minor] = /containerd\S* 1\.(\d+)/.exec(await run('containerd', ['--version'])) ?? [];
+    // CRI's GetContainerEvents came with containerd 1.7; 2.0 has it.
+    expect(events > 0).toBe(minor === undefined || Number(minor) >= 7);
   });
 });
 
