@@ -114,6 +114,14 @@ const CODES = {
       'report it with that text and the output of: rpftrace --version; uname -r',
     ],
   },
+  E_MEMLOCK: {
+    exit: EXIT.cannot,
+    remedies: [
+      'raise the limit for this run: ulimit -l unlimited (systemd: LimitMEMLOCK=infinity; Docker: --ulimit memlock=-1)',
+      'or give it CAP_SYS_RESOURCE, with which it raises the limit itself (Kubernetes: securityContext.capabilities.add: ["SYS_RESOURCE"])',
+      'or use Linux 5.11 or newer, where BPF maps do not count as locked memory',
+    ],
+  },
   E_NO_MEMORY: { exit: EXIT.failed, remedies: ['look at the memory limit of the container or the service'] },
   E_ADDON_MISSING: {
     exit: EXIT.cannot,

@@ -58,6 +58,8 @@ export interface NativeStats {
   readonly routesErrno: number;
   /** 0: programs that are executed are remembered; else why not, a negative errno. */
   readonly execErrno: number;
+  /** 0: addresses of kernel text can be named; else why not, a negative errno. */
+  readonly namesErrno: number;
   /** Of the tracepoint, as they are read. */
   readonly kfreeSkbArguments: number;
   readonly probeRead: boolean;

@@ -195,6 +195,11 @@ export class Session {
         feature: 'route_changes',
         why: `changes of routes cannot be listened to (rtnetlink: ${errorName(stats.routesErrno)}): what is told of a route may be a second old, and no incident is put down to a route`,
       },
+      stats.namesErrno !== 0 && {
+        feature: 'location',
+        why: `kernel functions cannot be named (/proc/kallsyms: ${errorName(stats.namesErrno)}): where a packet was dropped is told as an address`,
+        ...missingFor(stats.namesErrno, 'CAP_SYSLOG', held),
+      },
       stats.kfreeSkbArguments < 3 && {
         feature: 'reason',
         why: 'this kernel gives no drop reasons (5.17 and newer do)',

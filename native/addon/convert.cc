@@ -41,6 +41,7 @@ Napi::Object ToObject(Napi::Env env, const struct rpf_stats &stats)
 	object.Set("sysctlErrno", stats.sysctl_err);
 	object.Set("routesErrno", stats.routes_err);
 	object.Set("execErrno", stats.exec_err);
+	object.Set("namesErrno", stats.names_err);
 	object.Set("sysctlLost", Napi::BigInt::New(env, stats.sysctl_lost));
 	object.Set("probeRead", stats.probe_read != 0);
 	if (stats.refused_hook)

@@ -238,6 +238,8 @@ static int try_load(struct rpf_tracer *tracer, bool with_sysctl, bool with_exec,
 	bpf_program__set_autoload(bpf_object__find_program_by_name(tracer->object, "rpf_sysctl"), with_sysctl);
 	bpf_program__set_autoload(bpf_object__find_program_by_name(tracer->object, "rpf_exec"), with_exec);
 	err = load_undisturbed(tracer->object);
+	if (err == -EPERM && tracer->features.counts_memlock && rpf_explain_memlock(err, tracer->object, error))
+		return err;
 	if (err)
 		return rpf_explain_refusal(err, "loading the BPF programs", !cast, error);
 	return 0;
@@ -262,8 +264,10 @@ static int load_most(struct rpf_tracer *tracer, struct rpf_error *error)
 	int err = -EPERM;
 	size_t i = may_watch_settings() ? 0 : 2;
 
+	tracer->sysctl_err = 0;
 	for (; i < sizeof(tries) / sizeof(*tries); i++) {
-		tracer->sysctl_err = tries[i].sysctl ? 0 : err;
+		if (!tries[i].sysctl && !tracer->sysctl_err)
+			tracer->sysctl_err = err;
 		tracer->exec_err = tries[i].exec ? 0 : err;
 		err = try_load(tracer, tries[i].sysctl, tries[i].exec, first.err ? NULL : &first);
 		if (!err)
@@ -277,8 +281,11 @@ static int load_most(struct rpf_tracer *tracer, struct rpf_error *error)
 /* No kernel that takes kprobes is known to refuse our programs for them; should one, we do without. */
 static int load(struct rpf_tracer *tracer, struct rpf_error *error)
 {
-	int err = load_most(tracer, error);
+	int err;
 
+	if (tracer->features.counts_memlock)
+		rpf_raise_memlock();
+	err = load_most(tracer, error);
 	if (err && tracer->config.backend == RPF_BACKEND_AUTO && rpf_give_up_kprobes(&tracer->hooks, err))
 		err = load_most(tracer, error);
 	return err;
@@ -307,6 +314,7 @@ static int map_memory(struct rpf_tracer *tracer)
 	tracer->clock = map_section(tracer, ".data.clock", sizeof(*tracer->clock), PROT_READ);
 	if (!tracer->control || (tracer->symbol_fd >= 0 && !tracer->symbol) || !tracer->clock)
 		return -errno;
+	tracer->names_err = tracer->symbol ? 0 : rpf_kallsyms_check();
 	tracer->flows.late_counts = tracer->features.legacy;
 	err = rpf_ring_open(&tracer->ring, map_fd(tracer, "ring"), tracer->config.ring_bytes);
 	if (err || tracer->config.every)

@@ -184,6 +184,7 @@ struct rpf_features {
 	bool source_reasons;	  /* and those for all other refused sources */
 	uint32_t rpfilter_number; /* of IP_RPFILTER in the kernel's BTF, or RPF_REASON_RPFILTER */
 	int rpfilter_result;	  /* what fib_validate_source() returns where rp_filter refused */
+	bool counts_memlock;	  /* maps count as locked memory: before v5.11 */
 };
 
 /* ---- rpf_hooks.c: the hooks on refused sources ---- */
@@ -250,11 +251,20 @@ void rpf_keep_user_reads(void);
 /* ---- rpf_kallsyms.c: names of kernel text for kernels that do not name it to programs ---- */
 
 struct rpf_kallsyms;
+/* 0, or why it cannot be read: -EPERM where it hides its addresses. */
+int rpf_kallsyms_check(void);
 /* Reads /proc/kallsyms: some 100 ms. NULL: it cannot be read, or hides its addresses; then errno. */
 struct rpf_kallsyms *rpf_kallsyms_read(void);
 void rpf_kallsyms_free(struct rpf_kallsyms *kallsyms);
 /* Writes "symbol+0xoffset" and returns its length, or -ENOENT. */
 int rpf_kallsyms_name(const struct rpf_kallsyms *kallsyms, uint64_t address, char *buffer, size_t bytes);
+
+/* ---- rpf_memlock.c: for kernels that count maps as locked memory ---- */
+
+/* Up to what this process may have. */
+void rpf_raise_memlock(void);
+/* Says that the limit is why an object was refused with err and returns err; 0 where there is no limit. */
+int rpf_explain_memlock(int err, const struct bpf_object *object, struct rpf_error *error);
 
 /* ---- rpf_cgroup.c ---- */
 
@@ -333,6 +343,7 @@ struct rpf_tracer {
 	struct rpf_control *control;   /* mapped: shared with the programs */
 	const char *symbol;	       /* mapped: where the symbol program writes; NULL: it is not loaded */
 	struct rpf_kallsyms *kallsyms; /* read when it is needed first */
+	int names_err; /* why addresses of kernel text cannot be named */
 	const struct rpf_clock *clock; /* mapped: where the clock program writes */
 	struct rpf_ring ring;
 	struct rpf_flows flows;

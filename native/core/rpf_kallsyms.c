@@ -8,6 +8,7 @@
 
 #include "rpf_internal.h"
 
+#define CHECKED_SYMBOLS 4096
 #define NAME_BYTES 64 /* longer ones are cut: C functions stay far below */
 
 struct symbol {
@@ -58,6 +59,23 @@ static int read_all(FILE *file, struct rpf_kallsyms *kallsyms)
 			err = add(kallsyms, address, name);
 	}
 	return err || kallsyms->count ? err : -EPERM; /* kptr_restrict: all addresses are 0 */
+}
+
+int rpf_kallsyms_check(void)
+{
+	FILE *file = fopen("/proc/kallsyms", "re");
+	unsigned long long address = 0;
+	int err = file ? 0 : -errno;
+	int i;
+
+	/* Of variables that each CPU has its own of the first ones have the address 0. */
+	for (i = 0; file && !address && i < CHECKED_SYMBOLS; i++) {
+		if (fscanf(file, "%llx%*[^\n]", &address) != 1)
+			break;
+	}
+	if (file)
+		fclose(file);
+	return err || address ? err : -EPERM; /* kptr_restrict */
 }
 
 struct rpf_kallsyms *rpf_kallsyms_read(void)

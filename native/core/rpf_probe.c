@@ -123,6 +123,8 @@ static int probe_btf(const struct btf *btf, const struct rpf_config *config, str
 	features->legacy = config->legacy || !has_helper(btf, "BPF_FUNC_loop");
 	features->rdonly_cast = !config->probe_read && !features->legacy &&
 				btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+	/* libbpf tells it by the same helper, which came with v5.11 too. */
+	features->counts_memlock = !has_helper(btf, "BPF_FUNC_ktime_get_coarse_ns");
 	probe_reasons(btf, features);
 	rpf_choose_hooks(btf, config->backend, !features->rpfilter_reason, hooks);
 	return check_backend(config->backend, hooks, error);

@@ -108,6 +108,7 @@ int rpf_stats(struct rpf_tracer *tracer, struct rpf_stats *stats)
 	stats->flows = tracer->live_flows;
 	stats->kfree_skb_arguments = tracer->features.kfree_skb_arguments;
 	stats->sysctl_err = tracer->sysctl_err;
+	stats->names_err = tracer->names_err;
 	stats->exec_err = tracer->exec_link ? 0 : tracer->exec_err;
 	stats->routes_err = tracer->routes_err;
 	stats->sysctl_lost = tracer->control->sysctl_lost;

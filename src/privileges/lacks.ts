@@ -16,7 +16,8 @@ export function missingFor(
   needed: CapabilityName,
   held: ReadonlySet<CapabilityName>,
 ): { missing: string[] } | undefined {
-  const isRefused = Math.abs(errno) === EPERM && !held.has(needed) && !held.has('CAP_SYS_ADMIN');
+  const standsIn = needed === 'CAP_NET_ADMIN' && held.has('CAP_SYS_ADMIN');
+  const isRefused = Math.abs(errno) === EPERM && !held.has(needed) && !standsIn;
   return isRefused ? { missing: [needed] } : undefined;
 }
 

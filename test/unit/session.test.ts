@@ -41,7 +41,7 @@ describe('a trace', () => {
       addon: Object.assign(addon, {
         Tracer: class extends Plain {
           override stats() {
-            const refused = { sysctlErrno: -1, refusedErrno: -1, resultErrno: -1 };
+            const refused = { sysctlErrno: -1, refusedErrno: -1, resultErrno: -1, namesErrno: -1 };
             return { ...super.stats(), ...refused, kfreeSkbArguments: 2, probeRead: true };
           }
         },
@@ -49,6 +49,7 @@ describe('a trace', () => {
     });
     expect(events[0].degraded.map(({ feature }: { feature: string }) => feature).sort()).toEqual([
       'arp_refused',
+      'location',
       'reason',
       'reconciled',
       'reconciled',

@@ -59,6 +59,7 @@ describe('what is lost', () => {
     expect(missingFor(-1, 'CAP_NET_ADMIN', new Set())).toEqual({ missing: ['CAP_NET_ADMIN'] });
     expect(missingFor(-22, 'CAP_NET_ADMIN', new Set())).toBeUndefined();
     expect(missingFor(-1, 'CAP_NET_ADMIN', new Set(['CAP_SYS_ADMIN'] as const))).toBeUndefined();
+    expect(missingFor(-1, 'CAP_SYSLOG', new Set(['CAP_SYS_ADMIN'] as const))).toBeDefined();
   });
 });
 
