@@ -343,7 +343,7 @@ struct rpf_tracer {
 	struct rpf_control *control;   /* mapped: shared with the programs */
 	const char *symbol;	       /* mapped: where the symbol program writes; NULL: it is not loaded */
 	struct rpf_kallsyms *kallsyms; /* read when it is needed first */
-	int names_err; /* why addresses of kernel text cannot be named */
+	int names_err;		       /* why addresses of kernel text cannot be named */
 	const struct rpf_clock *clock; /* mapped: where the clock program writes */
 	struct rpf_ring ring;
 	struct rpf_flows flows;

@@ -5,7 +5,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 export function bpfObjectsOf(pid: number): string[] {
   const descriptors = readdirSync(`/proc/${pid}/fdinfo`);
   const lines = descriptors.flatMap((fd) => (readIfThere(`/proc/${pid}/fdinfo/${fd}`) ?? '').split('\n'));
-  const found = lines.map((line) => /^(prog|map|link)_id:\s*(\d+)$/.exec(line)).filter((match) => match !== null);
+  const found = lines
+    .map((line) => /^(prog|map|link)_id:\s*(\d+)$/.exec(line))
+    .filter((match) => match !== null);
   return [...new Set(found.map(([, kind, id]) => `${kind} ${id}`))];
 }
 
