@@ -93,7 +93,7 @@ struct rpf_stats {
 	uint64_t sysctl_lost; /* writes that found no room in the ring buffer */
 	int32_t exec_err;     /* 0: programs that are executed are remembered; else a negative errno */
 	int32_t routes_err; /* 0: changes of routes in our own network namespace are listened to; else a negative errno */
-	int32_t names_err; /* 0: addresses of kernel text can be named; else a negative errno */
+	int32_t names_err;	      /* 0: addresses of kernel text can be named; else a negative errno */
 	uint32_t kfree_skb_arguments; /* of the tracepoint, as they are read: 2, 3 or 4 */
 	const char *refused_hook; /* sees refused sources, ARP's too: "fentry/ip_handle_martian_source"; NULL = none */
 	int32_t refused_err;	 /* why there is none; 0 = not asked for */
