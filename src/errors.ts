@@ -150,6 +150,18 @@ const CODES = {
   E_UNKNOWN_DEVICE: { exit: EXIT.usage, remedies: ['list the devices: ip link'] },
   E_UNKNOWN_NETNS: { exit: EXIT.usage, remedies: ['list the network namespaces: lsns -t net; ip netns'] },
   E_EXPRESSION: { exit: EXIT.usage, remedies: ['see the syntax: man 7 pcap-filter'] },
+  E_CONFIG: { exit: EXIT.usage, remedies: ['check it: rpftrace serve --check-config', 'see docs/serve.md'] },
+  E_LISTEN: {
+    exit: EXIT.failed,
+    remedies: [
+      'see who listens there: ss -lntxp',
+      'give another address: rpftrace serve --listen 127.0.0.1:14101 --listen unix:/run/rpftrace/other.sock',
+    ],
+  },
+  E_TOO_MANY: {
+    exit: EXIT.failed,
+    remedies: ['try again later', 'or let the server take more: limits.readers'],
+  },
   E_OUTPUT: { exit: EXIT.failed, remedies: [] },
   E_READER_GONE: { exit: EXIT.done, remedies: [] },
   E_LAB: { exit: EXIT.failed, remedies: [] },

@@ -20,6 +20,11 @@ const uint16 = z.int().min(0).max(0xffff);
 const uint8 = z.int().min(0).max(0xff);
 const port = uint16;
 const netns = uint32.describe('Network namespace: inode number, as in /proc/PID/ns/net');
+const eventId = z
+  .string()
+  .regex(/^[0-9a-z]{8}-[1-9]\d*$/)
+  .optional()
+  .describe('From rpftrace serve: its boot, and the number of the event, without a gap');
 const kernelAddress = z.string().regex(/^0x[0-9a-f]{16}$/);
 
 export const POD_SOURCES = ['cilium', 'cilium_state', 'cri', 'kubernetes', 'kernel'] as const;
@@ -83,6 +88,7 @@ export const startEvent = z.strictObject({
       }),
     )
     .describe('What this kernel or these privileges do not give'),
+  event_id: eventId,
 });
 
 export const packet = z.strictObject({
@@ -370,6 +376,7 @@ export const dropEvent = z.strictObject({
     .literal('nonlinear')
     .optional()
     .describe('There are fewer packet_bytes than asked for, because the rest is not linear'),
+  event_id: eventId,
 });
 
 export const lostEvent = z.strictObject({
@@ -378,13 +385,18 @@ export const lostEvent = z.strictObject({
   time,
   node,
   where: z
-    .enum(['ring', 'recursion', 'sysctl'])
+    .enum(['ring', 'recursion', 'sysctl', 'reader'])
     .describe(
-      'ring: the reader was too slow; recursion: a drop inside the tracer; sysctl: writes to settings',
+      'ring: the reader was too slow; recursion: a drop inside the tracer; sysctl: writes to settings; reader: this reader of a server was too slow, or came back too late',
     ),
-  count: count.min(1).describe('Drops; with sysctl: writes whose record did not fit into the ring'),
+  count: count.describe(
+    'Drops; with sysctl: writes whose record did not fit into the ring; with reader: events, before its filters',
+  ),
+  count_unknown: z.string().optional().describe('Why there may be more of them'),
+  drops: count.optional().describe('With reader: drops that these events told of, where that is known'),
   reason: z.string().optional(),
   netns: netns.optional(),
+  event_id: eventId,
 });
 
 const settingName = z.string().describe('As sysctl(8) takes it, e.g. net.ipv4.conf.all.rp_filter');
@@ -459,6 +471,7 @@ export const sysctlChangeEvent = z.strictObject({
     .describe('Devices with another effective value; at most 16'),
   devices_count: count.optional().describe('How many there are'),
   ...whoWrote,
+  event_id: eventId,
 });
 
 const causingChange = z.strictObject({ time, ...changed, ...whoWrote });
@@ -561,6 +574,7 @@ export const incidentEvent = z.strictObject({
       'Lines of files that will undo the fix, or what ended it, in the order in which they are applied',
     ),
   persisted_unknown: z.string().optional().describe('Files that may do so and cannot be read, and why'),
+  event_id: eventId,
 });
 
 const totals = { seen: count, matched: count, lost: count };
@@ -608,6 +622,7 @@ export const stopEvent = z.strictObject({
     )
     .describe('Every namespace with reverse-path drops'),
   sources: z.array(podSourceState).describe('Where pods were known from, at the end'),
+  event_id: eventId,
 });
 
 export const event = z.discriminatedUnion('kind', [

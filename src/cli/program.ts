@@ -15,6 +15,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   try {
     const program = makeProgram(result);
     if (mentions(argv, 'doctor')) await addDoctor(program, result);
+    if (mentions(argv, 'serve')) await addServe(program, result);
     if (mentions(argv, 'lab')) await addLab(program);
     addHelpCommand(program);
     await program.parseAsync(argv);
@@ -79,7 +80,7 @@ function mistakenCommand(error: unknown, words: readonly string[]): TracerError 
   );
 }
 
-const COMMANDS = ['trace', 'doctor', 'schema', 'lab', 'help'];
+const COMMANDS = ['trace', 'doctor', 'serve', 'schema', 'lab', 'help'];
 
 /** What is hardly ever used is loaded only where it is used or listed: start-up time is a feature. */
 function mentions(argv: readonly string[], command: string): boolean {
@@ -89,6 +90,13 @@ function mentions(argv: readonly string[], command: string): boolean {
 async function addDoctor(program: Command, result: { exitCode: number }): Promise<void> {
   const { registerDoctor } = await import('./doctor.js');
   registerDoctor(program, (exitCode) => {
+    result.exitCode = exitCode;
+  });
+}
+
+async function addServe(program: Command, result: { exitCode: number }): Promise<void> {
+  const { registerServe } = await import('./serve.js');
+  registerServe(program, (exitCode) => {
     result.exitCode = exitCode;
   });
 }

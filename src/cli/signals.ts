@@ -2,21 +2,23 @@
 export class Signals {
   readonly first: Promise<NodeJS.Signals>;
   readonly second: Promise<NodeJS.Signals>;
+  readonly #signals: readonly NodeJS.Signals[];
   readonly #listener: (signal: NodeJS.Signals) => void;
 
-  constructor() {
+  constructor(signals: readonly NodeJS.Signals[] = SIGNALS) {
+    this.#signals = signals;
     const { promise: first, resolve: onFirst } = withResolver<NodeJS.Signals>();
     const { promise: second, resolve: onSecond } = withResolver<NodeJS.Signals>();
     this.first = first;
     this.second = second;
     let count = 0;
     this.#listener = (signal) => (++count === 1 ? onFirst(signal) : onSecond(signal));
-    for (const signal of SIGNALS) process.on(signal, this.#listener);
+    for (const signal of signals) process.on(signal, this.#listener);
   }
 
   /** Gives the signals back to the system. */
   remove(): void {
-    for (const signal of SIGNALS) process.off(signal, this.#listener);
+    for (const signal of this.#signals) process.off(signal, this.#listener);
   }
 }
 
@@ -31,7 +33,7 @@ export function dieBy(signal: NodeJS.Signals): void {
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-function withResolver<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+export function withResolver<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
   let resolve: (value: T) => void = () => undefined;
   const promise = new Promise<T>((resolver) => {
     resolve = resolver;

@@ -7,17 +7,15 @@ import { parseHttpUrl } from './http-url.js';
 import type { SinkOptions } from './sinks.js';
 import { parseDuration, parseInteger, parseSize } from './units.js';
 
-/** The options of `rpftrace trace` as commander hands them over. */
-export interface TraceOptions extends PodSourceOptions, SinkOptions {
+/** What is captured, as commander hands it over. */
+export interface CaptureOptions extends PodSourceOptions {
   readonly rpfOnly?: true;
   readonly reason: string[];
   readonly device: string[];
   readonly netns: string[];
   readonly every?: true;
+  readonly snaplen?: number;
   readonly interval?: number;
-  readonly duration?: number;
-  readonly count?: number;
-  readonly readyFile?: string;
   readonly node?: string;
   readonly labels?: true;
   readonly namespace: string[];
@@ -30,8 +28,15 @@ export interface TraceOptions extends PodSourceOptions, SinkOptions {
   readonly keepCapabilities?: true;
 }
 
+/** The options of `rpftrace trace`. */
+export interface TraceOptions extends CaptureOptions, SinkOptions {
+  readonly duration?: number;
+  readonly count?: number;
+  readonly readyFile?: string;
+}
+
 export function addTraceOptions(command: Command): Command {
-  return addPodSourceOptions(addStreamOptions(command));
+  return addPodSourceOptions(addOutputOptions(addCaptureOptions(command)));
 }
 
 /** Where pods are looked for. */
@@ -50,28 +55,9 @@ export function addPodSourceOptions(command: Command): Command {
   return command;
 }
 
-function addStreamOptions(command: Command): Command {
-  return command
-    .option(
-      '--rpf-only',
-      'only drops of a refused source: IP_RPFILTER, IP_LOCAL_SOURCE, IP_INVALID_SOURCE, IP_LOCALNET',
-    )
-    .addOption(
-      repeatable('--reason <name>', 'only this drop reason (repeatable); help lists those of this kernel'),
-    )
-    .addOption(repeatable('--device <name>', 'only this device; a trailing * matches any rest (repeatable)'))
-    .addOption(
-      repeatable('--netns <netns>', 'only this network namespace: name, path or inode number (repeatable)'),
-    )
-    .addOption(repeatable('-n, --namespace <ns>', 'only drops of pods of this namespace (repeatable)'))
-    .addOption(repeatable('--pod <ns/name>', 'only drops of this pod, be it there yet or not (repeatable)'))
-    .option('-l, --selector <text>', "only drops of pods with these labels: 'app=mssql,tier!=test'")
-    .option('--this-pod', 'only drops of the pod that rpftrace runs in')
-    .addOption(
-      new Option('-o, --output <format>', 'what is written; table on a terminal, else ndjson').choices(
-        FORMATS,
-      ),
-    )
+/** Which drops, and how they are looked at. */
+export function addCaptureOptions(command: Command): Command {
+  return addFilterOptions(command)
     .option('--every', 'an event for each drop, instead of counting the drops of a flow together')
     .option(
       '--snaplen <bytes>',
@@ -88,6 +74,42 @@ function addStreamOptions(command: Command): Command {
       'never watch the kernel’s route lookups, as is done for some seconds after a refused source',
     )
     .addOption(repeatable('--backend <name>', 'how drops are seen, for tests (repeatable)').hideHelp())
+    .option(
+      '--keep-capabilities',
+      'keep all capabilities; else those that are needed no more are given up once all is attached',
+    )
+    .option('--labels', 'with the labels of pods')
+    .option('--node <name>', 'name of this machine in the events (default: NODE_NAME or the host name)');
+}
+
+/** Which drops. */
+export function addFilterOptions(command: Command): Command {
+  return command
+    .option(
+      '--rpf-only',
+      'only drops of a refused source: IP_RPFILTER, IP_LOCAL_SOURCE, IP_INVALID_SOURCE, IP_LOCALNET',
+    )
+    .addOption(
+      repeatable('--reason <name>', 'only this drop reason (repeatable); help lists those of this kernel'),
+    )
+    .addOption(repeatable('--device <name>', 'only this device; a trailing * matches any rest (repeatable)'))
+    .addOption(
+      repeatable('--netns <netns>', 'only this network namespace: name, path or inode number (repeatable)'),
+    )
+    .addOption(repeatable('-n, --namespace <ns>', 'only drops of pods of this namespace (repeatable)'))
+    .addOption(repeatable('--pod <ns/name>', 'only drops of this pod, be it there yet or not (repeatable)'))
+    .option('-l, --selector <text>', "only drops of pods with these labels: 'app=mssql,tier!=test'")
+    .option('--this-pod', 'only drops of the pod that rpftrace runs in');
+}
+
+/** What becomes of the events, and until when. */
+function addOutputOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('-o, --output <format>', 'what is written; table on a terminal, else ndjson').choices(
+        FORMATS,
+      ),
+    )
     .option('--duration <time>', 'end after this time: 500ms, 10s, 2m, 1h', parseDuration)
     .option('--count <n>', 'end after this many drop events', parseInteger(1))
     .option('--out <file>', 'write to this file, from its start')
@@ -106,16 +128,11 @@ function addStreamOptions(command: Command): Command {
       '--kubernetes-events',
       'write an Event to each pod that an incident hits, for kubectl describe pod',
     )
-    .option('--ready-file <file>', 'a file that exists as long as rpftrace is attached')
-    .option(
-      '--keep-capabilities',
-      'keep all capabilities; else those that are needed no more are given up once all is attached',
-    )
-    .option('--labels', 'with the labels of pods')
-    .option('--node <name>', 'name of this machine in the events (default: NODE_NAME or the host name)');
+    .option('--ready-file <file>', 'a file that exists as long as rpftrace is attached');
 }
 
-function repeatable(flags: string, description: string): Option {
+/** An option that may be given several times. */
+export function repeatable(flags: string, description: string): Option {
   return new Option(flags, description)
     .default([], 'all')
     .argParser((value: string, values: string[]) => [...values, value]);

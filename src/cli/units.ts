@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { bytesOf } from '../units.js';
 
 /** "500ms", "10s", "2m", "1h" or seconds as a number: milliseconds. */
 export function parseDuration(text: string): number {
@@ -12,11 +13,8 @@ export function parseDuration(text: string): number {
 
 /** "4096", "64k", "100M" or "1G": bytes. */
 export function parseSize(text: string): number {
-  const match = /^(\d+)([kMG])?(?:i?B)?$/i.exec(text);
-  const bytes = Number(match?.[1]) * SIZES[(match?.[2]?.toLowerCase() ?? '') as keyof typeof SIZES];
-  if (!match || bytes < 1 || !Number.isSafeInteger(bytes)) {
-    throw new InvalidArgumentError('It is a size like 4096, 64k, 100M or 1G.');
-  }
+  const bytes = bytesOf(text);
+  if (bytes === undefined) throw new InvalidArgumentError('It is a size like 4096, 64k, 100M or 1G.');
   return bytes;
 }
 
@@ -31,6 +29,5 @@ export function parseInteger(min: number, max: number = Number.MAX_SAFE_INTEGER)
 }
 
 const DURATIONS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-const SIZES = { '': 1, k: 1 << 10, m: 1 << 20, g: 1 << 30 };
 /** setTimeout takes 31 bits. */
 const LONGEST_MS = 0x7fff_ffff;

@@ -77,15 +77,15 @@ export class PodFollower {
     const { filter, index } = this.#options;
     const wanted = new Keys();
     const others = new Keys();
-    for (const pod of index.pods) (filter.wants(pod) ? wanted : others).add(pod);
-    for (const pod of index.gone) if (filter.wants(pod)) wanted.add(pod, others);
+    for (const pod of index.pods) (filter.wants(pod.facts) ? wanted : others).add(pod);
+    for (const pod of index.gone) if (filter.wants(pod.facts)) wanted.add(pod, others);
     return wanted.cut();
   }
 
   #tellFound(): void {
     const { filter, index, tell } = this.#options;
     for (const name of filter.names) {
-      const pods = [...index.pods].filter((pod) => isNamed(pod, name));
+      const pods = [...index.pods].filter((pod) => isNamed(pod.facts, name));
       if (pods.length === 0 || this.#found.get(name) === pods.length) continue;
       this.#found.set(name, pods.length);
       if (pods.length > 1)

@@ -1,5 +1,5 @@
 import { networkInterfaces } from 'node:os';
-import type { Pod } from '../attribute/pods/pod.js';
+import type { PodFacts } from '../attribute/pods/pod.js';
 import { type LabelMatcher, parseSelector } from '../attribute/selector.js';
 import type { Source } from '../attribute/source.js';
 import { TracerError } from '../errors.js';
@@ -25,8 +25,11 @@ export interface PodFilter {
   readonly fixed: NativePodKeys | undefined;
   /** Pods that are wanted by name. */
   readonly names: readonly PodName[];
-  readonly wants: (pod: Pod) => boolean;
+  readonly wants: (pod: PodNames) => boolean;
 }
+
+/** What a pod is chosen by. */
+export type PodNames = Pick<PodFacts, 'namespace' | 'name' | 'labels'>;
 
 export interface PodName {
   readonly namespace: string | undefined;
@@ -73,17 +76,17 @@ export function checkPodSources(filter: PodFilter | undefined, sources: readonly
   ]);
 }
 
-export function isNamed({ facts }: Pod, { namespace, name }: PodName): boolean {
-  return facts.name === name && (namespace === undefined || facts.namespace === namespace);
+export function isNamed(pod: PodNames, { namespace, name }: PodName): boolean {
+  return pod.name === name && (namespace === undefined || pod.namespace === namespace);
 }
 
 function isWanted(
-  pod: Pod,
+  pod: PodNames,
   namespaces: readonly string[],
   names: readonly PodName[],
   matcher: LabelMatcher | undefined,
 ): boolean {
-  const { namespace, labels } = pod.facts;
+  const { namespace, labels } = pod;
   if (namespaces.length > 0 && (namespace === undefined || !namespaces.includes(namespace))) return false;
   if (names.length > 0 && !names.some((name) => isNamed(pod, name))) return false;
   return matcher === undefined || (labels !== undefined && matcher(labels));

@@ -22,7 +22,7 @@ export class Metrics {
     registerDrops(registers, this.drops);
     registerIncidents(registers, this.tally);
     registerCapture(registers, this.tally, options);
-    collectDefaultMetrics({ register: this.#registry });
+    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: LAG_EVERY_MS });
     for (const name of MISNAMED) this.#registry.removeSingleMetric(name);
   }
 
@@ -48,3 +48,5 @@ const MISNAMED = [
   'nodejs_active_requests_total',
   'nodejs_active_resources_total',
 ];
+/** How often the lag of the event loop is looked at: each time wakes the process. */
+const LAG_EVERY_MS = 200;

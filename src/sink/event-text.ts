@@ -18,7 +18,11 @@ export function eventText(event: Exclude<TraceEvent, DropEvent>): string {
   }
 }
 
-export function lostText({ where, count }: LostEvent): string {
+export function lostText({ where, count, count_unknown: unknown, drops }: LostEvent): string {
+  if (where === 'reader') {
+    const told = drops === undefined ? '' : `, which told of ${drops} drops,`;
+    return `${count} events${told} did not get here: ${unknown ?? 'they were read too slowly, or too late'}`;
+  }
   if (where === 'sysctl') return `${count} writes to settings went unseen: there were too many at a time`;
   const cause = where === 'ring' ? 'the reader was too slow' : 'they happened inside of the tracer';
   return `${count} drops lost: ${cause}`;

@@ -1,11 +1,13 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { event, jsonSchema, type Writer } from '../../src/events.js';
+import { event, jsonSchema, type TraceEvent, type Writer } from '../../src/events.js';
 import { FLAGS, LOST_WHERE, ROUTE_ACTION, ROUTE_CHANGED } from '../../src/record/layout.gen.js';
+import { lostLine } from '../../src/serve/readers/lost-line.js';
 import { FakeAddon } from '../fixtures/addon.js';
 import { makeDrop, makeLink, makeLost, makeSysctl, type RouteChangeFields } from '../fixtures/batch.js';
 import { temporaryDirectory } from '../fixtures/directory.js';
+import { ToldJournal } from '../fixtures/journal.js';
 import { traceLines } from '../fixtures/pipeline.js';
 import { BY_CILIUM_HOST } from '../fixtures/routes.js';
 import { makeRule } from '../fixtures/rules.js';
@@ -133,7 +135,7 @@ async function everyEvent(): Promise<any[]> {
     makeDrop({ flags: FLAGS.DEVICE | FLAGS.AGGREGATE | FLAGS.COARSE, count: 5n }),
     makeLost({ count: 1n, where: LOST_WHERE.LOST_RING, reason: 16, netns: own }),
   ];
-  return [
+  const traced = [
     ...(await traceAll(records, own)),
     ...(await refusals(own)),
     ...(await podsAndPeers(own)),
@@ -141,6 +143,19 @@ async function everyEvent(): Promise<any[]> {
     ...(await traceLines([], { cause: { why: 'error', error: 'x' }, addon: withoutReasons() })).events,
     ...(await traceLines([], { root: withoutCapabilities() })).events,
   ];
+  return [...traced, ...served(traced as TraceEvent[])];
+}
+
+/** The same events from a server, and what it tells a reader that was too slow. */
+function served(traced: readonly TraceEvent[]): object[] {
+  const told = new ToldJournal();
+  told.tell(...traced);
+  const [, second] = traced;
+  const lost = lostLine(
+    { events: 2, drops: 3, unknown: 'the server was started again' },
+    second as TraceEvent,
+  );
+  return [...told.text.trimEnd().split('\n'), lost].map((line) => JSON.parse(line));
 }
 
 /** Refused sources with all that can be said of them. */

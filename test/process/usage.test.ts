@@ -71,6 +71,8 @@ describe('help', () => {
                                          what doctor tells
         doctor [options]                 what this kernel allows, and which pods would
                                          lose packets now or later; sends none
+        serve [options] [expression...]  trace for days: one capture, many readers, by
+                                         a unix socket and HTTP
         lab                              rebuild the incident on this machine, in
                                          network namespaces of its own
         help [command...]                help for a command
@@ -105,8 +107,6 @@ describe('help', () => {
         -l, --selector <text>   only drops of pods with these labels:
                                 'app=mssql,tier!=test'
         --this-pod              only drops of the pod that rpftrace runs in
-        -o, --output <format>   what is written; table on a terminal, else ndjson
-                                (choices: "table", "ndjson", "pcapng", "hubble")
         --every                 an event for each drop, instead of counting the drops
                                 of a flow together
         --snaplen <bytes>       packet bytes with each drop, up to 2048 (256 with
@@ -114,6 +114,13 @@ describe('help', () => {
         --interval <ms>         how often the counts of flows come out (default: 1000)
         --no-witness            never watch the kernel’s route lookups, as is done for
                                 some seconds after a refused source
+        --keep-capabilities     keep all capabilities; else those that are needed no
+                                more are given up once all is attached
+        --labels                with the labels of pods
+        --node <name>           name of this machine in the events (default: NODE_NAME
+                                or the host name)
+        -o, --output <format>   what is written; table on a terminal, else ndjson
+                                (choices: "table", "ndjson", "pcapng", "hubble")
         --duration <time>       end after this time: 500ms, 10s, 2m, 1h
         --count <n>             end after this many drop events
         --out <file>            write to this file, from its start
@@ -124,11 +131,6 @@ describe('help', () => {
         --kubernetes-events     write an Event to each pod that an incident hits, for
                                 kubectl describe pod
         --ready-file <file>     a file that exists as long as rpftrace is attached
-        --keep-capabilities     keep all capabilities; else those that are needed no
-                                more are given up once all is attached
-        --labels                with the labels of pods
-        --node <name>           name of this machine in the events (default: NODE_NAME
-                                or the host name)
         --no-cilium             do not ask the Cilium agent for pods, nor read its
                                 state files
         --cilium-socket <path>  socket of the Cilium agent (default:

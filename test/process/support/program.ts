@@ -32,9 +32,18 @@ export async function rpftrace(args: readonly string[], options: RunOptions = {}
 
 /** Runs `rpftrace trace` and resolves when everything is attached. Rejects when it ends before that. */
 export async function startTrace(args: readonly string[], options: RunOptions = {}): Promise<Program> {
+  return await startAttached('trace', args, options);
+}
+
+/** The same with another command that has a --ready-file. */
+export async function startAttached(
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Program> {
   const directory = mkdtempSync(join(tmpdir(), 'ready-'));
   const ready = watchFor(directory, 'ready');
-  const running = new Program(['trace', '--ready-file', join(directory, 'ready'), ...args], options);
+  const running = new Program([command, '--ready-file', join(directory, 'ready'), ...args], options);
   try {
     const first = await Promise.race([ready.seen, running.ended]);
     if (first) throw new Error(`rpftrace ended with ${first.code} before it was ready: ${first.stderr}`);

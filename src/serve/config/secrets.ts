@@ -1,0 +1,40 @@
+import { readFileSync, statSync } from 'node:fs';
+import { TracerError } from '../../errors.js';
+import type { TlsFiles } from '../http/listener.js';
+import type { Config } from './schema.js';
+
+/** What is kept in files of its own: a token, a certificate and its key. */
+export interface Secrets {
+  readonly token: string | undefined;
+  readonly tls: TlsFiles | undefined;
+}
+
+/** Throws E_CONFIG. */
+export function readSecrets(config: Config, note: (text: string) => void): Secrets {
+  const { tls, token_file: file } = config;
+  const token = file === undefined ? config.token : readSecret(file, note).trim();
+  if (token !== undefined && !/^[\x21-\x7e]{16,4096}$/.test(token)) {
+    throw new TracerError(
+      'E_CONFIG',
+      'the token has fewer than 16 characters, or such as no header can carry',
+      {
+        remedies: ['make one: openssl rand -hex 32 > /etc/rpftrace/token; chmod 600 /etc/rpftrace/token'],
+      },
+    );
+  }
+  return { token, tls: tls && { cert: read(tls.cert_file), key: readSecret(tls.key_file, note) } };
+}
+
+function readSecret(path: string, note: (text: string) => void): string {
+  const text = read(path);
+  if (statSync(path).mode & 0o004) note(`everybody on this machine can read ${path}: chmod o-r ${path}`);
+  return text;
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new TracerError('E_CONFIG', `cannot read ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}

@@ -1,0 +1,155 @@
+import { describe, expect, test } from 'vitest';
+import { Cursor } from '../../../../src/serve/history/cursor.js';
+import { CHUNK_BYTES } from '../../../../src/serve/history/journal.js';
+import { Bell } from '../../../../src/serve/readers/bell.js';
+import { NDJSON, SERVER_SENT } from '../../../../src/serve/readers/encoding.js';
+import { Reader, type ReaderOptions, type Target } from '../../../../src/serve/readers/reader.js';
+import { aDrop, aStop, ToldJournal } from '../../../fixtures/journal.js';
+
+describe('Reader', () => {
+  test('gets every event while it keeps up, in whatever portions they come', async () => {
+    const { told, read, end } = reading();
+    for (let round = 0; round < 20; round++) {
+      told.tell(...Array.from({ length: round * 7 }, () => aDrop({ padding: 500 })));
+      await read.target.taken();
+    }
+    await end();
+    expect(read.lines).toEqual(told.text.trimEnd().split('\n'));
+    expect(read.reader.lost).toBe(0);
+  });
+
+  test('that stalls loses its own events and is told how many, the other one loses none', async () => {
+    const { told, read, open, end } = reading(2 * CHUNK_BYTES);
+    const other = open();
+    read.target.stall();
+    for (let round = 0; round < 100; round++) {
+      told.tell(aDrop({ count: 3, padding: 6000 }));
+      await other.target.taken();
+    }
+    read.target.go();
+    await end();
+    const seen = read.lines.map((line) => JSON.parse(line));
+    const losses = seen.filter(({ kind }) => kind === 'lost');
+    const drops = seen.filter(({ kind }) => kind === 'drop');
+    expect(losses).toHaveLength(1);
+    expect(losses[0]).toMatchObject({ where: 'reader', drops: losses[0].count * 3 });
+    expect(drops.length + losses[0].count).toBe(100);
+    expect(losses[0].count).toBeGreaterThan(50);
+    expect(other.lines.filter((line) => line.includes('"kind":"drop"'))).toHaveLength(100);
+    expect(other.reader.lost).toBe(0);
+  });
+
+  test('gets what it wants only', async () => {
+    const { told, read, end } = reading(undefined, {
+      selection: ({ devices }) => devices?.includes('a') ?? true,
+    });
+    told.tell(...['a', 'b', 'a', 'a', 'b'].map((device) => aDrop({ device })));
+    await end();
+    expect(read.lines.map((line) => JSON.parse(line).event_id.split('-')[1])).toEqual(['1', '3', '4', '6']);
+  });
+
+  test('gets server-sent events where it accepts them', async () => {
+    const { told, read, end } = reading(undefined, { encoding: SERVER_SENT });
+    told.tell(aDrop());
+    await end();
+    expect(read.target.text).toMatch(
+      /^id: mwsegikr-1\nevent: drop\ndata: \{.*\}\n\nid: mwsegikr-2\nevent: stop\ndata: \{.*\}\n\n$/,
+    );
+  });
+
+  test('that is gone ends at once', async () => {
+    const { told, read } = reading();
+    read.target.fail();
+    told.tell(aDrop());
+    await expect(read.done).rejects.toThrow('gone');
+  });
+
+  test('hears that the server is there', async () => {
+    const { read, end } = reading(undefined, { heartbeatMs: 5 });
+    while (!read.target.text.startsWith('\n\n')) await read.target.taken();
+    await end();
+    expect(read.lines).toHaveLength(1);
+  });
+});
+
+interface Reading {
+  readonly reader: Reader;
+  readonly target: FakeTarget;
+  readonly done: Promise<void>;
+  /** Whole lines that have come. */
+  readonly lines: string[];
+}
+
+function reading(maxBytes?: number, settings: Partial<ReaderOptions> = {}) {
+  const told = new ToldJournal(maxBytes);
+  const bell = new Bell(() => 0);
+  told.journal.listeners.add(bell.ring);
+  let isOver = false;
+  const open = (): Reading => {
+    const target = new FakeTarget();
+    const reader = new Reader(
+      {
+        cursorAt: (number) => new Cursor(told.journal, number),
+        ...{ from: 1, missing: undefined, encoding: NDJSON, selection: undefined, follow: true },
+        ...{ heartbeatMs: undefined, bell, isOver: () => isOver },
+        lostLine: ({ events, drops }) =>
+          `${JSON.stringify({ kind: 'lost', where: 'reader', count: events, drops })}\n`,
+        ...settings,
+      },
+      target,
+      new AbortController().signal,
+    );
+    const done = reader.run();
+    done.catch(() => undefined);
+    return {
+      reader,
+      target,
+      done,
+      get lines() {
+        return target.text.split('\n').filter((line) => line !== '');
+      },
+    };
+  };
+  const read = open();
+  const end = async () => {
+    told.tell(aStop());
+    isOver = true;
+    bell.ringNow();
+    await read.done;
+  };
+  return { told, read, open, end };
+}
+
+class FakeTarget implements Target {
+  text = '';
+  #gate: Promise<void> = Promise.resolve();
+  #open: () => void = () => undefined;
+  #isGone = false;
+
+  async write(bytes: Buffer | string, done?: () => void): Promise<void> {
+    if (this.#isGone) throw new Error('gone');
+    // What was handed over must not change while it is being written.
+    await this.#gate;
+    this.text += bytes.toString();
+    done?.();
+  }
+
+  stall(): void {
+    this.#gate = new Promise((resolve) => {
+      this.#open = resolve;
+    });
+  }
+
+  go(): void {
+    this.#open();
+  }
+
+  fail(): void {
+    this.#isGone = true;
+  }
+
+  /** Resolves a turn later. */
+  taken(): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
