@@ -101,7 +101,7 @@ const CODES = {
   E_BPF_REFUSED: {
     exit: EXIT.cannot,
     remedies: [
-      'in a container, allow the bpf() system call in the seccomp profile (Docker: --security-opt seccomp=unconfined to try it)',
+      'in a container, allow the bpf() system call in the seccomp profile: deploy/seccomp.json is one that suffices (Docker: --security-opt seccomp=FILE, or unconfined to try it)',
       'in a rootless container or another user namespace, run it in the first one, as root: capabilities of others do not count (cat /proc/self/uid_map: 0 0 4294967295 is the first)',
       'look at dmesg and at the audit log for a security module (SELinux, AppArmor) that refused it',
       'look at kernel.unprivileged_bpf_disabled and kernel.perf_event_paranoid when it does not run as root',
