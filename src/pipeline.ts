@@ -32,7 +32,9 @@ import { RECORD_KIND } from './record/layout.gen.js';
 import { Records } from './record/records.js';
 import type { RouteChangeReader } from './record/route-records.js';
 import { RouteChanges } from './routes/route-changes.js';
+import { Executed } from './settings/executed.js';
 import { Settings } from './settings/settings.js';
+import { Writers } from './settings/writer.js';
 import type { Flow, Sink } from './sink/sink.js';
 
 export interface PipelineOptions {
@@ -95,7 +97,9 @@ export class Pipeline {
     });
     this.pods = new Pods(options.pods);
     this.#attributor = new Attributor({ pods: this.pods, ownNetns, clock });
-    this.#settings = new Settings({ addon, node, format, now: monotonicNs, lostWrites, netns: config.netns });
+    const writers = new Writers({ executed: new Executed(capture) });
+    const { netns } = config;
+    this.#settings = new Settings({ addon, node, format, now: monotonicNs, lostWrites, netns, writers });
     this.#routes = new RouteChanges(capture, ownNetns);
     this.#explainer = new Explainer({
       addon,

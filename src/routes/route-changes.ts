@@ -1,8 +1,8 @@
 import type { Capture } from '../capture/capture.js';
 import type { Writer } from '../events.js';
-import { SysctlReader, viewOf } from '../record/decode.js';
 import { ROUTE_CHANGED } from '../record/layout.gen.js';
 import type { RouteChangeReader } from '../record/route-records.js';
+import { Executed } from '../settings/executed.js';
 import { Writers } from '../settings/writer.js';
 import { Askers } from './askers.js';
 import { type RouteChange, readRouteChange } from './change.js';
@@ -10,14 +10,14 @@ import { Watched } from './watched.js';
 
 /** What became of routes in the network namespaces that are listened to, and who asked for it. */
 export class RouteChanges {
-  readonly #capture: Pick<Capture, 'executed'>;
+  readonly #executions: Executed;
   readonly #writers = new Writers();
   readonly #askers: Askers;
   readonly #watched: Watched;
 
   constructor(capture: Pick<Capture, 'executed' | 'watchRoutes'>, ownNetns: number | undefined) {
     const now = () => performance.now();
-    this.#capture = capture;
+    this.#executions = new Executed(capture);
     this.#askers = new Askers({ ownNetns, now, executed: (number, netns) => this.#executed(number, netns) });
     this.#watched = new Watched({ watch: (netns, on) => capture.watchRoutes(netns, on), own: ownNetns, now });
   }
@@ -35,10 +35,7 @@ export class RouteChanges {
   }
 
   #executed(number: number, netns: number): Writer | undefined {
-    const bytes = this.#capture.executed(number, netns);
-    if (bytes === undefined) return undefined;
-    const record = new SysctlReader();
-    record.view = viewOf(bytes);
-    return this.#writers.describe(record);
+    const record = this.#executions.find(number, netns);
+    return record && this.#writers.describe(record);
   }
 }

@@ -4,6 +4,14 @@ import { ifThere, textOf } from '../if-there.js';
 import type { SysctlReader } from '../record/decode.js';
 import { SYSCTL_FLAGS } from '../record/layout.gen.js';
 import { Cgroups, describeCgroup, pathInProc } from './cgroups.js';
+import type { Executed } from './executed.js';
+
+export interface WritersOptions {
+  /** Where procfs is mounted. */
+  readonly proc?: string;
+  readonly cgroups?: Cgroups;
+  readonly executed?: Pick<Executed, 'find'>;
+}
 
 /**
  * Tells who writes a setting. The record itself says enough of a process that is gone already; one that still lives is asked
@@ -12,11 +20,13 @@ import { Cgroups, describeCgroup, pathInProc } from './cgroups.js';
 export class Writers {
   readonly #proc: string;
   readonly #cgroups: Cgroups;
+  readonly #executed: WritersOptions['executed'];
   readonly #known = new Map<string, Writer>();
 
-  constructor(proc = '/proc', cgroups = new Cgroups()) {
+  constructor({ proc = '/proc', cgroups = new Cgroups(), executed }: WritersOptions = {}) {
     this.#proc = proc;
     this.#cgroups = cgroups;
+    this.#executed = executed;
   }
 
   /** The record is read during the call only. */
@@ -37,12 +47,20 @@ export class Writers {
       pid: record.pid,
       comm: record.comm,
       ...exeOf(record, alive),
-      ...cmdlineOf(record, args, alive),
+      ...(this.#typed(record) ?? cmdlineOf(record, args, alive)),
       parents: record.parents,
       uid: record.uid,
       ...this.#cgroupOf(record, alive),
       netns: record.netns,
     };
+  }
+
+  /** The command line as it was executed: sysctl and systemd-sysctl write into their own. */
+  #typed(record: SysctlReader): Pick<Writer, 'cmdline'> | undefined {
+    const execution = this.#executed?.find(record.pid, record.netns);
+    if (execution === undefined || !isSameProgram(execution, record)) return undefined;
+    const isCut = (execution.flags & SYSCTL_FLAGS.SYSCTL_ARGS_CUT) !== 0;
+    return isCut || execution.args.length === 0 ? undefined : { cmdline: execution.args };
   }
 
   /** Undefined when the process is gone: its number may be another's by now, or mean another in our PID namespace. */
@@ -100,6 +118,12 @@ function cmdlineOf(
   const cmdline = bounded(whole);
   const isShort = whole === args ? isCut : cmdline.length < whole.length;
   return { cmdline, ...(isShort && { cmdline_cut: true as const }) };
+}
+
+/** The number alone may have been another's before. */
+function isSameProgram(execution: SysctlReader, { pid, timeNs, exeParts }: SysctlReader): boolean {
+  const isEarlier = execution.pid === pid && execution.timeNs <= timeNs;
+  return isEarlier && execution.exeParts.join('/') === exeParts.join('/');
 }
 
 /** Whether the record's words, of which the last may be cut, are those of the process. */

@@ -32,7 +32,7 @@ describe('who writes a setting', () => {
       writer: { comm: 'sysctl', exe: expect.stringMatching(/\/sysctl$/), uid: 0, netns: lab.inode('node') },
     });
     expect(change?.devices).toContainEqual({ device: 'lxcabcd', old: 0, new: 1 });
-    expect(change?.writer?.cmdline?.slice(0, 3)).toEqual(['sysctl', '-q', '-w']);
+    expect(change?.writer?.cmdline).toEqual(['sysctl', '-q', '-w', `${ALL}=1`]);
     expect(change?.writer?.parents[0]?.comm).toBe('sh');
   });
 

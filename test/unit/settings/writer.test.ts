@@ -54,6 +54,21 @@ describe('a writer', () => {
     expect(describeWriter(cut)).toMatchObject({ cmdline_cut: true, exe_from: 'record' });
   });
 
+  test('that wrote into its own command line is told with the one that it was executed with', () => {
+    const typed = ['sysctl', '-w', 'net.ipv4.conf.all.rp_filter=1'];
+    const write = { exe: ['sysctl', 'sbin'], args: ['sysctl', '-w', 'net.ipv4.conf.all.rp_filter', '1'] };
+    const cmdlineAfter = (execution: SysctlFields) => {
+      const executed = { find: () => readerOf({ ...write, args: typed, timeNs: 1n, ...execution }) };
+      const proc = temporaryDirectory();
+      return new Writers({ proc, executed }).describe(readerOf(write)).cmdline;
+    };
+    expect(cmdlineAfter({})).toEqual(typed);
+    expect(cmdlineAfter({ pid: 813 })).toEqual(write.args);
+    expect(cmdlineAfter({ exe: ['sh', 'bin'] })).toEqual(write.args);
+    expect(cmdlineAfter({ timeNs: 9_000_000_000n })).toEqual(write.args);
+    expect(cmdlineAfter({ argsCut: true })).toEqual(write.args);
+  });
+
   test('without a program of its own has neither file nor command line', () => {
     const writer = describeWriter({ args: [], exe: [] });
     expect(writer).not.toHaveProperty('exe');
@@ -110,7 +125,7 @@ test.each([
 });
 
 function describeWriter(fields: SysctlFields, proc = temporaryDirectory(), root = temporaryDirectory()) {
-  return new Writers(proc, new Cgroups(root)).describe(readerOf(fields));
+  return new Writers({ proc, cgroups: new Cgroups(root) }).describe(readerOf(fields));
 }
 
 function procOf(pid: number, words: string[], exe: string, cgroup: string): string {

@@ -25,6 +25,8 @@ const POD = {
 };
 
 const wanted = process.argv.slice(2);
+const rows = wanted.length === 0 ? WRITERS : wanted.map((word) => WRITERS.find(({ name }) => name === word));
+if (rows.includes(undefined)) throw new Error(`writers are: ${WRITERS.map(({ name }) => name).join(', ')}`);
 const { version } = JSON.parse(readFileSync(`${PACKAGE}/package.json`, 'utf8'));
 show(`${await describeMachine()}; booted in ${uptime()} s`);
 show(`rpftrace ${version}, installed from its package`);
@@ -39,8 +41,7 @@ pod.start();
 await pod.talks();
 show('$ rpftrace trace');
 const tracer = await Tracer.start(`${PACKAGE}/../.bin/rpftrace`, []);
-for (const row of WRITERS) {
-  if (wanted.length > 0 && !wanted.includes(row.name)) continue;
+for (const row of rows) {
   try {
     await runRow(row, { lab, tracer, pod });
   } catch (error) {
@@ -54,5 +55,5 @@ const { conservation } = await tracer.stop();
 if (existsSync('/share'))
   writeFileSync('/share/events.ndjson', tracer.events.map((event) => `${JSON.stringify(event)}\n`).join(''));
 check('every drop is accounted for', conservation.holds, true);
-if (!conservation.holds) show(tracer.words);
 finish();
+if (process.exitCode !== 0) process.stderr.write(tracer.words);
