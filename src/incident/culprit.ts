@@ -122,11 +122,15 @@ export class History {
     settings: Pick<Settings, 'deviceSince'>,
   ): Change | undefined {
     const since = settings.deviceSince(refusal.netns, refusal.device);
-    return this.#of(refusal.netns).findLast((change) => {
+    for (const change of this.#of(refusal.netns).toReversed()) {
       const condition = conditions.find(({ setting }) => setting === change.setting);
-      if (condition === undefined || change.notBeforeNs > dropNs) return false;
-      return makesTrue(change, condition, refusal.device, since) || provedBy(refusal, change, condition);
-    });
+      if (condition === undefined || change.notBeforeNs > dropNs) continue;
+      if (makesTrue(change, condition, refusal.device, since) || provedBy(refusal, change, condition))
+        return change;
+      // Whoever it was before has nothing to do with it: the kernel let the source in again.
+      if (makesFalse(change, condition, refusal.device) && dropNs - change.timeNs > LATE_NS) return undefined;
+    }
+    return undefined;
   }
 
   /**
@@ -135,20 +139,27 @@ export class History {
    */
   successorOf(change: Change, refusal: Refusal, condition: Condition, dropNs: bigint): Change | undefined {
     const { mode, device } = refusal;
-    if (condition.setting !== 'rp_filter' || mode === undefined) return undefined;
     const isAll = change.device === 'all';
-    if (!isAll && change.device !== device) return undefined;
+    if (mode === undefined || (!isAll && change.device !== device)) return undefined;
     if (condition.refuses(isAll ? mode.all : mode.device)) return undefined;
-    const holder = isAll ? device : 'all';
-    return this.#of(refusal.netns).findLast(
-      (other) => other.device === holder && other.notBeforeNs <= dropNs && switchesOn(other, condition),
+    return this.besides(change, device, condition, dropNs);
+  }
+
+  /** The change made with another that keeps the kernel refusing what comes by a device when that one is taken back. */
+  besides(change: Change, device: string, condition: Condition, untilNs: bigint): Change | undefined {
+    if (condition.setting !== 'rp_filter') return undefined;
+    const holder = change.device === 'all' ? device : 'all';
+    const last = this.#of(change.netns).findLast(
+      (other) =>
+        other.device === holder && other.setting === condition.setting && other.notBeforeNs <= untilNs,
     );
+    return last && switchesOn(last, condition) && isNear(last, change) ? last : undefined;
   }
 
   /** Other changes within a second of one that set a value which refuses, too, for one of these devices, and were not taken back. */
   around(change: Change, condition: Condition, devices: ReadonlySet<string>): Change[] {
     const near = this.#of(change.netns).filter(
-      ({ setting, timeNs }) => setting === condition.setting && absolute(timeNs - change.timeNs) <= NEAR_NS,
+      (other) => other.setting === condition.setting && isNear(other, change),
     );
     const others = near.filter((other, index) => {
       const isFor =
@@ -189,8 +200,16 @@ function makesTrue(
   return effect !== undefined && !refuses(effect.old) && refuses(effect.new);
 }
 
-function switchesOn({ setting, event }: Change, condition: Condition): boolean {
-  if (setting !== condition.setting) return false;
+function makesFalse({ effects }: Change, { refuses }: Condition, device: string): boolean {
+  const effect = effects.get(device);
+  return effect !== undefined && refuses(effect.old) && !refuses(effect.new);
+}
+
+function isNear(change: Change, other: Change): boolean {
+  return absolute(change.timeNs - other.timeNs) <= NEAR_NS;
+}
+
+function switchesOn({ event }: Change, condition: Condition): boolean {
   return condition.refuses(Number(event.new)) && !condition.refuses(Number(event.old ?? 0));
 }
 
@@ -207,6 +226,8 @@ function absolute(value: bigint): bigint {
 }
 
 const NEAR_NS = 1_000_000_000n;
+/** A write is seen before the kernel has taken the value. */
+const LATE_NS = 100_000_000n;
 const MAX_NETNS = 64;
 const MAX_CHANGES = 256;
 const MAX_ALSO = 4;

@@ -219,11 +219,24 @@ export class Incidents {
   #relate(incident: Incident, change: Change): void {
     incident.follow(change);
     if (!isProven(incident.cause)) this.#explain(incident);
+    this.#passOn(incident, change);
     if (change.timeNs < incident.firstNs) return;
     const table = this.#options.settings.table(incident.netns, change.setting);
     if (!incident.isEndedBy(change, (device) => table?.values.has(device) ?? true)) return;
     incident.setBack = change;
     incident.activeNs = this.#options.now();
+  }
+
+  /** The culprit's change is taken back, and the kernel refuses all the same: another one that was made with it is to be told. */
+  #passOn(incident: Incident, change: Change): void {
+    const { cause, condition, first } = incident;
+    if (cause.kind !== 'sysctl_change' || change.timeNs <= cause.change.timeNs) return;
+    const isTakenBack = change.device === cause.change.device && change.setting === cause.change.setting;
+    if (!isTakenBack || condition.refuses(Number(change.event.new))) return;
+    const other = this.#history.besides(cause.change, first.device, condition, change.timeNs);
+    if (other === undefined) return;
+    incident.cause = { ...cause, change: other };
+    incident.isExplained = true;
   }
 
   /** What was set back at once may have been learned of before the first drop was. */
@@ -395,7 +408,9 @@ function isOf(incident: Incident, refusal: Refusal, cause: KnownCause | undefine
   switch (known.kind) {
     case 'sysctl_change':
       // As long as the kernel refuses it is the same one, whichever change keeps it going.
-      return cause?.kind === 'sysctl_change' && [cause.change, cause.begunBy].includes(known.change);
+      return (
+        cause?.kind === 'sysctl_change' && (cause.change === known.change || cause.begunBy === known.begunBy)
+      );
     case 'route_change': {
       const isSame = cause?.kind === 'route_change' && cause.suspect.change === known.suspect.change;
       // While routes come and go, what was refused before is refused for the same cause.

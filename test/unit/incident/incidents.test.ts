@@ -55,7 +55,7 @@ describe('an incident', () => {
     world.settle();
     world.pass(900);
     world.tell();
-    world.drop({ count: 41 });
+    world.drop({ count: 41, ageMs: 900 });
     world.tell();
     expect(world.told.at(-1)).toMatchObject({ state: 'update', drops: 42, fix: [] });
     world.pass(1600);
@@ -266,20 +266,54 @@ describe('the culprit', () => {
     expect(world.told[0]?.summary).toContain('; set it back with: ');
   });
 
-  test('of drops that went on when it was taken back is the one that began it: there is one incident', () => {
+  test('of drops that went on when it was taken back is the change beside it: there is one incident', () => {
     const world = known();
     world.write('lxcabcd', '2', { comm: 'sysctl' });
     world.settle();
     world.drop();
+    world.tell();
+    world.pass(10);
     applyFiles(world, 1);
     world.drop();
+    world.pass(1000);
     world.tell();
     expect(world.told).toMatchObject([
-      { id: 'i-1', drops: 2, cause: { change: { device: 'lxcabcd' }, also: [{ device: 'all' }] } },
+      { id: 'i-1', drops: 1, cause: { change: { device: 'lxcabcd', new: '2' } } },
+      { id: 'i-1', drops: 2, cause: { change: { device: 'all', new: '1' } } },
     ]);
+  });
+
+  test('made two values that refuse, and both are told of one writer', () => {
+    const world = known();
+    world.write('all', '1');
+    world.write('lxcabcd', '1');
+    world.settle();
+    world.drop();
+    world.tell();
     expect(world.told[0]?.summary).toContain(
-      ') set net.ipv4.conf.lxcabcd.rp_filter 0 -> 2 and net.ipv4.conf.all.rp_filter 0 -> 1; since ',
+      ') set net.ipv4.conf.all.rp_filter 0 -> 1 and net.ipv4.conf.lxcabcd.rp_filter 0 -> 1; since ',
     );
+  });
+
+  test('is not the one of last time, who was set back, while what became of the write of this time is not known', () => {
+    const world = known();
+    world.write('all', '1', { pid: 5 });
+    world.pass(1000);
+    world.write('all', '0', { pid: 6, comm: 'cilium-agent' });
+    world.settle();
+    world.pass(5000);
+    world.drop({ mode: MODE_ON });
+    world.tell();
+    expect(world.told).toMatchObject([{ cause: { kind: 'unknown' } }]);
+  });
+
+  test('has one incident, too, where a drop of the time before is read later', () => {
+    const world = known();
+    applyFiles(world);
+    world.drop();
+    world.drop({ mode: { ...MODE_OFF, device: 2, effective: 2, decided_by: 'device' } });
+    world.tell();
+    expect(world.told).toMatchObject([{ id: 'i-1', drops: 2, cause: { change: { device: 'all' } } }]);
   });
 
   test('of two within a second is the one that made it binding; both are named, both are undone', () => {

@@ -39,10 +39,10 @@ export async function restore() {
   await quietly('for device in all lxcabcd; do echo 0 > /proc/sys/net/ipv4/conf/$device/rp_filter; done');
 }
 
-/** Resolves to its id when it knows who, and more than the first packet; shows its sentence. */
+/** Resolves to its id when it knows who did what to whom, and of more than the first packet; shows its sentence. */
 async function findIncident(tracer, seen) {
-  const isTold = ({ kind, state, cause, drops }) =>
-    kind === 'incident' && state !== 'closed' && cause.change !== undefined && drops >= 20;
+  const isTold = ({ kind, state, cause, drops, pods }) =>
+    kind === 'incident' && state !== 'closed' && cause.change && drops >= 20 && pods;
   const { id, summary } = await tracer.until(isTold, 'no incident is told', seen);
   show(`\n${summary}\n`);
   return id;
