@@ -16,6 +16,7 @@
 #include "rpf_filter.h"
 #include "rpf_internal.h"
 
+#define BPF_LOG_STATS 4 /* include/linux/bpf_verifier.h: how many instructions were looked at */
 #define EVERY_RING_BYTES (1 << 22) /* 4 MiB: 15,000 whole records, 50 ms of a flood at --every */
 #define FLOW_RING_BYTES (1 << 21)  /* 2 MiB: as many first drops as the flow tables of two CPUs take */
 #define MIN_RING_BYTES (1 << 16)
@@ -151,12 +152,17 @@ static int set_expression(struct rpf_tracer *tracer, struct rpf_error *error)
 }
 
 /* libbpf's and the verifier's words are for those who ask for them. */
-static int print_log(enum libbpf_print_level level, const char *format, va_list arguments)
+static bool is_debugging(void)
 {
 	const char *debug = getenv("RPFTRACE_DEBUG");
 
+	return debug && *debug;
+}
+
+static int print_log(enum libbpf_print_level level, const char *format, va_list arguments)
+{
 	(void)level;
-	return debug && *debug ? vfprintf(stderr, format, arguments) : 0;
+	return is_debugging() ? vfprintf(stderr, format, arguments) : 0;
 }
 
 /* Settings before loading: which entry, sizes of maps, constants. */
@@ -224,7 +230,8 @@ static struct bpf_object *open_object(const struct rpf_features *features,
 
 static int try_load(struct rpf_tracer *tracer, bool with_sysctl, bool with_exec, struct rpf_error *error)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "rpftrace");
+	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "rpftrace",
+		    .kernel_log_level = is_debugging() ? BPF_LOG_STATS : 0);
 	bool cast = tracer->features.rdonly_cast;
 	int err;
 

@@ -40,6 +40,13 @@ export class Suites {
     return read('apt-cache', [...this.#options, 'show', '--no-all-versions', name]) ?? '';
   }
 
+  /** The names of packages in these suites that begin with a prefix. */
+  names(prefix) {
+    return must('apt-cache', [...this.#options, 'pkgnames', prefix])
+      .split('\n')
+      .filter(Boolean);
+  }
+
   /** Fetches a package and returns the path of its file. */
   download(name) {
     const before = new Set(readdirSync(this.#directory));
