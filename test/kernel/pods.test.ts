@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DropEvent, IncidentEvent } from '../../src/events.js';
+import { run } from '../../src/lab/process.js';
 import { rpFilter } from '../../src/lab/steps.js';
-import { ADDRESS } from '../../src/lab/topology.js';
+import { ADDRESS, ADDRESS6 } from '../../src/lab/topology.js';
 import { type Program, parseEvents, startTrace } from '../process/support/program.js';
 import { Containerd, type RealPod } from './support/containerd.js';
 import { dropsOf, inLab, useLab } from './support/lab.js';
@@ -121,6 +122,32 @@ describe('a drop of a real pod', () => {
     const ofNew = drops.filter(({ device }) => device.ifindex !== drops[0]?.device.ifindex);
     expect(ofNew.length).toBeGreaterThan(0);
     expect(ofNew.filter(({ pod }) => pod?.name === 'old-1')).toEqual([]);
+  });
+
+  it('names it by each of its interfaces and addresses, IPv4 and IPv6', async () => {
+    const rule = 'meta nfproto ipv6 udp dport 9 drop';
+    await lab.inside(
+      'node',
+      `nft 'table inet rpfsix { chain in { type filter hook prerouting priority 0; ${rule}; }; }'`,
+    );
+    await using pod = await containerd.runPod({ namespace: 'shop', name: 'router-two' });
+    const addresses = await addressesIn(pod);
+    expect(addresses).toHaveLength(4);
+    const { drops } = await trace(['--every'], async (running) => {
+      await sendUntil(pod, () => podsIn(running).length > 0);
+      for (const { device, ip } of addresses) {
+        const to = ip.includes(':') ? ADDRESS6.world : ADDRESS.world;
+        await repeat(
+          () => pod.sendUdp(to, { count: 1, src: ip, device }),
+          () => podsIn(running).some((told) => told.ip === ip),
+        );
+      }
+    });
+    await lab.inside('node', 'nft delete table inet rpfsix');
+    const told = drops.filter(({ pod: one }) => one?.name === 'router-two');
+    expect(new Set(told.map(({ pod: one }) => one?.ip))).toEqual(new Set(addresses.map(({ ip }) => ip)));
+    expect(new Set(told.map(({ device }) => device.name))).toEqual(new Set(pod.hostDevices));
+    expect(told.filter(({ pod: one }) => one?.conflict ?? one?.direction !== 'from_pod')).toEqual([]);
   });
 
   it('tells a forged source, and both pods', async () => {
@@ -317,6 +344,22 @@ async function rewindAddresses(): Promise<void> {
   const folder = join(containerd.folder, 'cni', 'ipam', 'rpftrace');
   const files = await readdir(folder).catch(() => []);
   await Promise.all(files.filter((name) => name.startsWith('last_')).map((name) => rm(join(folder, name))));
+}
+
+async function addressesIn(pod: RealPod): Promise<{ device: string; ip: string }[]> {
+  const text = await run('nsenter', [
+    `--net=${pod.netnsPath}`,
+    'ip',
+    '-j',
+    'address',
+    'show',
+    'scope',
+    'global',
+  ]);
+  const devices = JSON.parse(text) as { ifname: string; addr_info: { local: string }[] }[];
+  return devices.flatMap(({ ifname, addr_info }) =>
+    addr_info.map(({ local }) => ({ device: ifname, ip: local })),
+  );
 }
 
 /** Those whose name is known: processes tell of a pod before the runtime does. */
