@@ -10,17 +10,9 @@ import { join } from 'node:path';
 import { rolldown } from 'rolldown';
 import { singleFile } from '../rolldown.config.mjs';
 import { main, root, run, runQuietly, Stop } from './lib/command.mjs';
-import { fetchPackage } from './lib/npm.mjs';
+import { fetchNode, fetchPackage, NODE } from './lib/npm.mjs';
 import { heading } from './lib/third-party.mjs';
 
-/** The newest LTS that starts on a minimal system: from 25 on Node needs libatomic, which few nodes have. */
-const NODE = {
-  version: '24.21.0',
-  integrity: {
-    x64: 'sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==',
-    arm64: 'sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==',
-  },
-};
 const POSTJECT = {
   version: '1.0.0-alpha.6',
   integrity:
@@ -74,10 +66,6 @@ async function build(arch, program) {
   const postject = await fetchPackage('postject', POSTJECT.version, POSTJECT.integrity);
   runQuietly(process.execPath, ['scripts/sea/inject.mjs', postject, file, blob]);
   process.stderr.write(`built ${file}\n`);
-}
-
-async function fetchNode(arch) {
-  return await fetchPackage(`node-linux-${arch}`, NODE.version, NODE.integrity[arch]);
 }
 
 /** What src/package-file.ts asks for, by its path in the package. */

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { must, read, Stop } from './command.mjs';
 
 /**
- * apt for suites of Debian that this machine itself does not use, with a state of its own below `directory`. Which archive
- * is asked comes from the machine's own sources.
+ * apt for suites of Debian that this machine itself does not use, or for another architecture, with a state of its own below
+ * `directory`. Which archive is asked comes from the machine's own sources.
  */
 export class Suites {
   #options;
   #directory;
 
-  constructor(directory, suites) {
+  constructor(directory, suites, arch = 'amd64') {
     this.#directory = directory;
     const folders = ['etc/preferences.d', 'etc/apt.conf.d', 'etc/trusted.gpg.d', 'lists/partial'];
     for (const name of [...folders, 'cache/archives/partial'])
@@ -18,6 +18,8 @@ export class Suites {
     writeFileSync(join(directory, 'status'), '');
     writeFileSync(join(directory, 'etc', 'sources.list'), suites.map(sourceLine).join(''));
     this.#options = Object.entries({
+      'APT::Architecture': arch,
+      'APT::Architectures': arch,
       'Dir::Etc': join(directory, 'etc'),
       'Dir::Etc::sourcelist': 'sources.list',
       'Dir::Etc::sourceparts': '/dev/null',

@@ -6,6 +6,15 @@ import { must, root, run, Stop } from './command.mjs';
 
 const oldestNode = [20, 19];
 
+/** For where this machine's own will not do: the newest LTS that starts on a minimal system. From 25 on Node needs libatomic. */
+export const NODE = {
+  version: '24.21.0',
+  integrity: {
+    x64: 'sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==',
+    arm64: 'sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==',
+  },
+};
+
 /** Runs `npm ci` when node_modules is not what package-lock.json says. Returns whether it had to. */
 export function installNpmPackages() {
   if (isInstalled()) return false;
@@ -35,6 +44,11 @@ export async function fetchPackage(name, version, integrity) {
     if (found !== integrity) throw new Stop(`${name}@${version} is not what was expected: ${found}`);
     must('tar', ['xf', tarball, '--strip-components=1', '--no-same-owner', '-C', made]);
   });
+}
+
+/** The folder of a node for an architecture. */
+export async function fetchNode(arch) {
+  return await fetchPackage(`node-linux-${arch}`, NODE.version, NODE.integrity[arch]);
 }
 
 /** npm leaves a lock file inside node_modules that lists what it really installed. */

@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { root } from '../lib/command.mjs';
 import { heading } from '../lib/third-party.mjs';
 
-/** What the addon has inside or beside it. Where it was compiled its copyright lies with it, else with Debian's package. */
+/** What the addon has inside or beside it. Where it was compiled its copyright lies with it, else with Debian's package; below `base`. */
 const LINKED = [
   {
     name: 'libbpf',
@@ -19,6 +20,11 @@ const LINKED = [
     how: 'inside of rpftrace.node',
     file: 'usr/share/doc/gcc-10-base/copyright',
   },
+  {
+    name: 'node-addon-api',
+    how: 'inside of rpftrace.node',
+    file: join(root, 'node_modules/node-addon-api/LICENSE.md'),
+  },
   { name: 'elfutils', how: 'libelf.so.1, as Debian 11 built it', file: 'usr/share/doc/libelf1/copyright' },
   { name: 'zlib', how: 'libz.so.1, as Debian 11 built it', file: 'usr/share/doc/zlib1g/copyright' },
   { name: 'libmnl', how: 'libmnl.so.0, as Debian 11 built it', file: 'usr/share/doc/libmnl0/copyright' },
@@ -30,7 +36,7 @@ const COMMON = ['LGPL-2.1', 'LGPL-3', 'GPL-2', 'GPL-3'];
 /** Writes one file with the copyright and licence of all that is not ours in the binaries. Throws where one is missing. */
 export function collectLicences(base, target) {
   const parts = LINKED.map(
-    ({ name, how, file }) => `${heading(`${name}: ${how}`)}${readFileSync(join(base, file), 'utf8')}`,
+    ({ name, how, file }) => `${heading(`${name}: ${how}`)}${readFileSync(resolve(base, file), 'utf8')}`,
   );
   const texts = COMMON.map(
     (name) => `${heading(name)}${readFileSync(join(base, 'usr/share/common-licenses', name), 'utf8')}`,

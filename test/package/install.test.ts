@@ -32,7 +32,13 @@ it('the package has the binaries of every architecture, and the licences of what
     for (const name of ['rpftrace.node', 'rpftrace-send', 'libelf.so.1', 'libz.so.1', 'libmnl.so.0'])
       expect(files).toContain(`package/prebuilds/linux-${arch}/${name}`);
   }
-  expect(files).toContain('package/prebuilds/THIRD_PARTY');
+  const licences = execFileSync('tar', ['xOf', tarball, 'package/prebuilds/THIRD_PARTY'], {
+    encoding: 'utf8',
+  });
+  const titles = [...licences.matchAll(/^=+\n(.*)\n=+$/gm)].map(([, title]) => title?.split(':')[0]);
+  const parts = ['libbpf', 'libpcap', 'libstdc++ and libgcc', 'node-addon-api', 'elfutils', 'zlib', 'libmnl'];
+  expect(titles).toEqual([...parts, 'LGPL-2.1', 'LGPL-3', 'GPL-2', 'GPL-3']);
+  expect(licences.match(/GNU LESSER GENERAL PUBLIC LICENSE/g)?.length).toBeGreaterThanOrEqual(2);
 });
 
 it.each(['x64', 'arm64'])(

@@ -1,19 +1,21 @@
 /**
  * Boots another kernel and runs a command in it:
  *
- *     node test/vm/run.mjs --kernel 6.1 [--append PARAMETERS] [--share DIR] [--cpus N] [--timeout SECONDS] -- COMMAND
+ *     node test/vm/run.mjs --kernel 6.1 [--arch arm64] [--append PARAMETERS] [--share DIR] [--cpus N] [--timeout SECONDS] -- COMMAND
  *
  * COMMAND is a line for bash, run as root where the package is. DIR appears at /share. Ends with the command's exit code; with
  * 125 when the machine died, and then prints what its kernel said last.
  */
 import { parseArgs } from 'node:util';
 import { main, Stop } from '../../scripts/lib/command.mjs';
+import { requireArch } from './lib/arch.mjs';
 import { runInMachine } from './lib/machine.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     kernel: { type: 'string' },
+    arch: { type: 'string', default: 'x64' },
     append: { type: 'string', default: '' },
     share: { type: 'string' },
     cpus: { type: 'string', default: '2' },
@@ -26,6 +28,7 @@ await main(async () => {
     throw new Stop('usage: node test/vm/run.mjs --kernel NAME -- COMMAND', 2);
   const { code, console: kernelLog } = await runInMachine({
     kernel: values.kernel,
+    arch: requireArch(values.arch),
     command: positionals.join(' '),
     append: values.append,
     shares: values.share ? { '/share': values.share } : {},

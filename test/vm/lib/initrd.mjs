@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Writes the first file system of a guest: busybox, our guest/init, and the modules that are needed to mount the root. */
-export function writeInitrd(file, { boot }) {
+export function writeInitrd(file, { boot, busybox }) {
   const modules = readdirSync(boot).sort();
   const entries = [
     ...['bin', 'm', 'dev', 'proc', 'ro', 'rw', 'new'].map((name) => entry(name, DIRECTORY)),
     entry('init', PROGRAM, readFileSync(fileURLToPath(new URL('../guest/init', import.meta.url)))),
-    entry('bin/busybox', PROGRAM, readFileSync('/bin/busybox')),
+    entry('bin/busybox', PROGRAM, readFileSync(busybox)),
     ...modules.map((name) => entry(`m/${name}`, PLAIN, readFileSync(join(boot, name)))),
     entry('TRAILER!!!', 0),
   ];

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { Suites } from '../../../scripts/lib/apt.mjs';
 import { cached, forget } from '../../../scripts/lib/cache.mjs';
 import { must, read, Stop } from '../../../scripts/lib/command.mjs';
+import { ARCHES, forArch } from './arch.mjs';
 import { erofs } from './root.mjs';
 import { unpackKernel } from './vmlinux.mjs';
 
@@ -18,11 +19,12 @@ export const KERNELS = {
  * A kernel that can be booted: {release, vmlinux, modules (an image), boot (modules that the root needs, in order)}. Fetched and
  * unpacked where it is not in the cache: half a minute. `update` looks for a newer build.
  */
-export async function kernel(name, { update = false } = {}) {
+export async function kernel(name, { arch = 'x64', update = false } = {}) {
   const suites = KERNELS[name];
   if (!suites) throw new Stop(`no kernel '${name}'; there are ${Object.keys(KERNELS).join(', ')}`, 2);
-  if (update) forget(join('kernels', name));
-  const directory = await cached(join('kernels', name), (made, scratch) => build(made, scratch, suites));
+  const place = join('kernels', forArch(name, arch));
+  if (update) forget(place);
+  const directory = await cached(place, (made, scratch) => build(made, scratch, suites, ARCHES[arch].debian));
   return {
     release: readFileSync(join(directory, 'release'), 'utf8'),
     vmlinux: join(directory, 'vmlinux'),
@@ -31,11 +33,14 @@ export async function kernel(name, { update = false } = {}) {
   };
 }
 
-function build(made, scratch, suites) {
+function build(made, scratch, suites, arch) {
   const files = join(scratch, 'files');
-  const release = fetch(new Suites(join(scratch, 'apt'), suites), files);
+  const release = fetch(new Suites(join(scratch, 'apt'), suites, arch), files, arch);
   writeFileSync(join(made, 'release'), release);
-  unpackKernel(findKernel(files, release), join(made, 'vmlinux'));
+  const image = findKernel(files, release);
+  if (arch === 'amd64') unpackKernel(image, join(made, 'vmlinux'));
+  else cpSync(image, join(made, 'vmlinux')); // QEMU unpacks it
+
   const modules = join(scratch, 'modules');
   copyModules(findModules(files, release), join(modules, release));
   const base = join(scratch, 'base');
@@ -47,10 +52,11 @@ function build(made, scratch, suites) {
 }
 
 /** Unpacks the packages of the newest kernel and returns its release. */
-function fetch(suites, files) {
+function fetch(suites, files, arch) {
   suites.update();
-  const image = /^Depends:.*?(linux-image-\d\S+-amd64)/m.exec(suites.describe('linux-image-amd64'))?.[1];
-  if (!image) throw new Stop('the archive has no linux-image-amd64 for this release');
+  const depends = /^Depends:(.*)$/m.exec(suites.describe(`linux-image-${arch}`))?.[1] ?? '';
+  const image = new RegExp(`linux-image-\\d\\S+-${arch}`).exec(depends)?.[0];
+  if (!image) throw new Stop(`the archive has no linux-image-${arch} for this release`);
   const release = image.slice('linux-image-'.length);
   // Since v7 Debian has the parts of a kernel in packages of their own.
   const parts = [image, ...['base', 'binary', 'modules'].map((part) => `linux-${part}-${release}`)];

@@ -11,8 +11,9 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ARCHES } from './arch.mjs';
 import { writeInitrd } from './initrd.mjs';
 import { kernel } from './kernel.mjs';
 import { packageImage } from './package.mjs';
@@ -31,6 +32,7 @@ import { rootImage } from './root.mjs';
  */
 export async function runInMachine({
   kernel: name,
+  arch = 'x64',
   command,
   shares = {},
   append = '',
@@ -45,29 +47,38 @@ export async function runInMachine({
   onStderr,
 }) {
   const images = {
-    ...(await kernel(name)),
-    root: root ?? (await rootImage()),
-    package: packagePath ?? (await packageImage()),
+    ...(await kernel(name, { arch })),
+    root: root ?? (await rootImage(arch)),
+    package: packagePath ?? (await packageImage(arch)),
   };
+  const busybox = arch === process.arch ? '/bin/busybox' : join(dirname(images.root), 'busybox');
   const scratch = mkdtempSync(join(tmpdir(), 'rpftrace-vm-'));
   try {
     const control = join(scratch, 'control');
     writeControl(control, { boots, prepare, command, shares });
     const initrd = join(scratch, 'initrd');
-    writeInitrd(initrd, images);
+    writeInitrd(initrd, { ...images, busybox });
     const consoleFile = join(scratch, 'console');
     const stdout = await listen(join(scratch, 'stdout'), onStdout);
     const stderr = await listen(join(scratch, 'stderr'), onStderr);
     const args = [
+      ...ARCHES[arch].machine,
       ...machine(cpus, memoryMb),
-      ...['-kernel', images.vmlinux, '-initrd', initrd, '-append', `${PARAMETERS} ${append}`],
-      ...['-chardev', `file,id=console,path=${consoleFile}`, '-device', 'isa-serial,chardev=console'],
+      ...[
+        '-kernel',
+        images.vmlinux,
+        '-initrd',
+        initrd,
+        '-append',
+        `${PARAMETERS} ${ARCHES[arch].parameters} ${append}`,
+      ],
+      ...['-chardev', `file,id=console,path=${consoleFile}`, ...ARCHES[arch].console],
       ...['-device', 'virtio-serial-pci', ...port(1, stdout), ...port(2, stderr)],
       ...[images.root, images.modules, images.package].flatMap(drive),
       ...files('control', control),
       ...Object.values(shares).flatMap((directory, number) => files(`share${number}`, resolve(directory))),
     ];
-    await start([...(await qemu()), ...args], timeoutMs);
+    await start([...(await qemu(arch)), ...args], timeoutMs);
     const output = { stdout: await stdout.end(), stderr: await stderr.end() };
     return { ...output, code: readCode(control), console: readOr(consoleFile, '') };
   } finally {
@@ -95,15 +106,22 @@ const STARTS = {
 /** No display, no network, no disk that is written to. Emulated: what is asked of KVM a nested host may not give. */
 function machine(cpus, memoryMb) {
   return [
-    ...['-M', 'pc,usb=off,vmport=off', '-accel', 'tcg,thread=multi,tb-size=512', '-cpu', 'max,la57=off'],
-    ...['-smp', String(cpus), '-m', String(memoryMb), '-nodefaults', '-no-user-config'],
+    ...[
+      '-accel',
+      'tcg,thread=multi,tb-size=512',
+      '-smp',
+      String(cpus),
+      '-m',
+      String(memoryMb),
+      '-nodefaults',
+      '-no-user-config',
+    ],
     ...['-display', 'none', '-no-reboot', '-monitor', 'none'],
     ...['-object', 'rng-random,id=random,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=random'],
   ];
 }
 
-const PARAMETERS =
-  'console=ttyS0 quiet panic=-1 mitigations=off nokaslr audit=0 random.trust_cpu=on tsc=reliable no_timer_check clocksource=tsc nmi_watchdog=0 net.ifnames=0';
+const PARAMETERS = 'quiet panic=-1 mitigations=off nokaslr audit=0 random.trust_cpu=on net.ifnames=0';
 
 /** A serial port of the guest, which leads to a socket of ours. */
 function port(number, { path }) {

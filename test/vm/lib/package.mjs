@@ -3,21 +3,24 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statS
 import { basename, join } from 'node:path';
 import { CACHE, cached } from '../../../scripts/lib/cache.mjs';
 import { must, root } from '../../../scripts/lib/command.mjs';
+import { fetchNode } from '../../../scripts/lib/npm.mjs';
+import { forArch } from './arch.mjs';
 import { erofs } from './root.mjs';
 
 /**
  * The image of the package as `npm pack` makes it of the build that is there, with what it depends on and the node that runs
- * this. Returns its path. Older ones are removed.
+ * this; of another architecture one of the npm registry. Returns its path. Older ones are removed.
  */
-export async function packageImage() {
-  const name = `package-${fingerprint()}`;
+export async function packageImage(arch = 'x64') {
+  const node = await nodeFor(arch);
+  const name = forArch(`package-${fingerprint(arch, node)}`, arch);
   const directory = await cached(join('packages', name), (made, scratch) => {
     const package_ = join(scratch, 'image', 'package');
     mkdirSync(package_, { recursive: true });
-    for (const file of packedFiles()) copy(file, package_);
+    for (const file of packedFiles(arch)) copy(file, package_);
     for (const dependency of dependencies()) copy(dependency, package_);
     copy(GUEST, package_);
-    pack(made, join(scratch, 'image'));
+    pack(made, join(scratch, 'image'), node);
   });
   forgetOld(name);
   return join(directory, IMAGE);
@@ -29,14 +32,14 @@ export async function packageImage() {
  */
 export async function installedImage(tarball) {
   const hash = createHash('sha256').update(readFileSync(tarball));
-  const name = `installed-${addRun(hash).digest('hex').slice(0, 12)}`;
+  const name = `installed-${addRun(hash, process.execPath).digest('hex').slice(0, 12)}`;
   const directory = await cached(join('packages', name), (made, scratch) => {
     const folder = join(scratch, 'image', 'package');
     mkdirSync(folder, { recursive: true });
     const options = ['--no-audit', '--no-fund', '--ignore-scripts', '--prefix', folder];
     must('npm', ['install', ...options, tarball], { cwd: folder });
     for (const path of [GUEST, NETLINK_WRITER]) copy(path, folder);
-    pack(made, join(scratch, 'image'));
+    pack(made, join(scratch, 'image'), process.execPath);
   });
   forgetOld(name);
   return join(directory, IMAGE);
@@ -47,10 +50,14 @@ const GUEST = 'test/vm/guest';
 /** Sets rp_filter without a write to its file. */
 const NETLINK_WRITER = 'test/kernel/support/set_inet_conf.py';
 
-/** Adds the node that runs this. */
-function pack(made, image) {
+async function nodeFor(arch) {
+  if (arch === process.arch) return process.execPath;
+  return join(await fetchNode(arch), 'bin', 'node');
+}
+
+function pack(made, image, node) {
   mkdirSync(join(image, 'node', 'bin'), { recursive: true });
-  cpSync(process.execPath, join(image, 'node', 'bin', 'node'), { dereference: true });
+  cpSync(node, join(image, 'node', 'bin', 'node'), { dereference: true });
   erofs(join(made, IMAGE), image);
 }
 
@@ -68,13 +75,13 @@ function copy(path, to) {
   cpSync(join(root, path), join(to, path), { recursive: true, dereference: true });
 }
 
-function packedFiles() {
+function packedFiles(arch) {
   const [{ files }] = JSON.parse(
     must('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root }),
   );
   const packed = files.map(({ path }) => path);
   // Without prebuilt binaries those of this machine do: the guest's root is of its release.
-  return packed.some((path) => path.startsWith('prebuilds/')) ? packed : [...packed, ...BUILT];
+  return packed.some((path) => path.startsWith(`prebuilds/linux-${arch}/`)) ? packed : [...packed, ...BUILT];
 }
 
 const BUILT = ['build/Release/rpftrace.node', 'build/Release/rpftrace-send'];
@@ -90,15 +97,15 @@ function dependencies() {
     .filter((path, _at, all) => !all.some((other) => path.startsWith(`${other}/node_modules/`)));
 }
 
-function fingerprint() {
+function fingerprint(arch, node) {
   const hash = createHash('sha256');
-  for (const path of ['package.json', 'package-lock.json', ...packedFiles()]) addFile(hash, path);
-  return addRun(hash).digest('hex').slice(0, 12);
+  for (const path of ['package.json', 'package-lock.json', ...packedFiles(arch)]) addFile(hash, path);
+  return addRun(hash, node).digest('hex').slice(0, 12);
 }
 
 /** What a guest runs beside the package. */
-function addRun(hash) {
-  hash.update(`${process.version} ${process.execPath}`);
+function addRun(hash, node) {
+  hash.update(`${process.version} ${node}`);
   for (const name of readdirSync(join(root, GUEST), { recursive: true })) {
     const path = join(GUEST, name);
     if (statSync(join(root, path)).isFile()) addFile(hash, path);

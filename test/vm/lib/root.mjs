@@ -1,17 +1,22 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { archive } from '../../../scripts/lib/apt.mjs';
 import { cached } from '../../../scripts/lib/cache.mjs';
 import { must } from '../../../scripts/lib/command.mjs';
 import { wantedPackages } from '../../../scripts/lib/debian.mjs';
+import { ARCHES, forArch } from './arch.mjs';
+import { ESSENTIAL, setUpRoot } from './foreign-root.mjs';
 
 /**
  * The image of a Debian of this machine's own release, with all that the program and the lab run: what was built here finds the
  * same libraries there. Returns its path. Takes a minute where it is not in the cache.
+ * Of another architecture its busybox lies beside it: a static one, for the first process.
  */
-export async function rootImage() {
-  return await debianImage(ownRelease(), [...wantedPackages(['runtime', 'demo']), ...BASE]);
+export async function rootImage(arch = 'x64') {
+  const foreign = arch === process.arch ? [] : [...ESSENTIAL, 'busybox-static'];
+  const packages = [...wantedPackages(['runtime', 'demo']), ...BASE, ...foreign];
+  return await debianImage(ownRelease(), packages, { arch });
 }
 
 /**
@@ -24,22 +29,24 @@ export async function systemdImage(release, reinstalled) {
   return await debianImage(
     release,
     packages.filter((name) => !missing.includes(name)),
-    reinstalled,
+    { kept: [reinstalled] },
   );
 }
 
 /** Where guests find packages as files. */
 export const PACKAGES = '/var/cache/apt/archives';
 
-async function debianImage(release, packages, ...kept) {
+async function debianImage(release, packages, { arch = 'x64', kept = [] }) {
+  const isForeign = arch !== process.arch;
   const key = createHash('sha256')
     .update([release, ...packages, ...kept].join(' '))
     .digest('hex')
     .slice(0, 12);
-  const directory = await cached(join('roots', `${release}-${key}`), (made, scratch) => {
+  const directory = await cached(join('roots', forArch(`${release}-${key}`, arch)), (made, scratch) => {
     const root = join(scratch, 'root');
     must('mmdebstrap', [
-      '--variant=apt',
+      isForeign ? '--variant=extract' : '--variant=apt',
+      `--architectures=${ARCHES[arch].debian}`,
       '--mode=root',
       '--skip=cleanup/apt/cache',
       `--include=${packages.join(',')}`,
@@ -51,6 +58,10 @@ async function debianImage(release, packages, ...kept) {
     ]);
     rmSync(join(root, 'var/lib/apt/lists'), { recursive: true, force: true });
     keepPackages(join(root, PACKAGES), kept);
+    if (isForeign) {
+      setUpRoot(root);
+      cpSync(join(root, 'bin/busybox'), join(made, 'busybox'));
+    }
     for (const path of MOUNTED) mkdirSync(join(root, path), { recursive: true });
     erofs(join(made, 'root.erofs'), root);
   });

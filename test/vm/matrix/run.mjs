@@ -9,17 +9,19 @@ import { runInMachine } from '../lib/machine.mjs';
  * where `start` is the tracer's own start event; where it cannot trace at all, `refused` is {code, message}. A machine that died
  * leaves out what it did not get to; `died` says how.
  */
-export async function runOnKernel({ kernel: name, lockdown, main }) {
-  const { release } = await kernel(name);
+export async function runOnKernel({ kernel: name, arch, lockdown, main }) {
+  const { release } = await kernel(name, { arch });
   const title = lockdown ? `${release} ${lockdown}` : release;
   const result = await runInMachine({
     kernel: name,
+    arch,
     command: `node test/vm/guest/cases.mjs ${main ? '--main' : ''}`,
     append: lockdown ? `lockdown=${lockdown}` : '',
     timeoutMs: MACHINE_MS,
   });
   const died = result.code === 0 ? undefined : lastWords(result.stderr || result.console);
-  return { title, kernel: name, lockdown, release, died, ...parse(result.stdout) };
+  const machine = arch === 'x64' ? name : `${name} ${arch}`;
+  return { title, kernel: machine, lockdown, release, died, ...parse(result.stdout) };
 }
 
 /** The same on the kernel that runs this. */
