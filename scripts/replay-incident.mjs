@@ -1,7 +1,7 @@
 /**
  * Replays the incident that rpftrace is built around, in an emulated machine that boots systemd:
  *
- *     npm run replay-incident [-- WRITER...] [--release trixie|bookworm] [--no-prebuild] [--out DIR]
+ *     npm run replay-incident [-- WRITER...] [--no-prebuild] [--out DIR]
  *
  * Debian's own tuned and polkit put rp_filter back to 1 on a Cilium node; rpftrace, packed and installed from its package, must say who
  * it was, and its fix must help. Then other programs do the same. WRITER is a name in test/vm/guest/incident/writers.mjs. DIR gets events.ndjson, all that rpftrace said. Ends with 0 only if all held. Needs root.
@@ -16,8 +16,9 @@ import { systemdImage } from '../test/vm/lib/root.mjs';
 import { isRoot, main, must, root, run, Stop } from './lib/command.mjs';
 import { installDebianPackages } from './lib/debian.mjs';
 
-/** Each release of Debian with its own kernel. */
-const KERNELS = { trixie: '6.12', bookworm: '6.1' };
+/** Debian 13 with its own kernel: systemd-networkd of older ones cannot set rp_filter. */
+const RELEASE = 'trixie';
+const KERNEL = '6.12';
 
 /** Ten times what it takes. */
 const MACHINE_MS = 1_800_000;
@@ -25,24 +26,21 @@ const MACHINE_MS = 1_800_000;
 const { values: options, positionals: writers } = parseArgs({
   allowPositionals: true,
   options: {
-    release: { type: 'string', default: 'trixie' },
     'no-prebuild': { type: 'boolean' },
     out: { type: 'string' },
   },
 });
 
 await main(async () => {
-  const kernel = KERNELS[options.release];
-  if (!kernel) throw new Stop(`--release ${options.release}: trixie or bookworm`, 2);
   if (!isRoot()) throw new Stop('replaying the incident needs root: it makes root file systems', 3);
   installDebianPackages(['build', 'package', 'vm']);
   say('Building the package, and a Debian with systemd, tuned and polkit: some minutes for the first time.');
   const image = await packImage();
-  const system = await systemdImage(options.release, 'polkitd');
+  const system = await systemdImage(RELEASE, 'polkitd');
   say('Booting the machine: emulated, it takes half a minute.');
   const guest = 'test/vm/guest/incident';
   const { code, console: words } = await runInMachine({
-    kernel,
+    kernel: KERNEL,
     root: system,
     package: image,
     boots: 'systemd',

@@ -24,13 +24,9 @@ export async function rootImage(arch = 'x64') {
  * may be of another release. The package `reinstalled` lies as a file below PACKAGES. Takes a minute or two, 90 MB come over the network.
  */
 export async function systemdImage(release, reinstalled) {
-  const packages = [...wantedPackages(['demo', 'replay']), ...BASE];
-  const missing = release === 'bookworm' ? NEWER : [];
-  return await debianImage(
-    release,
-    packages.filter((name) => !missing.includes(name)),
-    { kept: [reinstalled] },
-  );
+  return await debianImage(release, [...wantedPackages(['demo', 'replay']), ...BASE], {
+    kept: [reinstalled],
+  });
 }
 
 /** Where guests find packages as files. */
@@ -88,8 +84,6 @@ export function erofs(image, directory) {
 }
 
 const BASE = ['bash', 'coreutils', 'mount', 'iputils-ping', 'kmod', 'libstdc++6', 'libcap2-bin', 'python3'];
-/** Debian 13 has them first. */
-const NEWER = ['linux-sysctl-defaults'];
 const EXCLUDED = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*'];
 /** What the guest mounts on: run/vm is the control directory, opt/rpftrace the package. */
 const MOUNTED = ['run/vm', 'run/netns', 'run/lock', 'share', 'opt/rpftrace', 'mnt/kernel', 'usr/lib/modules'];
