@@ -24,6 +24,17 @@
 
 #include "kernel_types.h"
 
+/*
+ * A locked addition whose result nobody wants. Of __sync_fetch_and_add() newer compilers (clang 23 does) make the instruction that
+ * returns one, which came with v5.12. The compiler moves nothing across it.
+ */
+#define rpf_add(word, value) \
+	({ \
+		asm volatile("" ::: "memory"); \
+		__atomic_fetch_add(word, value, __ATOMIC_RELAXED); \
+		asm volatile("" ::: "memory"); \
+	})
+
 #ifdef RPF_LEGACY
 
 #define rpf_function static __noinline
@@ -40,7 +51,7 @@ __u64 rpf_fence SEC(".data.fence");
 
 static __always_inline void rpf_barrier(void)
 {
-	__sync_fetch_and_add(&rpf_fence, 1);
+	rpf_add(&rpf_fence, 1);
 }
 
 static __always_inline bool rpf_take_word(__u64 *word, __u64 old, __u64 new)
@@ -52,7 +63,7 @@ static __always_inline bool rpf_take_word(__u64 *word, __u64 old, __u64 new)
 
 static __always_inline bool rpf_count_word(__u64 *word, __u64 old)
 {
-	__sync_fetch_and_add(word, 1);
+	rpf_add(word, 1);
 	return true;
 }
 

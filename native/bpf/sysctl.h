@@ -179,7 +179,7 @@ int rpf_sysctl(struct bpf_sysctl *ctx)
 		return 1;
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record) {
-		__sync_fetch_and_add(&control.sysctl_lost, 1);
+		rpf_add(&control.sysctl_lost, 1);
 		return 1;
 	}
 	__builtin_memset(record, 0, RPF_SYSCTL_CLEARED);
