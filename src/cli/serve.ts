@@ -9,6 +9,7 @@ import { readSecrets } from '../serve/config/secrets.js';
 import { formatAddress } from '../serve/http/address.js';
 import { Server } from '../serve/server.js';
 import { ReadyFile } from './ready-file.js';
+import { say } from './say.js';
 import { dieBy, Signals, withResolver } from './signals.js';
 import { addCaptureOptions, addPodSourceOptions, type CaptureOptions, repeatable } from './trace-options.js';
 import { parseInteger } from './units.js';
@@ -108,7 +109,7 @@ async function endBy(server: Server, signal: NodeJS.Signals): Promise<number> {
 }
 
 async function endWith(server: Server, error: TracerError): Promise<number> {
-  process.stderr.write(`${formatError(error)}\n`);
+  say(formatError(error), 'error');
   await server.abandon({ why: 'error', error: error.message });
   return exitCodeOf(error);
 }
@@ -121,7 +122,7 @@ async function reloadConfig(server: Server, load: () => Promise<Config>): Promis
     note('the configuration was read again');
     if (later.length > 0) note(`these take effect with the next start: ${later.join(', ')}`);
   } catch (thrown) {
-    process.stderr.write(`${formatError(toTracerError(thrown))}\n`);
+    say(formatError(toTracerError(thrown)), 'error');
     note('the configuration stays as it was');
   }
 }
@@ -202,5 +203,5 @@ function isEmptyObject(value: unknown): boolean {
 }
 
 function note(text: string): void {
-  process.stderr.write(`rpftrace: ${printable(text)}\n`);
+  say(`rpftrace: ${printable(text)}`);
 }
