@@ -20,6 +20,7 @@ import { nextEpoch } from './history/event-id.js';
 import { Journal } from './history/journal.js';
 import { JournalSink } from './history/journal-sink.js';
 import { Access } from './http/access.js';
+import { isLoopback } from './http/address.js';
 import { Listener } from './http/listener.js';
 import { Router } from './http/router.js';
 import { IncidentBook } from './incident-book.js';
@@ -134,15 +135,18 @@ export class Server implements ServerState {
     this.start = this.session.announce();
   }
 
-  /** Takes over what can be changed while it runs. Returns the keys that need a new start. */
+  /** Takes over what can be changed while it runs. Returns the keys that need a new start. What throws comes before all else. */
   reload(config: Config, secrets: Secrets): string[] {
     const old = this.#config;
-    this.#config = { ...config, listen: old.listen, capture: old.capture, sources: old.sources };
-    this.access.token = secrets.token;
-    this.journal.maxBytes = config.history.memory;
     if (this.archive) this.archive.maxBytes = config.history.disk;
     if (secrets.tls) for (const listener of this.#listeners) listener.renew(secrets.tls);
-    return changedKeys(old, config);
+    this.journal.maxBytes = config.history.memory;
+    const { listen, capture, sources, token, token_file } = old;
+    // Where it listens stays: others could reach it without a token.
+    const keepsToken = secrets.token === undefined && !listen.every(isLoopback);
+    this.#config = { ...config, listen, capture, sources, ...(keepsToken && { token, token_file }) };
+    if (!keepsToken) this.access.token = secrets.token;
+    return [...changedKeys(old, config), ...(keepsToken ? ['token'] : [])];
   }
 
   /** Detaches, lets every reader have the rest, as long as it takes it, and closes. */

@@ -1,9 +1,10 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { event, type TraceEvent } from '../../src/events.js';
+import { makeAuthority } from '../support/certificates.js';
 import { DropSource } from './support/drops.js';
-import { emitted, parseEvents, rpftrace, startTrace, stopOf } from './support/program.js';
+import { emitted, parseEvents, rpftrace, startAttached, startTrace, stopOf } from './support/program.js';
 import { ALONE, getFrom, numbersOf, scratch, startServe } from './support/serve.js';
 
 const source = new DropSource();
@@ -210,6 +211,43 @@ describe('the configuration', () => {
     expect((await serve.get('/v1/events')).status).toBe(503);
     await source.drop(1);
     await one.until(({ events }) => emitted(events) === 1);
+  });
+});
+
+describe('SIGHUP', () => {
+  test('does not take the token away where others can reach it', async () => {
+    const directory = scratch();
+    const file = join(directory, 'rpftrace.yaml');
+    const port = 20_000 + (process.pid % 20_000);
+    writeFileSync(file, `listen: ["0.0.0.0:${port}"]\ntoken_file: ${tokenFile()}\n`);
+    const program = await startAttached('serve', [...here, ...ALONE, '--config', file]);
+    onTestFinished(() => program.kill('SIGKILL'));
+    writeFileSync(file, `listen: ["127.0.0.1:${port}"]\n`);
+    program.kill('SIGHUP');
+    await program.until(({ stderr }) => stderr.includes('with the next start: listen, token'));
+    const place = { host: '127.0.0.1', port };
+    expect((await getFrom(place, '/v1/status')).status).toBe(401);
+    const right = { authorization: `Bearer ${TOKEN}` };
+    expect((await getFrom(place, '/v1/status', right)).status).toBe(200);
+  });
+
+  test('changes nothing where certificate and key are not of one pair', async () => {
+    const directory = scratch();
+    const file = join(directory, 'rpftrace.yaml');
+    writeFileSync(file, 'limits: {readers: 1}\n');
+    const serve = await startServe([...here, '--config', file], { directory });
+    await serve.follow('/v1/events');
+    const { server, elsewhere } = makeAuthority();
+    const [cert, key] = [join(directory, 'tls.crt'), join(directory, 'tls.key')];
+    writeFileSync(cert, server.cert);
+    writeFileSync(key, elsewhere.key, { mode: 0o600 });
+    writeFileSync(file, `limits: {readers: 2}\ntls: {cert_file: ${cert}, key_file: ${key}}\n`);
+    serve.program.kill('SIGHUP');
+    await serve.program.until(({ stderr }) => stderr.includes('the configuration stays as it was'));
+    expect((await serve.get('/v1/events')).status).toBe(503);
+    const { code, stderr } = await rpftrace(['serve', '--config', file, '--check-config']);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`${cert} and ${key} are no certificate and its key`);
   });
 });
 

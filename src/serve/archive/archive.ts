@@ -31,13 +31,7 @@ export class Archive {
       this.dropEmpty();
       this.#prune();
     } catch (error) {
-      throw new TracerError('E_OUTPUT', `cannot keep history in ${directory}: ${(error as Error).message}`, {
-        cause: error,
-        remedies: [
-          'give a folder that can be written to: --history-dir DIR',
-          'or keep history in memory only',
-        ],
-      });
+      throw cannotKeep(directory, error as Error);
     }
   }
 
@@ -50,9 +44,16 @@ export class Archive {
     return this.segments.at(-1)?.first.epoch;
   }
 
+  /** Throws E_OUTPUT where files cannot be deleted, and then keeps to what it was before. */
   set maxBytes(maxBytes: number) {
+    const before = this.#maxBytes;
     this.#maxBytes = maxBytes;
-    this.#prune();
+    try {
+      this.#prune();
+    } catch (error) {
+      this.#maxBytes = before;
+      throw cannotKeep(this.directory, error as Error);
+    }
   }
 
   /** Bytes after which a new file begins: what is deleted at a time. */
@@ -79,10 +80,17 @@ export class Archive {
   /** Always leaves the one that is written, and room for it. */
   #prune(): void {
     while (this.segments.length > 1 && this.bytes + this.segmentBytes > this.#maxBytes) {
-      const oldest = this.segments.shift() as Segment;
-      rmSync(oldest.path, { force: true });
+      rmSync((this.segments[0] as Segment).path, { force: true });
+      this.segments.shift();
     }
   }
+}
+
+function cannotKeep(directory: string, error: Error): TracerError {
+  return new TracerError('E_OUTPUT', `cannot keep history in ${directory}: ${error.message}`, {
+    cause: error,
+    remedies: ['give a folder that can be written to: --history-dir DIR', 'or keep history in memory only'],
+  });
 }
 
 const SEGMENTS = 8;

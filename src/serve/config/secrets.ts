@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { TracerError } from '../../errors.js';
 import type { TlsFiles } from '../http/listener.js';
 import type { Config } from './schema.js';
@@ -22,7 +23,20 @@ export function readSecrets(config: Config, note: (text: string) => void): Secre
       },
     );
   }
-  return { token, tls: tls && { cert: read(tls.cert_file), key: readSecret(tls.key_file, note) } };
+  return { token, tls: tls && readTls(tls, note) };
+}
+
+function readTls(files: NonNullable<Config['tls']>, note: (text: string) => void): TlsFiles {
+  const tls = { cert: read(files.cert_file), key: readSecret(files.key_file, note) };
+  try {
+    createSecureContext(tls);
+  } catch (error) {
+    const pair = `${files.cert_file} and ${files.key_file}`;
+    throw new TracerError('E_CONFIG', `${pair} are no certificate and its key: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  return tls;
 }
 
 function readSecret(path: string, note: (text: string) => void): string {

@@ -37,13 +37,15 @@ export class Access {
   check({ request, isRemote }: Visitor): Refusal | undefined {
     if (!isRemote) return undefined;
     const refusal =
-      this.#digest === undefined ? this.#checkHost(request) : this.#checkToken(request, this.#digest);
+      this.#digest === undefined ? this.#checkLocal(request) : this.#checkToken(request, this.#digest);
     if (refusal) this.refused++;
     return refusal;
   }
 
   /** Without a token it listens on loopback alone: what a web page had a browser ask for comes under the page's own name. */
-  #checkHost({ headers }: IncomingMessage): Refusal | undefined {
+  #checkLocal({ headers, socket }: IncomingMessage): Refusal | undefined {
+    if (!LOCAL_ADDRESS.test(socket.remoteAddress ?? ''))
+      return { status: 403, message: 'without a token only this machine’s loopback may ask', headers: {} };
     const host = (headers.host ?? '').replace(/:\d+$/, '');
     if (LOCAL_HOST.test(host)) return undefined;
     return { status: 403, message: 'the Host of this request is not this machine’s loopback', headers: {} };
@@ -89,6 +91,8 @@ function digestOf(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }
 
+/** A socket of both families shows IPv4 as a part of IPv6. */
+const LOCAL_ADDRESS = /^((::ffff:)?127\.\d+\.\d+\.\d+|::1)$/;
 const LOCAL_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 const MAX_FAILURES = 10;
 const WINDOW_MS = 60_000;

@@ -1,8 +1,10 @@
 import {
   appendFileSync,
   chmodSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -43,6 +45,22 @@ describe('the history on disk', () => {
     expect(next).toBeGreaterThanOrEqual(boot.told.journal.oldestNumber);
     expect(missing).toEqual([{ events: (numbers[0] ?? 0) - 2, drops: undefined }]);
     expect(numbers.at(-1)).toBe(next - 1);
+  });
+
+  test('keeps its bound where a file cannot be deleted for a smaller one', async () => {
+    const boot = start();
+    for (let round = 0; round < 400; round++) await boot.tell(aDrop({ padding: 6000 }));
+    await boot.close();
+    const archive = new Archive({ directory: boot.directory, maxBytes: 256 << 20, note: () => undefined });
+    const [oldest] = archive.segments;
+    rmSync(oldest?.path ?? '');
+    mkdirSync(oldest?.path ?? '');
+    const before = archive.segmentBytes;
+    expect(() => {
+      archive.maxBytes = 1 << 20;
+    }).toThrow(/^cannot keep history in /);
+    expect(archive.segmentBytes).toBe(before);
+    expect(archive.segments[0]).toBe(oldest);
   });
 
   test.each([
