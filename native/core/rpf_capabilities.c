@@ -248,11 +248,13 @@ static int spread(uint64_t keep)
 	if (err)
 		return err;
 	err = give_up(keep);
-	if (!err)
+	if (!err) {
 		err = wait_for_threads(&signalled);
-	/* A thread that has not taken its signal yet must find our handler, whenever it does. */
-	if (err != -ETIMEDOUT)
-		kernel_sigaction(SPREAD_SIGNAL, &before, NULL);
+		/* A thread that has not taken its signal yet must find our handler, whenever it does. */
+		if (err)
+			return err;
+	}
+	kernel_sigaction(SPREAD_SIGNAL, &before, NULL);
 	return err;
 }
 

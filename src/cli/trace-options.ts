@@ -22,7 +22,6 @@ export interface CaptureOptions extends PodSourceOptions {
   readonly pod: string[];
   readonly selector?: string;
   readonly thisPod?: true;
-  readonly backend: string[];
   /** false with --no-witness. */
   readonly witness: boolean;
   readonly keepCapabilities?: true;
@@ -30,6 +29,7 @@ export interface CaptureOptions extends PodSourceOptions {
 
 /** The options of `rpftrace trace`. */
 export interface TraceOptions extends CaptureOptions, SinkOptions {
+  readonly backend: string[];
   readonly duration?: number;
   readonly count?: number;
   readonly readyFile?: string;
@@ -73,7 +73,6 @@ export function addCaptureOptions(command: Command): Command {
       '--no-witness',
       'never watch the kernel’s route lookups, as is done for some seconds after a refused source',
     )
-    .addOption(repeatable('--backend <name>', 'how drops are seen, for tests (repeatable)').hideHelp())
     .option(
       '--keep-capabilities',
       'keep all capabilities; else those that are needed no more are given up once all is attached',
@@ -110,6 +109,7 @@ function addOutputOptions(command: Command): Command {
         FORMATS,
       ),
     )
+    .addOption(repeatable('--backend <name>', 'how drops are seen, for tests (repeatable)').hideHelp())
     .option('--duration <time>', 'end after this time: 500ms, 10s, 2m, 1h', parseDuration)
     .option('--count <n>', 'end after this many drop events', parseInteger(1))
     .option('--out <file>', 'write to this file, from its start')

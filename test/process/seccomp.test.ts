@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { DropSource } from './support/drops.js';
 import { emitted, parseEvents, reconciledIn, root, startOf, stopOf } from './support/program.js';
 import { Container } from './support/runc.js';
@@ -38,6 +39,21 @@ describe('in a container with the documented capabilities and deploy/seccomp.jso
     expect(change?.writer).toMatchObject({ comm: 'sh' });
   });
 
+  it('serve keeps its socket and its history', async () => {
+    using container = new Container({ capabilities, seccomp });
+    const folder = mkdtempSync(join(tmpdir(), 'rpfserve-'));
+    const socket = join(folder, 'run', 'rpftrace.sock');
+    const history = join(folder, 'history');
+    const options = ['--listen', `unix:${socket}`, '--history-dir', history, '--netns', source.path];
+    const serve = container.rpftrace('serve', ...options);
+    await serve.until(({ stderr }) => stderr.includes('listening on'));
+    await source.drop(100);
+    await vi.waitFor(() => expect(dropsIn(history)).toBe(100), { timeout: 10_000 });
+    expect(statSync(socket).mode & 0o777).toBe(0o600);
+    expect(await serve.stop()).toMatchObject({ code: 0 });
+    rmSync(folder, { recursive: true });
+  });
+
   it('doctor finds that the tracer can run, and that a filter is in force', async () => {
     using container = new Container({ capabilities, seccomp });
     const { stdout, stderr } = await container.rpftrace('doctor', '-o', 'json').ended;
@@ -73,3 +89,10 @@ it('the profile allows nothing by default', () => {
   const profile = JSON.parse(readFileSync(seccomp, 'utf8'));
   expect(profile).toMatchObject({ defaultAction: 'SCMP_ACT_ERRNO' });
 });
+
+function dropsIn(history: string): number {
+  const files = readdirSync(history).filter((file) => file.endsWith('.ndjson'));
+  const lines = files.map((file) => readFileSync(join(history, file), 'utf8')).join('');
+  // The last line may not be whole yet.
+  return emitted(parseEvents(lines.slice(0, lines.lastIndexOf('\n') + 1)));
+}

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { event, type TraceEvent } from '../../src/events.js';
@@ -268,6 +270,25 @@ describe('an address', () => {
     const serve = await startServe(here, { directory });
     expect((await serve.get('/readyz')).status).toBe(200);
     expect(statSync(serve.socket).mode & 0o777).toBe(0o600);
+  });
+
+  test('whose port is taken is told, too', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    const { code, stderr } = await rpftrace(['serve', '--listen', `127.0.0.1:${port}`, ...ALONE]);
+    other.close();
+    expect(code).toBe(1);
+    expect(stderr).toContain(`cannot listen on 127.0.0.1:${port}: somebody else listens there [E_LISTEN]`);
+  });
+
+  test('whose folder cannot be made is told', async () => {
+    const file = join(scratch(), 'file');
+    writeFileSync(file, '');
+    const { code, stderr } = await rpftrace(['serve', '--listen', `unix:${file}/socket`, ...ALONE]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`${file} is no folder for a socket`);
+    expect(stderr).toContain('--listen unix:PATH');
   });
 
   test('of a file that is no socket stays what it is', async () => {

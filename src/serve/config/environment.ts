@@ -44,11 +44,15 @@ function set(config: Record<string, unknown>, path: readonly string[], value: un
   set(config[first] as Record<string, unknown>, rest, value);
 }
 
-/** Kubernetes tells each pod of its namespace's services: of one that is called rpftrace too. */
+/**
+ * Of the program as a whole, its build and its tests. And Kubernetes tells each pod of its namespace's services: of one that is
+ * called rpftrace too.
+ */
 function isForeign(name: string): boolean {
-  return (
-    name === 'RPFTRACE_DEBUG' || /_SERVICE_(HOST|PORT)(_\w+)?$|_PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?$/.test(name)
-  );
+  return OTHERS.has(name) || /_SERVICE_(HOST|PORT)(_\w+)?$|_PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?$/.test(name);
 }
 
 const PREFIX = 'RPFTRACE_';
+const OTHERS: ReadonlySet<string> = new Set(
+  ['DEBUG', 'RELEASES', 'TEST_RUN', 'VM_CACHE'].map((name) => PREFIX + name),
+);
