@@ -90,7 +90,10 @@ async function serve(words: readonly string[], options: ServeOptions): Promise<n
     await server.open(() => readyFile.write());
     tellStart(server);
     const cause = await Promise.race([ending.first, failure.promise]);
-    ending.second.then(dieBy);
+    ending.second.then((signal) => {
+      ending.remove(); // while it listens, the signal does nothing
+      dieBy(signal);
+    });
     return typeof cause === 'string' ? await endBy(server, cause) : await endWith(server, cause);
   } catch (thrown) {
     await server.abandon({ why: 'error' });

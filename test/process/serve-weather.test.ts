@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { DropSource } from './support/drops.js';
 import { emitted, parseEvents } from './support/program.js';
 import { numbersOf, type Served, scratch, startServe } from './support/serve.js';
@@ -47,6 +47,16 @@ describe('readers', () => {
     expect(texts).toEqual(new Set([100]));
     expect(rssMb(serve)).toBeLessThan(200);
   });
+
+  test('that were asked for in a row are gone with their connection', async () => {
+    const serve = await startServe(here);
+    const socket = await raw(serve);
+    socket.write('GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(20));
+    await vi.waitFor(async () => expect(await readersNow(serve)).toBe(20));
+    socket.destroy();
+    await vi.waitFor(async () => expect(await readersNow(serve)).toBe(0));
+    expect(serve.program.stderr).not.toContain('Warning');
+  });
 });
 
 describe('strangers', () => {
@@ -77,6 +87,20 @@ describe('strangers', () => {
   });
 });
 
+describe('the end', () => {
+  test('comes at once with the second signal, though somebody has still to be waited for', async () => {
+    const serve = await startServe(here);
+    const slow = await raw(serve);
+    slow.write('GET /v1/status HTTP/1.1\r\nHost: x\r\n');
+    expect((await serve.get('/readyz')).status).toBe(200);
+    const exited = serve.program.exited;
+    serve.program.kill('SIGTERM');
+    await vi.waitFor(() => expect(existsSync(serve.socket)).toBe(false), { timeout: 4000 });
+    serve.program.kill('SIGINT');
+    expect(await exited).toEqual({ code: null, signal: 'SIGINT' });
+  });
+});
+
 describe('the history on disk', () => {
   test('outlives kill -9: a reader goes on where it was, and is told what nobody can know', async () => {
     const directory = scratch();
@@ -86,6 +110,9 @@ describe('the history on disk', () => {
     await source.drop(50, { flows: 5 });
     const reader = await killed.follow('/v1/events?since=1h');
     await reader.until(({ events }) => emitted(events) === 50);
+    await vi.waitFor(async () => expect(await bytesOnDisk(killed)).toBe(Buffer.byteLength(reader.text)), {
+      timeout: 5000,
+    });
     await killed.program.stop('SIGKILL');
 
     const serve = await startServe(args, { directory });
@@ -127,6 +154,10 @@ describe('the history on disk', () => {
 
 async function readersNow(serve: Served): Promise<number> {
   return (await serve.json<{ readers: { now: number } }>('/v1/status')).readers.now;
+}
+
+async function bytesOnDisk(serve: Served): Promise<number> {
+  return (await serve.json<{ history: { disk_bytes: number } }>('/v1/status')).history.disk_bytes;
 }
 
 function rssMb({ program }: Served): number {

@@ -6,7 +6,15 @@ import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { event, type TraceEvent } from '../../src/events.js';
 import { makeAuthority } from '../support/certificates.js';
 import { DropSource } from './support/drops.js';
-import { emitted, parseEvents, rpftrace, startAttached, startTrace, stopOf } from './support/program.js';
+import {
+  emitted,
+  type Program,
+  parseEvents,
+  rpftrace,
+  startAttached,
+  startTrace,
+  stopOf,
+} from './support/program.js';
 import { ALONE, getFrom, numbersOf, scratch, startServe } from './support/serve.js';
 
 const source = new DropSource();
@@ -137,9 +145,8 @@ describe('rpftrace serve', () => {
   });
 
   test('is alive and ready for probes, which bring no token', async () => {
-    const port = 20_000 + (process.pid % 20_000);
-    await startServe([...here, '--listen', `127.0.0.1:${port}`, '--token-file', tokenFile()]);
-    const place = { host: '127.0.0.1', port };
+    const serve = await startServe([...here, '--listen', '127.0.0.1:0', '--token-file', tokenFile()]);
+    const place = { host: '127.0.0.1', port: await portOf(serve.program) };
     expect(await getFrom(place, '/healthz')).toMatchObject({ status: 200, body: 'ok\n' });
     expect(await getFrom(place, '/readyz')).toMatchObject({ status: 200, body: 'ok\n' });
     expect((await getFrom(place, '/v1/status')).status).toBe(401);
@@ -220,14 +227,13 @@ describe('SIGHUP', () => {
   test('does not take the token away where others can reach it', async () => {
     const directory = scratch();
     const file = join(directory, 'rpftrace.yaml');
-    const port = 20_000 + (process.pid % 20_000);
-    writeFileSync(file, `listen: ["0.0.0.0:${port}"]\ntoken_file: ${tokenFile()}\n`);
+    writeFileSync(file, `listen: ["0.0.0.0:0"]\ntoken_file: ${tokenFile()}\n`);
     const program = await startAttached('serve', [...here, ...ALONE, '--config', file]);
     onTestFinished(() => program.kill('SIGKILL'));
-    writeFileSync(file, `listen: ["127.0.0.1:${port}"]\n`);
+    writeFileSync(file, 'listen: ["127.0.0.1:0"]\n');
     program.kill('SIGHUP');
     await program.until(({ stderr }) => stderr.includes('with the next start: listen, token'));
-    const place = { host: '127.0.0.1', port };
+    const place = { host: '127.0.0.1', port: await portOf(program) };
     expect((await getFrom(place, '/v1/status')).status).toBe(401);
     const right = { authorization: `Bearer ${TOKEN}` };
     expect((await getFrom(place, '/v1/status', right)).status).toBe(200);
@@ -307,6 +313,13 @@ function tokenFile(): string {
   const file = join(scratch(), 'token');
   writeFileSync(file, `${TOKEN}\n`, { mode: 0o600 });
   return file;
+}
+
+/** Of the address that was asked for with port 0. */
+async function portOf(program: Program): Promise<number> {
+  const listening = /listening on http:\/\/[\d.]+:(\d+)\n/;
+  await program.until(({ stderr }) => listening.test(stderr));
+  return Number(listening.exec(program.stderr)?.[1]);
 }
 
 function devicesOf(events: readonly TraceEvent[]): string[] {

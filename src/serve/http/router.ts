@@ -49,10 +49,16 @@ export class Router {
     response.on('error', () => undefined);
     const controller = new AbortController();
     this.#open.add(controller);
-    response.once('close', () => {
+    const { socket } = request;
+    const end = () => {
+      socket.off('close', end);
       this.#open.delete(controller);
       controller.abort();
-    });
+    };
+    response.once('close', end);
+    // Of requests that were sent in a row only the first one's response hears when the other side is gone.
+    socket.setMaxListeners(0);
+    socket.once('close', end);
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
     const url = parseTarget(request.url ?? '');
     try {
