@@ -348,6 +348,8 @@ export interface NativeAddon {
   neighbours(netns: number): NativeNeighbours;
   /** Tries each hook and feature with a program that does nothing, and takes it away again. */
   trials(): NativeTrial[];
+  /** flock(2) until it is closed. Returns whether nobody else has it; throws where the file system has no locks. */
+  lock(fd: number): boolean;
   /** undefined when the expression is valid. `position` is a byte offset into it. */
   checkFilter(expression: string): { message: string; position: number } | undefined;
 }

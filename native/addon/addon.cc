@@ -3,6 +3,8 @@
  * The exports of the addon: NativeAddon of src/native.ts. Argument checks and conversions, no logic, no state: every
  * environment (main thread or worker) that loads it gets its own. All functions run on the JS thread.
  */
+#include <sys/file.h>
+
 #include <cerrno>
 #include <exception>
 #include <string>
@@ -96,6 +98,17 @@ Napi::Value CheckFilter(const Napi::CallbackInfo &info)
 	return fault;
 }
 
+Napi::Value Lock(const Napi::CallbackInfo &info)
+{
+	const Napi::Env env = info.Env();
+	const int fd = static_cast<int>(rpf::ReadUint32(info[0], "fd", INT32_MAX));
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return Napi::Boolean::New(env, true);
+	if (errno == EWOULDBLOCK)
+		return Napi::Boolean::New(env, false);
+	throw rpf::ToError(env, -errno, "locking it failed");
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports)
 {
 	exports.Set("layoutHash", rpf_layout_hash);
@@ -110,6 +123,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports)
 	exports.Set("settings", Napi::Function::New(env, rpf::ReadSettings, "settings"));
 	exports.Set("survey", Napi::Function::New(env, rpf::Survey, "survey"));
 	exports.Set("neighbours", Napi::Function::New(env, rpf::Neighbours, "neighbours"));
+	exports.Set("lock", Napi::Function::New(env, Lock, "lock"));
 	exports.Set("trials", Napi::Function::New(env, rpf::Trials, "trials"));
 	return exports;
 }

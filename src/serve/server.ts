@@ -12,6 +12,7 @@ import { keptWhileTracing } from '../privileges/kept.js';
 import { monotonicNs } from '../record/clock.js';
 import { captureConfig, Session, type StopCause } from '../session.js';
 import { Archive } from './archive/archive.js';
+import { DirectoryLock } from './archive/directory-lock.js';
 import { ArchiveWriter } from './archive/writer.js';
 import type { Config } from './config/schema.js';
 import type { Secrets } from './config/secrets.js';
@@ -62,6 +63,7 @@ export class Server implements ServerState {
   readonly #options: ServerOptions;
   readonly #router: Router;
   readonly #bell: Bell;
+  readonly #lock: DirectoryLock | undefined;
   #config: Config;
   #listeners: Listener[] = [];
 
@@ -72,7 +74,11 @@ export class Server implements ServerState {
     this.#config = config;
     this.addon = addon;
     this.node = node;
-    this.archive = openArchive(config, note);
+    const { directory, disk } = config.history;
+    if (directory !== undefined) {
+      this.#lock = new DirectoryLock({ addon, directory, note });
+      this.archive = new Archive({ directory, maxBytes: disk, note });
+    }
     const epoch = nextEpoch(this.startedMs, this.archive?.lastEpoch);
     this.journal = new Journal({ epoch, maxBytes: config.history.memory });
     this.#bell = new Bell(() => MIN_GAP_MS + this.readers.count * GAP_MS_PER_READER);
@@ -171,6 +177,7 @@ export class Server implements ServerState {
     await closed;
     clearTimeout(timer);
     await this.writer?.close();
+    this.#lock?.release();
     return stop;
   }
 
@@ -238,11 +245,6 @@ export class Server implements ServerState {
     const cursor = new Cursor(this.journal, this.journal.nextNumber);
     return new ArchiveWriter({ archive, epoch, cursor, bell: this.#bell, note: this.#options.note });
   }
-}
-
-function openArchive({ history }: Config, note: (text: string) => void): Archive | undefined {
-  const { directory, disk } = history;
-  return directory === undefined ? undefined : new Archive({ directory, maxBytes: disk, note });
 }
 
 function sourceOptions({ sources, capture }: Config): Parameters<typeof podSources>[0] {

@@ -259,6 +259,22 @@ describe('SIGHUP', () => {
   });
 });
 
+describe('the folder of the history', () => {
+  test('belongs to one server; that of a killed one is free', async () => {
+    const history = join(scratch(), 'history');
+    const serve = await startServe([...here, '--history-dir', history]);
+    const second = await rpftrace([
+      ...['serve', ...ALONE, '--listen', `unix:${join(scratch(), 'second.sock')}`],
+      ...['--history-dir', history],
+    ]);
+    expect(second.code).toBe(1);
+    expect(second.stderr).toContain(`another server keeps its history in ${history} [E_OUTPUT]`);
+    await serve.program.stop('SIGKILL');
+    const third = await startServe([...here, '--history-dir', history]);
+    expect((await third.get('/readyz')).status).toBe(200);
+  });
+});
+
 describe('an address', () => {
   test('that is taken is told, with what to do', async () => {
     const serve = await startServe(here);

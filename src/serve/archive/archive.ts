@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
-import { TracerError } from '../../errors.js';
 import type { EventId } from '../history/event-id.js';
+import { cannotKeep } from './cannot-keep.js';
 import { recover } from './recover.js';
 import { listSegments, type Segment, segmentPath } from './segment.js';
 
@@ -84,13 +84,6 @@ export class Archive {
       this.segments.shift();
     }
   }
-}
-
-function cannotKeep(directory: string, error: Error): TracerError {
-  return new TracerError('E_OUTPUT', `cannot keep history in ${directory}: ${error.message}`, {
-    cause: error,
-    remedies: ['give a folder that can be written to: --history-dir DIR', 'or keep history in memory only'],
-  });
 }
 
 const SEGMENTS = 8;

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Cursor, Span } from '../history/cursor.js';
 import type { Bell } from '../readers/bell.js';
 import type { Archive } from './archive.js';
+import { LossNotes } from './loss-notes.js';
 import type { Segment } from './segment.js';
 
 export interface ArchiveWriterOptions {
@@ -30,6 +31,7 @@ export class ArchiveWriter {
   /** Number of the first event that is not on disk yet. */
   number: number;
   readonly #options: ArchiveWriterOptions;
+  readonly #losses: LossNotes;
   readonly #closing = new AbortController();
   #done: Promise<void> = Promise.resolve();
   #file: OpenFile | undefined;
@@ -37,6 +39,7 @@ export class ArchiveWriter {
   constructor(options: ArchiveWriterOptions) {
     this.#options = options;
     this.number = options.cursor.number;
+    this.#losses = new LossNotes(options.note);
   }
 
   start(): void {
@@ -62,6 +65,7 @@ export class ArchiveWriter {
       this.number = cursor.number;
     }
     await this.#file?.handle.close().catch(() => undefined);
+    this.#losses.close();
   }
 
   /** Tries again until the lines are in the file. Memory that is pinned is not written over, even when it is forgotten. */
@@ -118,7 +122,7 @@ export class ArchiveWriter {
 
   #lose(events: number): void {
     this.lost += events;
-    this.#options.note(`history: ${events} events are not on disk: it was too slow, or full`);
+    this.#losses.add(events);
   }
 }
 
