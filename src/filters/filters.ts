@@ -32,14 +32,14 @@ export interface Filters {
 
 /** Turns words into what the kernel compares. Throws E_UNKNOWN_..., E_EXPRESSION or E_USAGE, with what was meant perhaps. */
 export function resolveFilters(addon: NativeAddon, spec: FilterSpec): Filters {
-  const wantsReasons = spec.rpfOnly || (spec.reasons ?? []).length > 0;
-  const reasonNames = wantsReasons ? ReasonNames.read(addon) : undefined;
+  checkLimits(spec);
+  const reasonNames = wantsReasons(spec) ? ReasonNames.read(addon) : undefined;
   const reasons = reasonNames ? resolveReasons(reasonNames, spec) : [];
   const netns = (spec.netns ?? []).map((one) => findNetns(addon, String(one)));
   const devices = spec.devices ?? [];
   for (const device of devices) checkDevice(addon, device, netns);
+  checkLimits({ reasons });
   checkExpression(addon, spec.expression);
-  checkLimits({ reasons, devices, netns });
   const pods = resolvePodFilter(spec, readOwnNetns);
   const inums = [...new Set(netns.map((one) => one.inum))];
   return {
@@ -63,6 +63,35 @@ export function resolveFilters(addon: NativeAddon, spec: FilterSpec): Filters {
   };
 }
 
+/**
+ * Turns words into what events are compared with. What these name may be gone by now, or still to come: nothing is looked for,
+ * and nothing is read but the names of the reasons. Throws E_UNKNOWN_REASON or E_USAGE.
+ */
+export function resolveEventFilters(
+  readNames: () => ReasonNames,
+  spec: Omit<FilterSpec, 'expression' | 'thisPod'>,
+): Pick<Filters, 'described' | 'pods'> {
+  checkLimits(spec);
+  const { devices = [], netns = [] } = spec;
+  for (const device of devices) checkDeviceName(device);
+  const inums = [...new Set(netns.map((one) => parseInum(String(one))))];
+  const pods = resolvePodFilter(spec, () => undefined);
+  const names = wantsReasons(spec) ? readNames() : undefined;
+  return {
+    described: {
+      ...(names && { reasons: resolveReasons(names, spec).map((reason) => names.name(reason)) }),
+      ...(devices.length > 0 && { devices: [...devices] }),
+      ...(inums.length > 0 && { netns: inums }),
+      ...pods?.described,
+    },
+    pods,
+  };
+}
+
+function wantsReasons({ rpfOnly, reasons = [] }: FilterSpec): boolean {
+  return rpfOnly === true || reasons.length > 0;
+}
+
 function resolveReasons(names: ReasonNames, spec: FilterSpec): number[] {
   const wanted = (spec.reasons ?? []).map((name) => findReason(names, name));
   if (!spec.rpfOnly) return [...new Set(wanted)];
@@ -82,8 +111,7 @@ function findReason(names: ReasonNames, name: string): number {
   });
 }
 
-/** A device that is not there yet can be waited for with a pattern. */
-function checkDevice(addon: NativeAddon, device: string, netns: readonly Netns[]): void {
+function checkDeviceName(device: string): void {
   const star = device.indexOf('*');
   const length = Buffer.byteLength(device) - (star < 0 ? 0 : 1);
   if (device === '' || length > MAX_NAME || (star >= 0 && star !== device.length - 1)) {
@@ -95,7 +123,22 @@ function checkDevice(addon: NativeAddon, device: string, netns: readonly Netns[]
       },
     );
   }
-  if (star >= 0) return;
+}
+
+/** All that an event has of a network namespace. */
+function parseInum(text: string): number {
+  if (/^\d{1,10}$/.test(text) && Number(text) <= MAX_INUM) return Number(text);
+  throw new TracerError(
+    'E_USAGE',
+    `${printable(text.slice(0, 64))} is no inode number: events have no other name for a network namespace`,
+    { remedies: ['ask for the number: stat -Lc %i /run/netns/NAME, or of /proc/PID/ns/net'] },
+  );
+}
+
+/** A device that is not there yet can be waited for with a pattern. */
+function checkDevice(addon: NativeAddon, device: string, netns: readonly Netns[]): void {
+  checkDeviceName(device);
+  if (device.endsWith('*')) return;
   const places = netns.length === 0 ? [ownDevices()] : netns.map((one) => devicesIn(addon, one));
   if (places.some((names) => names === undefined || names.includes(device))) return;
   const where =
@@ -123,11 +166,13 @@ function mark(expression: string, position: number): string {
   return `  ${printable(expression)}\n  ${' '.repeat(before.length)}^`;
 }
 
-function checkLimits(filters: Record<keyof typeof LIMITS, readonly unknown[]>): void {
+function checkLimits(
+  filters: { readonly [Kind in keyof typeof LIMITS]?: readonly unknown[] | undefined },
+): void {
   for (const [kind, limit] of Object.entries(LIMITS)) {
-    const given = filters[kind as keyof typeof LIMITS].length;
+    const given = filters[kind as keyof typeof LIMITS]?.length ?? 0;
     if (given <= limit) continue;
-    throw new TracerError('E_USAGE', `${given} ${kind} are given, the kernel’s filter holds ${limit}`, {
+    throw new TracerError('E_USAGE', `${given} ${kind} are given, a filter holds ${limit}`, {
       remedies: [],
     });
   }
@@ -137,3 +182,4 @@ function checkLimits(filters: Record<keyof typeof LIMITS, readonly unknown[]>): 
 const LIMITS = { reasons: 64, devices: 16, netns: 256 };
 /** IFNAMSIZ without its terminator, include/uapi/linux/if.h */
 const MAX_NAME = 15;
+const MAX_INUM = 0xffff_ffff;

@@ -95,7 +95,8 @@ describe('rpftrace serve', () => {
     expect((await ask('reason=NO_SOCKET')).map(({ kind }) => kind)).toEqual(['start']);
     expect(emitted(await ask(`device=${source.device.slice(0, 4)}*&netns=${source.inode}`))).toBe(10);
     expect(emitted(await ask('device=other*'))).toBe(0);
-    expect(emitted(await ask(`netns=${process.pid === 0 ? '' : '/proc/self/ns/net'}`))).toBe(0);
+    expect(emitted(await ask(`netns=${statSync('/proc/self/ns/net').ino}`))).toBe(0);
+    expect(emitted(await ask('device=lxcgone&netns=4026599999'))).toBe(0);
     expect(emitted(await ask('namespace=default'))).toBe(0);
     expect(new Set((await ask('kind=incident')).map(({ kind }) => kind))).toEqual(new Set(['incident']));
   });
@@ -111,6 +112,9 @@ describe('rpftrace serve', () => {
     expect(await ask('/v1/events?last=0')).toBe('400 last is 0: give a whole number from 1 to 1000000');
     expect(await ask('/v1/events?since=yesterday')).toContain('400 since is yesterday: give an event_id');
     expect(await ask('/v1/events?selector=app%3Dx')).toContain('400 events of this server carry no labels');
+    expect(await ask('/v1/events?netns=/proc/self/ns/net')).toContain(
+      '400 /proc/self/ns/net is no inode number',
+    );
     expect(await ask('/v1/event')).toBe('404 there is nothing here; did you mean /v1/events?');
     expect(await ask('/v1/../../etc/passwd')).toMatch(/^404/);
     expect(await ask('/%2e%2e/%2e%2e/etc/passwd')).toMatch(/^404/);

@@ -37,12 +37,8 @@ export function factsOfEvent(event: TraceEvent): Facts {
       return factsOfIncident(event);
     case 'sysctl_change':
       return { kind: event.kind, netns: event.netns };
+    // Everybody is told that something is missing, and what: no filter but one of kinds keeps that away.
     case 'lost':
-      return {
-        kind: event.kind,
-        netns: event.netns,
-        reasons: event.reason === undefined ? undefined : [event.reason],
-      };
     case 'start':
     case 'stop':
       return { kind: event.kind };

@@ -1,5 +1,6 @@
 import { TracerError } from '../../errors.js';
-import { type FilterSpec, type Filters, resolveFilters } from '../../filters/filters.js';
+import { resolveEventFilters } from '../../filters/filters.js';
+import { ReasonNames } from '../../names/reasons.js';
 import type { NativeAddon } from '../../native.js';
 import type { Archive } from '../archive/archive.js';
 import { ArchivePast } from '../archive/past.js';
@@ -30,6 +31,7 @@ export class Readers {
   readonly #options: ReadersOptions;
   readonly #open = new Set<Reader>();
   #isOver = false;
+  #reasonNames: ReasonNames | undefined;
 
   constructor(options: ReadersOptions) {
     this.#options = options;
@@ -91,14 +93,16 @@ export class Readers {
         },
       );
     }
-    return selectionOf(this.#filters(filters), kinds);
+    return selectionOf(
+      resolveEventFilters(() => this.#names, filters),
+      kinds,
+    );
   }
 
-  #filters(spec: FilterSpec): Pick<Filters, 'described' | 'pods'> {
-    const isEmpty = Object.values(spec).every(
-      (value) => !value || (Array.isArray(value) && value.length === 0),
-    );
-    return isEmpty ? { described: {}, pods: undefined } : resolveFilters(this.#options.addon, spec);
+  /** Read once: the capture waits meanwhile. */
+  get #names(): ReasonNames {
+    this.#reasonNames ??= ReasonNames.read(this.#options.addon);
+    return this.#reasonNames;
   }
 
   #startOf(

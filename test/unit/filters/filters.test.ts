@@ -2,8 +2,14 @@ import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { TracerError } from '../../../src/errors.js';
-import { type FilterSpec, type Filters, resolveFilters } from '../../../src/filters/filters.js';
+import {
+  type FilterSpec,
+  type Filters,
+  resolveEventFilters,
+  resolveFilters,
+} from '../../../src/filters/filters.js';
 import { ownDevices } from '../../../src/filters/netns.js';
+import { ReasonNames } from '../../../src/names/reasons.js';
 import { REASON } from '../../../src/record/layout.gen.js';
 import { FakeAddon } from '../../fixtures/addon.js';
 import { temporaryDirectory } from '../../fixtures/directory.js';
@@ -121,11 +127,56 @@ describe('resolveFilters', () => {
     expect(message.split('\n').slice(1)).toEqual(['  ü\\x1b prot 5', '        ^']);
   });
 
-  test('more than the kernel’s filter holds is an error', () => {
+  test('more than a filter holds is an error', () => {
     expect(failure({ devices: Array.from({ length: 17 }, (_, index) => `d${index}*`) })).toMatchObject({
       code: 'E_USAGE',
-      message: '17 devices are given, the kernel’s filter holds 16',
+      message: '17 devices are given, a filter holds 16',
     });
+  });
+});
+
+describe('resolveEventFilters', () => {
+  const addon = new FakeAddon();
+  const names = new ReasonNames(addon.names);
+  const described = (spec: FilterSpec) => resolveEventFilters(() => names, spec).described;
+
+  test('takes devices and network namespaces that are not there, and looks for none', () => {
+    addon.netnsCounters = () => {
+      throw new Error('it walks /proc');
+    };
+    expect(described({ devices: ['lxcgone', 'lxc*'], netns: ['4026599999', '4026599999'] })).toEqual({
+      devices: ['lxcgone', 'lxc*'],
+      netns: [4_026_599_999],
+    });
+  });
+
+  test('takes reasons as the capture does, and reads their names for nothing else', () => {
+    expect(described({ reasons: ['no_socket'] })).toEqual({ reasons: ['NO_SOCKET'] });
+    expect(() => described({ reasons: ['no_sockt'] })).toThrow('did you mean NO_SOCKET?');
+    const fail = () => {
+      throw new Error('names were read');
+    };
+    expect(resolveEventFilters(fail, { devices: [], netns: [], namespaces: ['a'] })).toMatchObject({
+      described: { namespaces: ['a'] },
+    });
+  });
+
+  test.each(['/proc/self/ns/net', 'blue', '', '4294967296', '1'.repeat(400), '\x1b[2J'])(
+    '%j is no network namespace as events have it',
+    (netns) => {
+      expect(() => described({ netns: [netns] })).toThrow(
+        expect.objectContaining({
+          code: 'E_USAGE',
+          message: expect.stringMatching(/^[ -~]{0,66} is no inode number: events have no other name/),
+        }),
+      );
+    },
+  );
+
+  test('has limits, and the names of devices have theirs', () => {
+    const netns = Array.from({ length: 257 }, (_, index) => `/no/${index}`);
+    expect(() => described({ netns })).toThrow('257 netns are given, a filter holds 256');
+    expect(() => described({ devices: ['a*b'] })).toThrow('is not a device name of at most 15 bytes');
   });
 });
 
