@@ -11,8 +11,6 @@ import { addTraceOptions, type TraceOptions } from './trace-options.js';
 
 /** Runs the program with `argv` as node gives it and returns its exit code. Never throws. */
 export async function main(argv: readonly string[]): Promise<number> {
-  // Who reads what is told beside the events may be gone: that is no reason to end.
-  process.stderr.on('error', () => undefined);
   const result = { exitCode: EXIT.done as number };
   try {
     const program = makeProgram(result);

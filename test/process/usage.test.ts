@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { rpftrace } from './support/program.js';
+import { program, rpftrace } from './support/program.js';
 
 describe('wrong usage ends with 2, says what is wrong and what to do, and prints nothing on stdout', () => {
   it.each([
@@ -42,6 +44,12 @@ describe('wrong usage ends with 2, says what is wrong and what to do, and prints
     expect(marker.indexOf('^')).toBe(2 + position);
     expect(stderr).toContain('[E_EXPRESSION]');
   });
+});
+
+it('the exit code is the same when nobody reads what is told', async () => {
+  const child = spawn(program, ['trace', '--rotate-size', '1M'], { stdio: ['ignore', 'ignore', 'pipe'] });
+  child.stderr.destroy();
+  expect(await once(child, 'exit')).toEqual([2, null]);
 });
 
 describe('help', () => {
