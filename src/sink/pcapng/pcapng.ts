@@ -28,7 +28,7 @@ export class PcapngSink implements EventSink {
   readonly #samples = new Samples();
   readonly #comments = new Comments();
   #interfaces: Interfaces;
-  /** Of the section, and how many of them stand before the first packet. */
+  /** Of the file, and how many of them stand before the section’s first packet. */
   #bytes = 0;
   #headBytes = 0;
 
@@ -89,11 +89,11 @@ export class PcapngSink implements EventSink {
     const { rotateSize = Number.POSITIVE_INFINITY } = this.#options;
     if (this.#bytes + bytes + MAX_HEAD <= rotateSize || this.#bytes === this.#headBytes) return;
     this.#output.startFile();
+    this.#bytes = 0;
     this.#interfaces = this.#startSection();
   }
 
   #startSection(): Interfaces {
-    this.#bytes = 0;
     this.#write(
       sectionBlock({
         hardware: [machine(), cpus()[0]?.model].filter(Boolean).join(', '),

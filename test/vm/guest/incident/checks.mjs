@@ -10,8 +10,8 @@ export function checkCause({ cause, persisted = [] }, expect) {
   if (expect.file) checkFile(persisted, expect);
 }
 
-function checkWriter({ comm, pid, cmdline, systemd_unit, container_id, parents }, expect) {
-  check('its process', `${comm}, pid ${pid}`, `${expect.comm}, pid ${pid}`);
+function checkWriter({ comm, cmdline, systemd_unit, container_id, parents }, expect) {
+  check('its process', comm, expect.comm);
   check('its command line', cmdline?.join(' '), (line) => expect.cmdline.test(line));
   if (expect.unit) check('its unit', systemd_unit, expect.unit);
   if (expect.container) check('its container', container_id, expect.container);
