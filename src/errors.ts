@@ -162,6 +162,24 @@ const CODES = {
     exit: EXIT.failed,
     remedies: ['try again later', 'or let the server take more: limits.readers'],
   },
+  E_UNREACHABLE: {
+    exit: EXIT.failed,
+    remedies: [
+      'see whether it runs: rpftrace serve; systemctl status rpftrace',
+      'name another place: rpftrace attach http://127.0.0.1:14100, https://NODE:14100, or a socket',
+    ],
+  },
+  E_DENIED: {
+    exit: EXIT.failed,
+    remedies: ['give the token of the server: --token-file FILE, or RPFTRACE_TOKEN'],
+  },
+  E_NO_SERVER: {
+    exit: EXIT.failed,
+    remedies: [
+      'see what answers there: curl -i URL/v1/status',
+      'name the place that `rpftrace serve` says it listens on',
+    ],
+  },
   E_OUTPUT: { exit: EXIT.failed, remedies: [] },
   E_READER_GONE: { exit: EXIT.done, remedies: [] },
   E_LAB: { exit: EXIT.failed, remedies: [] },

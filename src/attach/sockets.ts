@@ -1,0 +1,151 @@
+import { readFileSync } from 'node:fs';
+import { connect as connectSocket, isIP, isIPv6, type NetConnectOpts, type Socket } from 'node:net';
+import { type ConnectionOptions, checkServerIdentity, connect as connectTls } from 'node:tls';
+import { TracerError } from '../errors.js';
+import { printable } from '../printable.js';
+import type { Credentials, Place } from './place.js';
+import type { HttpTarget } from './target.js';
+
+/** Who may open the socket may ask: it takes no token. */
+export function unixPlace(path: string): Place {
+  const name = `unix:${path}`;
+  return {
+    name,
+    host: 'localhost',
+    prefix: '',
+    token: () => undefined,
+    connect: (signal) => open(name, signal, () => connectSocket({ path }), 'connect'),
+  };
+}
+
+export function tcpPlace({ host, port, prefix }: HttpTarget, { token }: Credentials): Place {
+  const authority = authorityOf(host, port);
+  const name = `http://${authority}${prefix}`;
+  const options: NetConnectOpts = { host, port, ...ALIVE };
+  return {
+    ...{ name, host: authority, prefix, token },
+    connect: (signal) => open(name, signal, () => connectSocket(options), 'connect'),
+  };
+}
+
+export function tlsPlace({ host, port, prefix }: HttpTarget, credentials: Credentials): Place {
+  const { token, tlsCa, tlsServerName } = credentials;
+  const authority = authorityOf(host, port);
+  const name = `https://${authority}${prefix}`;
+  const expected = tlsServerName ?? host;
+  return {
+    ...{ name, host: authority, prefix, token },
+    connect: async (signal) => {
+      const options: ConnectionOptions = {
+        ...{ host, port, ...ALIVE, minVersion: 'TLSv1.2' },
+        // An address is no name that a server could be asked for, RFC 6066 section 3.
+        ...(isIP(expected) === 0 && { servername: expected }),
+        checkServerIdentity: (_, certificate) => checkServerIdentity(expected, certificate),
+        ...(tlsCa !== undefined && { ca: readCa(tlsCa) }),
+      };
+      return open(name, signal, () => connectTls(options), 'secureConnect');
+    },
+  };
+}
+
+/** Several, of which the first that can be reached counts. Their server is the same one. */
+export function anyPlace(places: readonly [Place, ...Place[]]): Place {
+  const [first] = places;
+  const name = places.map((place) => place.name).join(' or ');
+  return {
+    ...{ name, host: first.host, prefix: '' },
+    token: () => places.map((place) => place.token()).find((token) => token !== undefined),
+    connect: async (signal) => {
+      const failures: string[] = [];
+      for (const place of places) {
+        try {
+          return await place.connect(signal);
+        } catch (error) {
+          signal.throwIfAborted();
+          failures.push((error as Error).message);
+        }
+      }
+      throw new TracerError('E_UNREACHABLE', failures.join('\n'));
+    },
+  };
+}
+
+function open(name: string, signal: AbortSignal, start: () => Socket, ready: string): Promise<Socket> {
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const socket = start();
+    const fail = (why: string, cause?: Error) => {
+      settle();
+      socket.destroy();
+      reject(unreachable(name, why, cause));
+    };
+    const timer = setTimeout(() => fail(`it did not answer within ${CONNECT_MS / 1000} s`), CONNECT_MS);
+    const onError = (error: NodeJS.ErrnoException) => fail(whyOf(error), error);
+    const onAbort = () => fail('it was given up');
+    const onReady = () => {
+      settle();
+      resolve(socket);
+    };
+    const settle = () => {
+      clearTimeout(timer);
+      socket.off('error', onError);
+      // What goes wrong later is seen by who reads: the socket closes.
+      socket.on('error', () => undefined);
+      socket.off(ready, onReady);
+      signal.removeEventListener('abort', onAbort);
+    };
+    socket.once('error', onError);
+    socket.once(ready, onReady);
+    signal.addEventListener('abort', onAbort);
+  });
+}
+
+function unreachable(name: string, why: string, cause: Error | undefined): TracerError {
+  const remedies = REMEDIES[(cause as NodeJS.ErrnoException | undefined)?.code ?? ''];
+  return new TracerError('E_UNREACHABLE', `cannot connect to ${printable(name)}: ${why}`, {
+    cause,
+    ...(remedies && { remedies }),
+  });
+}
+
+/** What the system says, in words; of several addresses that were tried, the first. */
+function whyOf(error: NodeJS.ErrnoException): string {
+  const [first = error] = error instanceof AggregateError ? (error.errors as NodeJS.ErrnoException[]) : [];
+  return WHY[first.code ?? ''] ?? printable(first.message);
+}
+
+/** Throws E_USAGE. */
+function readCa(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new TracerError('E_USAGE', `cannot read ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function authorityOf(host: string, port: number): string {
+  return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+}
+
+const WHY: Record<string, string> = {
+  ENOENT: 'there is no such socket',
+  ECONNREFUSED: 'nobody listens there',
+  EACCES: 'permission denied',
+  ENOTSOCK: 'this file is no socket',
+  ENOTFOUND: 'nobody knows a host of this name',
+  EPROTO: 'what answers there does not speak TLS',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'what answers there does not speak TLS',
+  ECONNRESET: 'the other side closed the connection',
+};
+
+const REMEDIES: Record<string, readonly string[]> = {
+  EACCES: [
+    'run it as who may open the socket: sudo rpftrace attach ...',
+    'or let a group have it: rpftrace serve with socket_mode: "0660"',
+  ],
+};
+
+/** Longer than three tries of a SYN take. */
+const CONNECT_MS = 8000;
+/** Finds out that the other side is gone without a word, should its heartbeat not. */
+const ALIVE = { keepAlive: true, keepAliveInitialDelay: 30_000, noDelay: true };
