@@ -19,7 +19,18 @@ const STAGES = [
 ];
 
 /** Uses the stages, or is used before the road begins. */
-const BESIDE = ['cli', 'doctor', 'filters', 'lab', 'metrics', 'otlp', 'pod-events', 'privileges', 'serve'];
+const BESIDE = [
+  'attach',
+  'cli',
+  'doctor',
+  'filters',
+  'lab',
+  'metrics',
+  'otlp',
+  'pod-events',
+  'privileges',
+  'serve',
+];
 
 /** What every stage may use: no stage itself, and importing none. */
 const SHARED = [
