@@ -78,6 +78,7 @@ export class ArchivePast implements Past {
     let text = '';
     for (const line of lines) {
       const parsed = parseLine(line);
+      if (parsed && this.#isLast(parsed)) this.#last = parsed;
       if (parsed === undefined || !this.#isNew(parsed)) continue;
       const missing = this.#missingBefore(parsed);
       if (missing) {
@@ -89,6 +90,12 @@ export class ArchivePast implements Past {
       if (this.#isWanted(parsed)) text += this.#options.encoding.line(`${line}\n`);
     }
     if (text !== '') yield Buffer.from(text);
+  }
+
+  /** What the reader had last, of which only the name was known. */
+  #isLast({ id }: ArchivedLine): boolean {
+    const last = this.#last?.id;
+    return last?.epoch === id.epoch && last.number === id.number;
   }
 
   #isNew({ id, event }: ArchivedLine): boolean {

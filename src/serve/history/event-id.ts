@@ -1,4 +1,7 @@
-/** Names one event for ever: the boot of the server that told it, and its number within, from 1 on without a gap. */
+/**
+ * Names one event for ever: the boot of the server that told it, and its number within, from 1 on without a gap. Number 0
+ * stands for what is before all of them.
+ */
 export interface EventId {
   /** Milliseconds since 1970 when the server began, in base 36; a later boot has a greater one. */
   readonly epoch: string;
@@ -26,4 +29,4 @@ export function nextEpoch(nowMs: number, last: string | undefined): string {
 
 /** Enough until the year 2059: texts of one length stand in the order of their numbers. */
 const EPOCH_DIGITS = 8;
-const ID = /^([0-9a-z]{8})-([1-9]\d{0,14})$/;
+const ID = /^([0-9a-z]{8})-(0|[1-9]\d{0,14})$/;

@@ -6,6 +6,8 @@ export interface Encoding {
   readonly contentType: string;
   /** What keeps an idle connection alive and is no event. */
   readonly heartbeat: string;
+  /** The same, and says up to which event all has been looked at. */
+  position(id: string): string;
   /** The lines of a span that are wanted; undefined where none is. What is not a copy must not be written to. */
   span(span: Span, selection: Selection | undefined): Buffer | undefined;
   /** One line, with its newline. */
@@ -16,6 +18,7 @@ export interface Encoding {
 export const NDJSON: Encoding = {
   contentType: 'application/x-ndjson',
   heartbeat: '\n',
+  position: (id) => `{"position":"${id}"}\n`,
   span: ({ chunk, from, to }, selection) => {
     if (selection === undefined) return chunk.bytes.subarray(chunk.startOf(from), chunk.startOf(to));
     const parts = selectedRanges({ chunk, from, to }, selection);
@@ -29,6 +32,8 @@ export const NDJSON: Encoding = {
 export const SERVER_SENT: Encoding = {
   contentType: 'text/event-stream',
   heartbeat: ':\n\n',
+  // Without data nothing is dispatched, but what is asked for after a break is what comes behind it.
+  position: (id) => `id: ${id}\n\n`,
   span: ({ chunk, from, to }, selection) => {
     let text = '';
     for (let index = from; index < to; index++) {

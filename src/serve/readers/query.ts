@@ -15,6 +15,8 @@ export interface EventQuery {
   readonly last: number | undefined;
   readonly follow: boolean;
   readonly heartbeatMs: number | undefined;
+  /** Say where the stream is whenever it has come to the newest event. */
+  readonly position: boolean;
 }
 
 /** Throws E_USAGE. */
@@ -37,6 +39,7 @@ export function parseEventQuery(query: URLSearchParams): EventQuery {
     last: parseNumber(query, 'last', MAX_LAST),
     follow: parseFlag(query, 'follow', true),
     heartbeatMs: parseHeartbeat(query),
+    position: parseFlag(query, 'position', false),
   };
 }
 
@@ -104,7 +107,7 @@ function usage(message: string): TracerError {
 }
 
 const MANY = ['kind', 'reason', 'device', 'netns', 'namespace', 'pod'];
-const ONCE = ['rpf_only', 'selector', 'since', 'last', 'follow', 'heartbeat'];
+const ONCE = ['rpf_only', 'selector', 'since', 'last', 'follow', 'heartbeat', 'position'];
 const KINDS: readonly TraceEvent['kind'][] = ['start', 'drop', 'sysctl_change', 'incident', 'lost', 'stop'];
 const MAX_PARAMETERS = 128;
 const MAX_LAST = 1_000_000;

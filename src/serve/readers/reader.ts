@@ -32,6 +32,8 @@ export interface ReaderOptions {
   readonly follow: boolean;
   /** How often an idle stream says that it is there; undefined: never. */
   readonly heartbeatMs: number | undefined;
+  /** The event_id of a number, for who wants to be told where the stream is. */
+  readonly positionOf: ((number: number) => string) | undefined;
   readonly bell: Bell;
   /** No more events will come. */
   readonly isOver: () => boolean;
@@ -46,7 +48,11 @@ export class Reader {
   readonly #options: ReaderOptions;
   readonly #target: Target;
   readonly #signal: AbortSignal;
-  #isWaiting = false;
+  /** Nothing is on its way to the target. */
+  #isIdle = true;
+  /** There, where it waits for more; else it is on its way there. */
+  #waitsAt: number | undefined;
+  #isPlaced = false;
 
   constructor(options: ReaderOptions, target: Target, signal: AbortSignal) {
     this.#options = options;
@@ -75,7 +81,7 @@ export class Reader {
       if (loss) await this.#tellLoss(loss);
       else if (span) await this.#pass(span);
       // Nothing may come between having found nothing and waiting: what comes then wakes nobody.
-      else if (follow && !isOver()) await this.#waitForMore();
+      else if (follow && !isOver()) await this.#waitForMore(cursor.number);
       else return;
     }
   }
@@ -85,7 +91,7 @@ export class Reader {
     for (;;) {
       const { done, value } = await pieces.next();
       if (done) return value;
-      if (Buffer.isBuffer(value)) await this.#target.write(value);
+      if (Buffer.isBuffer(value)) await this.#write(value);
       else await this.#tellLoss(value);
     }
   }
@@ -96,23 +102,38 @@ export class Reader {
     if (bytes === undefined) return;
     const { chunk } = span;
     chunk.pins++;
-    await this.#target.write(bytes, () => chunk.pins--);
+    await this.#write(bytes, () => chunk.pins--);
   }
 
-  #waitForMore(): Promise<void> {
-    this.#isWaiting = true;
-    return this.#options.bell.wait(this.#signal).finally(() => {
-      this.#isWaiting = false;
-    });
+  async #waitForMore(number: number): Promise<void> {
+    this.#waitsAt = number;
+    const more = this.#options.bell.wait(this.#signal);
+    if (!this.#isPlaced && this.#options.positionOf) this.#beat();
+    this.#isPlaced = true;
+    await more;
+    this.#waitsAt = undefined;
   }
 
+  /** Not while the other side does not read: nothing is queued for it. */
   #beat(): void {
-    if (this.#isWaiting) this.#target.write(this.#options.encoding.heartbeat).catch(() => undefined);
+    if (this.#isIdle) this.#write(this.#heartbeat()).catch(() => undefined);
+  }
+
+  #heartbeat(): string {
+    const { encoding, positionOf } = this.#options;
+    if (positionOf === undefined || this.#waitsAt === undefined) return encoding.heartbeat;
+    return encoding.position(positionOf(this.#waitsAt - 1));
+  }
+
+  async #write(bytes: Buffer | string, done?: () => void): Promise<void> {
+    this.#isIdle = false;
+    await this.#target.write(bytes, done);
+    this.#isIdle = true;
   }
 
   async #tellLoss(missing: Missing): Promise<void> {
     this.lost += missing.events;
     const { encoding, lostLine } = this.#options;
-    await this.#target.write(encoding.line(lostLine(missing)));
+    await this.#write(encoding.line(lostLine(missing)));
   }
 }

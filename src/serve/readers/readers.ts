@@ -5,7 +5,7 @@ import type { NativeAddon } from '../../native.js';
 import type { Archive } from '../archive/archive.js';
 import { ArchivePast } from '../archive/past.js';
 import { Cursor } from '../history/cursor.js';
-import type { EventId } from '../history/event-id.js';
+import { type EventId, formatEventId } from '../history/event-id.js';
 import type { Journal } from '../history/journal.js';
 import { firstSince, lastOf, TIME_WITHIN, timeOfLine } from '../history/search.js';
 import type { Bell } from './bell.js';
@@ -66,6 +66,9 @@ export class Readers {
         {
           ...start,
           ...{ encoding, selection, bell, lostLine, follow: query.follow, heartbeatMs: query.heartbeatMs },
+          positionOf: query.position
+            ? (number) => formatEventId({ epoch: journal.epoch, number })
+            : undefined,
           cursorAt: (number) => new Cursor(journal, number),
           isOver: () => this.#isOver,
         },

@@ -119,6 +119,18 @@ describe('the history on disk', () => {
     await again.close();
   });
 
+  test('goes over from a server whose stop event the reader has had: nothing is missing', async () => {
+    const boot = start();
+    await boot.tell(aDrop(), aStop());
+    await boot.close();
+    const again = start({ directory: boot.directory, epoch: 'mwsegiks' });
+    await again.tell(aDrop());
+    const { numbers, missing } = await readPast(again, { epoch: boot.epoch, number: 2 });
+    expect(numbers).toEqual([1]);
+    expect(missing).toEqual([]);
+    await again.close();
+  });
+
   test('costs nobody anything where it cannot be written, and says so once; then it goes on', async () => {
     const notes: string[] = [];
     const boot = start({ notes });

@@ -8,11 +8,15 @@ test('an event id is read as it was written', () => {
   });
 });
 
+test('number 0 is before all events of a boot', () => {
+  expect(parseEventId('mwsegikr-0')).toEqual({ epoch: 'mwsegikr', number: 0 });
+});
+
 test.each([
   '',
   'mwsegikr',
   'mwsegikr-',
-  'mwsegikr-0',
+  'mwsegikr-00',
   'mwsegikr-012',
   'MWSEGIKR-1',
   'mwsegikr-1-2',

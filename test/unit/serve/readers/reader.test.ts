@@ -70,6 +70,29 @@ describe('Reader', () => {
     await end();
     expect(read.lines).toHaveLength(1);
   });
+
+  test('hears where it is when it has come to the newest event, and where that is though it wants none', async () => {
+    const { told, read, end } = reading(undefined, {
+      ...{ heartbeatMs: 5, positionOf: (number) => `mwsegikr-${number}` },
+      selection: ({ kind }) => kind === 'stop',
+    });
+    await read.target.taken();
+    expect(read.lines[0]).toBe('{"position":"mwsegikr-0"}');
+    told.tell(aDrop(), aDrop(), aDrop());
+    while (!read.target.text.includes('mwsegikr-3')) await read.target.taken();
+    await end();
+    expect(read.lines.at(-1)).toContain('"kind":"stop"');
+  });
+
+  test('that stalls is sent no heartbeats on top of what it does not read', async () => {
+    const { told, read, end } = reading(undefined, { heartbeatMs: 1 });
+    read.target.stall();
+    told.tell(aDrop());
+    for (let round = 0; round < 20; round++) await read.target.taken();
+    expect(read.target.waiting).toBe(1);
+    read.target.go();
+    await end();
+  });
 });
 
 interface Reading {
@@ -91,7 +114,7 @@ function reading(maxBytes?: number, settings: Partial<ReaderOptions> = {}) {
       {
         cursorAt: (number) => new Cursor(told.journal, number),
         ...{ from: 1, missing: undefined, encoding: NDJSON, selection: undefined, follow: true },
-        ...{ heartbeatMs: undefined, bell, isOver: () => isOver },
+        ...{ heartbeatMs: undefined, positionOf: undefined, bell, isOver: () => isOver },
         lostLine: ({ events, drops }) =>
           `${JSON.stringify({ kind: 'lost', where: 'reader', count: events, drops })}\n`,
         ...settings,
@@ -122,6 +145,8 @@ function reading(maxBytes?: number, settings: Partial<ReaderOptions> = {}) {
 
 class FakeTarget implements Target {
   text = '';
+  /** Pieces that are not taken yet. */
+  waiting = 0;
   #gate: Promise<void> = Promise.resolve();
   #open: () => void = () => undefined;
   #isGone = false;
@@ -129,7 +154,9 @@ class FakeTarget implements Target {
   async write(bytes: Buffer | string, done?: () => void): Promise<void> {
     if (this.#isGone) throw new Error('gone');
     // What was handed over must not change while it is being written.
+    this.waiting++;
     await this.#gate;
+    this.waiting--;
     this.text += bytes.toString();
     done?.();
   }

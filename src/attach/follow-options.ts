@@ -1,0 +1,24 @@
+import type { TracerError } from '../errors.js';
+import type { EventId } from '../serve/history/event-id.js';
+import type { Gap } from './incoming.js';
+import type { Received } from './received.js';
+
+export interface FollowOptions {
+  readonly onEvent: (received: Received) => void;
+  readonly onState: (state: FollowState) => void;
+  /** All that the server has told has come, up to this event. It is told again now and then while nothing new comes. */
+  readonly onPosition?: (id: EventId) => void;
+  /** After each portion of events. Nothing more is read until what it returns is fulfilled: the server keeps the rest. */
+  readonly onPortion?: () => Promise<void> | undefined;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+  /** false: the first connection is the only one. */
+  readonly reconnect?: boolean;
+}
+
+/** `epoch` is the boot of the server. */
+export type FollowState =
+  | { readonly kind: 'connected'; readonly epoch: string }
+  /** `isStop`: the server said that it ends. */
+  | { readonly kind: 'disconnected'; readonly why: TracerError; readonly isStop: boolean }
+  | { readonly kind: 'resumed'; readonly epoch: string; readonly missing: Gap };

@@ -1,0 +1,133 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ErrorCode, TracerError } from '../errors.js';
+import { printable } from '../printable.js';
+import type { EventId } from '../serve/history/event-id.js';
+import { NDJSON } from '../serve/readers/encoding.js';
+import { BackOff } from './back-off.js';
+import type { FollowOptions } from './follow-options.js';
+import { Incoming } from './incoming.js';
+import { LineSplitter } from './line-splitter.js';
+import type { Place } from './place.js';
+import { eventsPath, type Question } from './question.js';
+import { brokenOff, noServer, request } from './request.js';
+import { Silence } from './silence.js';
+
+/**
+ * Follows the events of a server, and comes back to it when the connection breaks: behind the last event that came, so that
+ * none is missing and none comes twice. Resolves when the signal is aborted, or when all has come that was asked for. Rejects
+ * with a TracerError when the first connection fails, or when what is asked for is wrong.
+ */
+export async function follow(place: Place, question: Question, options: FollowOptions): Promise<void> {
+  await new Follower(place, question, options).run();
+}
+
+class Follower {
+  readonly #place: Place;
+  readonly #question: Question;
+  readonly #options: FollowOptions;
+  readonly #backOff = new BackOff();
+  /** All up to there has come. */
+  #after: EventId | undefined;
+  #wasConnected = false;
+  /** The server said that it ends. */
+  #isStop = false;
+
+  constructor(place: Place, question: Question, options: FollowOptions) {
+    this.#place = place;
+    this.#question = question;
+    this.#options = options;
+  }
+
+  async run(): Promise<void> {
+    const { signal, onState, reconnect = true } = this.#options;
+    while (!signal.aborted) {
+      const startMs = performance.now();
+      const why = await this.#connection();
+      if (signal.aborted || why === undefined || (this.#isStop && !reconnect)) return;
+      if (!this.#wasConnected || !reconnect || why.code === 'E_USAGE') throw why;
+      onState({ kind: 'disconnected', why, isStop: this.#isStop });
+      if (performance.now() - startMs > STABLE_MS) this.#backOff.reset();
+      await sleep(this.#backOff.next(), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** Why it broke; undefined when all has come that was asked for. */
+  async #connection(): Promise<TracerError | undefined> {
+    const { signal } = this.#options;
+    const line = new AbortController();
+    const giveUp = () => line.abort();
+    let isSilent = false;
+    const silence = new Silence(SILENT_MS, () => {
+      isSilent = true;
+      giveUp();
+    });
+    signal.addEventListener('abort', giveUp);
+    try {
+      const path = eventsPath(this.#question, this.#after, HEARTBEAT_MS);
+      await this.#read(await request(this.#place, path, line.signal), silence);
+      return this.#question.follow ? this.#error('E_UNREACHABLE', 'ended the connection') : undefined;
+    } catch (thrown) {
+      if (isSilent) return this.#error('E_UNREACHABLE', `said nothing for ${SILENT_MS / 1000} s`);
+      return brokenOff(this.#place, thrown as Error);
+    } finally {
+      silence.stop();
+      signal.removeEventListener('abort', giveUp);
+      giveUp();
+    }
+  }
+
+  async #read(response: IncomingMessage, silence: Silence): Promise<void> {
+    const { onPortion, signal } = this.#options;
+    const incoming = this.#begin(response);
+    const lines = new LineSplitter(MAX_LINE);
+    for await (const bytes of response as AsyncIterable<Buffer>) {
+      for (const text of lines.take(bytes)) {
+        if (signal.aborted) return;
+        incoming.take(text);
+        this.#after = incoming.after;
+        this.#isStop = incoming.isStop;
+      }
+      silence.stop();
+      await untilAborted(onPortion?.(), signal);
+      silence.hear();
+    }
+  }
+
+  #begin({ headers }: IncomingMessage): Incoming {
+    const epoch = headers['rpftrace-epoch'];
+    if (typeof epoch !== 'string' || headers['content-type'] !== NDJSON.contentType)
+      throw noServer(this.#place, `answers with ${printable(String(headers['content-type']).slice(0, 100))}`);
+    const { onState, onEvent, onPosition = () => undefined } = this.#options;
+    const isAgain = this.#wasConnected;
+    if (!isAgain) onState({ kind: 'connected', epoch });
+    this.#wasConnected = true;
+    return new Incoming({
+      after: this.#after,
+      onEvent,
+      onPosition,
+      onResumed: (missing) => isAgain && onState({ kind: 'resumed', epoch, missing }),
+    });
+  }
+
+  #error(code: ErrorCode, what: string): TracerError {
+    return new TracerError(code, `${printable(this.#place.name)} ${what}`);
+  }
+}
+
+/** Who waits for a sink that nobody reads is not to wait for ever. */
+async function untilAborted(work: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+  if (work === undefined || signal.aborted) return;
+  const done = new AbortController();
+  await Promise.race([work, once(signal, 'abort', { signal: done.signal }).catch(() => undefined)]);
+  done.abort();
+}
+
+const HEARTBEAT_MS = 5000;
+/** Four heartbeats. */
+const SILENT_MS = 20_000;
+/** A connection that lived so long was a good one. */
+const STABLE_MS = 10_000;
+/** The largest events are those of a stop on a node with thousands of network namespaces: some hundred kB. */
+const MAX_LINE = 8 << 20;

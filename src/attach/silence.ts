@@ -1,0 +1,24 @@
+/** Tells when nothing was heard for too long. */
+export class Silence {
+  readonly #ms: number;
+  readonly #onSilent: () => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(ms: number, onSilent: () => void) {
+    this.#ms = ms;
+    this.#onSilent = onSilent;
+    this.hear();
+  }
+
+  /** Begins to wait anew. */
+  hear(): void {
+    if (this.#timer) this.#timer.refresh();
+    else this.#timer = setTimeout(this.#onSilent, this.#ms);
+  }
+
+  /** Who does not listen cannot tell. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}
