@@ -1,8 +1,8 @@
 import { InvalidArgumentError } from 'commander';
+import { isHttpUrl } from '../http-url.js';
 
 /** "http://collector:4318", as it is. */
 export function parseHttpUrl(text: string): string {
-  const protocol = URL.canParse(text) ? new URL(text).protocol : undefined;
-  if (protocol === 'http:' || protocol === 'https:') return text;
+  if (isHttpUrl(text)) return text;
   throw new InvalidArgumentError('It is a URL like http://collector:4318.');
 }

@@ -2,16 +2,24 @@ import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
 import { loadAddon } from '../addon.js';
 import { EXIT, exitCodeOf, formatError, type TracerError, toTracerError } from '../errors.js';
+import { loadForwarders } from '../forwarders.js';
 import { printable } from '../printable.js';
 import { loadConfig } from '../serve/config/load.js';
+import { forwarderOptions } from '../serve/config/options.js';
 import type { Config, ConfigInput } from '../serve/config/schema.js';
-import { readSecrets } from '../serve/config/secrets.js';
+import { readSecrets, type Secrets } from '../serve/config/secrets.js';
 import { formatAddress } from '../serve/http/address.js';
 import { Server } from '../serve/server.js';
 import { ReadyFile } from './ready-file.js';
 import { say } from './say.js';
 import { dieBy, Signals, withResolver } from './signals.js';
-import { addCaptureOptions, addPodSourceOptions, type CaptureOptions, repeatable } from './trace-options.js';
+import {
+  addCaptureOptions,
+  addForwarderOptions,
+  addPodSourceOptions,
+  type CaptureOptions,
+  repeatable,
+} from './trace-options.js';
 import { parseInteger } from './units.js';
 
 interface ServeOptions extends CaptureOptions {
@@ -25,6 +33,8 @@ interface ServeOptions extends CaptureOptions {
   readonly historyDir?: string;
   readonly historyDisk?: string;
   readonly maxReaders?: number;
+  readonly otlp?: string;
+  readonly kubernetesEvents?: true;
   readonly readyFile?: string;
 }
 
@@ -56,7 +66,7 @@ export function registerServe(program: Command, onEnd: (exitCode: number) => voi
     .addOption(new Option('--ready-file <file>', 'a file that exists as long as rpftrace is attached'))
     .addHelpText('after', HELP)
     .action(async (words: string[], options: ServeOptions) => onEnd(await serve(words, options)));
-  addPodSourceOptions(addCaptureOptions(command));
+  addPodSourceOptions(addCaptureOptions(addForwarderOptions(command)));
 }
 
 const HELP = `
@@ -69,6 +79,21 @@ async function serve(words: readonly string[], options: ServeOptions): Promise<n
   const config = await load();
   const secrets = readSecrets(config, note);
   if (options.checkConfig) return tellConfig(config);
+  const exitCode = await run({ config, secrets, load, options });
+  // The exporter would wait for its next try, and the program for the exporter.
+  if (config.otlp !== undefined) process.exit(exitCode);
+  return exitCode;
+}
+
+interface Parts {
+  readonly config: Config;
+  readonly secrets: Secrets;
+  readonly load: () => Promise<Config>;
+  readonly options: ServeOptions;
+}
+
+/** From the start to the end. */
+async function run({ config, secrets, load, options }: Parts): Promise<number> {
   const readyFile = new ReadyFile(options.readyFile);
   const ending = new Signals(['SIGINT', 'SIGTERM']);
   const failure = withResolver<TracerError>();
@@ -80,6 +105,7 @@ async function serve(words: readonly string[], options: ServeOptions): Promise<n
     config,
     secrets,
     node,
+    forwarders: await loadForwarders(forwarderOptions(config), { node, note }),
     keepCapabilities,
     note,
     onError: failure.resolve,
@@ -154,6 +180,8 @@ function flagsOf(words: readonly string[], options: ServeOptions): ConfigInput {
     tls: known({ cert_file: tlsCert, key_file: tlsKey }),
     history: known({ memory, directory, disk }),
     limits: known({ readers: options.maxReaders }),
+    otlp: known({ url: options.otlp }),
+    kubernetes_events: options.kubernetesEvents,
     capture: known({
       rpf_only: options.rpfOnly,
       reasons: some(options.reason),

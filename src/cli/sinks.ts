@@ -1,12 +1,13 @@
 import { isatty } from 'node:tty';
 import type { KubernetesOptions } from '../attribute/sources/kubernetes-options.js';
 import { TracerError } from '../errors.js';
+import { type ForwarderPlace, loadForwarders } from '../forwarders.js';
 import type { Clock } from '../record/clock.js';
 import { DropEventSink, type EventSink } from '../sink/event-sink.js';
 import { NdjsonSink, PREPARED_BYTES } from '../sink/ndjson.js';
 import { Output } from '../sink/output.js';
 import type { Sink } from '../sink/sink.js';
-import { TeeSink, type Witness } from '../sink/tee-sink.js';
+import { TeeSink } from '../sink/tee-sink.js';
 import { wantsColor } from './color.js';
 import type { Format } from './formats.js';
 
@@ -25,38 +26,15 @@ export interface OpenedSink {
   readonly make: (clock: Clock) => Sink;
 }
 
-/** Where it all comes from, and to whom what people should know is told. */
-export interface SinkPlace {
-  readonly node: string;
-  readonly note: (text: string) => void;
-}
-
 /** Opens what the options say drops are written to. Throws E_OUTPUT, and E_USAGE for what no terminal can show. */
-export async function openSink(options: SinkOptions, place: SinkPlace): Promise<OpenedSink> {
+export async function openSink(options: SinkOptions, place: ForwarderPlace): Promise<OpenedSink> {
   const { output, make } = await openFormat(options, place.node);
-  const witnesses = await openWitnesses(options, place);
+  const { otlp, kubernetesEvents } = options;
+  const forwarders = await loadForwarders({ otlp, kubernetesEvents, kubernetes: options }, place);
   return {
     output,
-    make: (clock) => witnesses.reduce<Sink>((sink, open) => new TeeSink(sink, open(clock)), make(clock)),
+    make: (clock) => forwarders.reduce<Sink>((sink, open) => new TeeSink(sink, open(clock)), make(clock)),
   };
-}
-
-/** Those who get it beside the output. They are loaded only where they are used. */
-async function openWitnesses(
-  options: SinkOptions,
-  { node, note }: SinkPlace,
-): Promise<((clock: Clock) => Witness)[]> {
-  const witnesses: ((clock: Clock) => Witness)[] = [];
-  const { otlp: url, kubernetesEvents } = options;
-  if (url !== undefined) {
-    const { Otlp } = await import('../otlp/otlp.js');
-    witnesses.push((clock) => new Otlp({ node, note, url, clock }));
-  }
-  if (kubernetesEvents) {
-    const { PodEvents } = await import('../pod-events/pod-events.js');
-    witnesses.push(() => new PodEvents({ kubernetes: options, note }));
-  }
-  return witnesses;
 }
 
 async function openFormat(options: SinkOptions, node: string): Promise<OpenedSink> {

@@ -103,7 +103,7 @@ export function addFilterOptions(command: Command): Command {
 
 /** What becomes of the events, and until when. */
 function addOutputOptions(command: Command): Command {
-  return command
+  command
     .addOption(
       new Option('-o, --output <format>', 'what is written; table on a terminal, else ndjson').choices(
         FORMATS,
@@ -118,7 +118,16 @@ function addOutputOptions(command: Command): Command {
       '--rotate-keep <n>',
       'old files to keep: FILE.1 is the newest (default: 5)',
       parseInteger(1, 9999),
-    )
+    );
+  return addForwarderOptions(command).option(
+    '--ready-file <file>',
+    'a file that exists as long as rpftrace is attached',
+  );
+}
+
+/** Who gets the events beside those who read them here. */
+export function addForwarderOptions(command: Command): Command {
+  return command
     .option(
       '--otlp <url>',
       'send events and counts to an OpenTelemetry collector, too: http://collector:4318',
@@ -127,8 +136,7 @@ function addOutputOptions(command: Command): Command {
     .option(
       '--kubernetes-events',
       'write an Event to each pod that an incident hits, for kubectl describe pod',
-    )
-    .option('--ready-file <file>', 'a file that exists as long as rpftrace is attached');
+    );
 }
 
 /** An option that may be given several times. */

@@ -13,6 +13,8 @@ export interface DropLabels {
 
 export interface DropSeries {
   readonly labels: DropLabels;
+  /** When counting began, ms since 1970. One that was let go and came back has begun anew, at 0. */
+  readonly startedMs: number;
   drops: number;
 }
 
@@ -122,7 +124,8 @@ export class DropCounter {
   }
 
   #add(to: Map<string, Series>, key: string, labels: DropLabels): Series {
-    const series = { labels, drops: 0, seenDrops: 0, movedMs: this.#now() };
+    const nowMs = this.#now();
+    const series = { labels, startedMs: nowMs, drops: 0, seenDrops: 0, movedMs: nowMs };
     to.set(key, series);
     return series;
   }

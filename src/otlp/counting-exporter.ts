@@ -9,16 +9,19 @@ export class CountingExporter implements LogRecordExporter {
   /** Why the last ones were lost; undefined once some were delivered again. */
   failure: string | undefined;
   readonly #exporter: LogRecordExporter;
+  readonly #onChange: (failure: string | undefined) => void;
 
-  constructor(exporter: LogRecordExporter) {
+  /** `onChange` is told when records begin to be lost, and when they are delivered again. */
+  constructor(exporter: LogRecordExporter, onChange: (failure: string | undefined) => void) {
     this.#exporter = exporter;
+    this.#onChange = onChange;
   }
 
   export(records: ReadableLogRecord[], onResult: (result: Result) => void): void {
     this.#exporter.export(records, (result) => {
       const isDelivered = result.code === SUCCESS;
       this[isDelivered ? 'delivered' : 'lost'] += records.length;
-      this.failure = isDelivered ? undefined : (result.error?.message ?? 'no reason given');
+      this.#change(isDelivered ? undefined : (result.error?.message ?? 'no reason given'));
       onResult(result);
     });
   }
@@ -29,6 +32,12 @@ export class CountingExporter implements LogRecordExporter {
 
   shutdown(): Promise<void> {
     return this.#exporter.shutdown();
+  }
+
+  #change(failure: string | undefined): void {
+    const isChange = (failure === undefined) !== (this.failure === undefined);
+    this.failure = failure;
+    if (isChange) this.#onChange(failure);
   }
 }
 

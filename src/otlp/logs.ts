@@ -7,6 +7,13 @@ import { VERSION } from '../version.js';
 import { CountingExporter } from './counting-exporter.js';
 import { hrTime, logRecordOf } from './log-record.js';
 
+export interface OtlpLogsOptions {
+  readonly url: string;
+  readonly resource: Resource;
+  /** The collector stopped taking events, and why; undefined: it takes them again. */
+  readonly onChange: (failure: string | undefined) => void;
+}
+
 /** Events as log records for a collector. What it does not take is counted, and told to it once it takes some again. */
 export class OtlpLogs {
   readonly #exporter: CountingExporter;
@@ -16,8 +23,8 @@ export class OtlpLogs {
   #notGiven = 0;
   #toldLost = 0;
 
-  constructor(url: string, resource: Resource) {
-    this.#exporter = new CountingExporter(new OTLPLogExporter({ url, timeoutMillis: TIMEOUT_MS }));
+  constructor({ url, resource, onChange }: OtlpLogsOptions) {
+    this.#exporter = new CountingExporter(new OTLPLogExporter({ url, timeoutMillis: TIMEOUT_MS }), onChange);
     const processor = new BatchLogRecordProcessor({
       exporter: this.#exporter,
       maxQueueSize: MAX_WAITING,

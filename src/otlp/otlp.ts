@@ -1,11 +1,11 @@
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import type { DropEvent, TraceEvent } from '../events.js';
+import type { Forwarder } from '../forwarders.js';
 import { DropCounter } from '../metrics/drop-counter.js';
 import type { Clock } from '../record/clock.js';
 import type { DropReader } from '../record/decode.js';
 import { dropEvent } from '../sink/drop-event.js';
 import type { Flow } from '../sink/sink.js';
-import type { Witness } from '../sink/tee-sink.js';
 import { VERSION } from '../version.js';
 import { within } from '../within.js';
 import { OtlpMetrics } from './drop-metrics.js';
@@ -25,11 +25,14 @@ export interface OtlpOptions {
  * Sends what it sees to an OpenTelemetry collector: events as log records, drops as a metric. It never keeps others waiting: of
  * a collector that is too slow or away, what it did not get is counted.
  */
-export class Otlp implements Witness {
+export class Otlp implements Forwarder {
+  readonly name = 'otlp';
   readonly #options: OtlpOptions;
   readonly #logs: OtlpLogs;
   readonly #metrics: OtlpMetrics;
   readonly #drops = new DropCounter();
+  #lastFailure = 'it was too slow';
+  #isEnding = false;
 
   constructor(options: OtlpOptions) {
     this.#options = options;
@@ -41,13 +44,23 @@ export class Otlp implements Witness {
       ...(process.env.KUBERNETES_SERVICE_HOST && { 'k8s.node.name': options.node }),
       'process.pid': process.pid,
     });
-    this.#logs = new OtlpLogs(`${base}/v1/logs`, resource);
-    this.#metrics = new OtlpMetrics(`${base}/v1/metrics`, resource, this.#drops, () => this.lost);
+    const onChange = (failure: string | undefined) => this.#tell(failure);
+    this.#logs = new OtlpLogs({ url: `${base}/v1/logs`, resource, onChange });
+    this.#metrics = new OtlpMetrics({
+      url: `${base}/v1/metrics`,
+      resource,
+      drops: this.#drops,
+      lost: () => this.lost,
+    });
   }
 
   /** Events that did not reach the collector. */
   get lost(): number {
     return this.#logs.lost;
+  }
+
+  get failure(): string | undefined {
+    return this.#logs.failure;
   }
 
   drop(drop: DropReader, flow: Flow): void {
@@ -66,11 +79,20 @@ export class Otlp implements Witness {
 
   /** Gives out the rest, as far as the collector takes it in time. */
   async end(): Promise<void> {
+    this.#isEnding = true;
     await within(GRACE_MS, Promise.all([this.#logs.end(), this.#metrics.end()]));
     this.#logs.settle();
     const { url, note } = this.#options;
-    const why = this.#logs.failure ?? 'it was too slow';
-    if (this.lost > 0) note(`${this.lost} events did not reach the collector at ${url}: ${why}`);
+    if (this.lost > 0)
+      note(`${this.lost} events did not reach the collector at ${url}: ${this.#lastFailure}`);
+  }
+
+  #tell(failure: string | undefined): void {
+    if (failure !== undefined) this.#lastFailure = failure;
+    if (this.#isEnding) return;
+    const { url, note } = this.#options;
+    const what = failure === undefined ? 'takes events again' : `does not take events (${failure})`;
+    note(`the collector at ${url} ${what}; ${this.lost} are lost so far`);
   }
 }
 

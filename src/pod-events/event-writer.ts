@@ -30,8 +30,8 @@ export class EventWriter {
   readonly #waiting: EventMaker[] = [];
   #client: ApiClient | undefined;
   #running: Promise<void> | undefined;
-  /** What was told last of what goes wrong. */
-  #told: string | undefined;
+  /** Why the one that is being written did not get there yet, or the last one at all. */
+  failure: string | undefined;
 
   constructor(options: EventWriterOptions) {
     this.#options = options;
@@ -73,11 +73,12 @@ export class EventWriter {
       // It is there already where the answer to an earlier try was lost.
       if (failure === undefined || failure.kind === 'exists') {
         this.written++;
-        this.#told = undefined;
+        this.failure = undefined;
         return;
       }
       this.#tell(failure);
-      if (tries === MAX_TRIES || FINAL.includes(failure.kind)) {
+      const isFinal = FINAL.includes(failure.kind) || (tries >= MAX_TRIES && !AWAY.includes(failure.kind));
+      if (isFinal) {
         this.lost++;
         return;
       }
@@ -108,8 +109,8 @@ export class EventWriter {
   }
 
   #tell({ kind, message }: ApiFailure): void {
-    if (kind === 'stopped' || message === this.#told) return;
-    this.#told = message;
+    if (kind === 'stopped' || message === this.failure) return;
+    this.failure = message;
     this.#options.note(`no events for pods: ${message}`);
   }
 }
@@ -117,6 +118,8 @@ export class EventWriter {
 const PERMISSION = 'create events in all namespaces';
 /** To try again is of no use. */
 const FINAL: readonly string[] = ['forbidden', 'missing', 'stopped'];
+/** The next one would fare no better: what waits behind it waits on, as far as there is room. */
+const AWAY: readonly string[] = ['unreachable', 'timeout'];
 const MAX_TRIES = 5;
 /** Pods of a node that one incident may hit, and some more. */
 const MAX_WAITING = 512;

@@ -1,13 +1,14 @@
 import type { DropEvent, IncidentEvent, PodMember, TraceEvent } from '../events.js';
+import type { Forwarder } from '../forwarders.js';
 import type { Incident } from '../incident/incident.js';
 import type { DropReader } from '../record/decode.js';
 import type { Flow } from '../sink/sink.js';
-import type { Witness } from '../sink/tee-sink.js';
 import { EventWriter, type EventWriterOptions } from './event-writer.js';
 import { type EventPod, podEvent } from './pod-event.js';
 
 /** Tells Kubernetes which incident the drops of a pod belong to: one Event for each incident and pod. */
-export class PodEvents implements Witness {
+export class PodEvents implements Forwarder {
+  readonly name = 'kubernetes_events';
   readonly #writer: EventWriter;
   readonly #note: (text: string) => void;
   /** Pods that were met in an incident; the objects are another while nothing about them changes. */
@@ -28,6 +29,10 @@ export class PodEvents implements Witness {
   /** Events that Kubernetes did not get. */
   get lost(): number {
     return this.#writer.lost;
+  }
+
+  get failure(): string | undefined {
+    return this.#writer.failure;
   }
 
   drop(_drop: DropReader, { incident, attribution: { pod } }: Flow): void {

@@ -5,15 +5,21 @@ import type { TracerError } from '../errors.js';
 import type { StartEvent, StopEvent, TraceEvent } from '../events.js';
 import { resolveFilters } from '../filters/filters.js';
 import { checkPodSources } from '../filters/pods.js';
+import type { Forwarder, OpenForwarder } from '../forwarders.js';
 import { Metrics } from '../metrics/metrics.js';
 import type { NativeAddon } from '../native.js';
 import { bitsOf, type CapabilityName } from '../privileges/capabilities.js';
 import { keptWhileTracing } from '../privileges/kept.js';
+import type { Clock } from '../record/clock.js';
 import { monotonicNs } from '../record/clock.js';
 import { captureConfig, Session, type StopCause } from '../session.js';
+import type { Sink } from '../sink/sink.js';
+import { TeeSink } from '../sink/tee-sink.js';
 import { Archive } from './archive/archive.js';
 import { DirectoryLock } from './archive/directory-lock.js';
 import { ArchiveWriter } from './archive/writer.js';
+import { changedKeys, withFixed } from './config/changed.js';
+import { sourceOptions } from './config/options.js';
 import type { Config } from './config/schema.js';
 import type { Secrets } from './config/secrets.js';
 import { Cursor } from './history/cursor.js';
@@ -36,6 +42,8 @@ export interface ServerOptions {
   readonly config: Config;
   readonly secrets: Secrets;
   readonly node: string;
+  /** Who gets the events beside the history. */
+  readonly forwarders: readonly OpenForwarder[];
   /** Else those that are not needed any more are given up once all is attached. */
   readonly keepCapabilities: boolean;
   /** For people: what they should know, in words. */
@@ -57,6 +65,7 @@ export class Server implements ServerState {
   readonly sources: readonly Source[];
   readonly archive: Archive | undefined;
   readonly writer: ArchiveWriter | undefined;
+  forwarders: readonly Forwarder[] = [];
   readonly startedMs = Date.now();
   start: StartEvent | undefined;
   unready: string | undefined = 'not attached yet';
@@ -147,10 +156,10 @@ export class Server implements ServerState {
     if (this.archive) this.archive.maxBytes = config.history.disk;
     if (secrets.tls) for (const listener of this.#listeners) listener.renew(secrets.tls);
     this.journal.maxBytes = config.history.memory;
-    const { listen, capture, sources, token, token_file } = old;
+    const { listen, token, token_file } = old;
     // Where it listens stays: others could reach it without a token.
     const keepsToken = secrets.token === undefined && !listen.every(isLoopback);
-    this.#config = { ...config, listen, capture, sources, ...(keepsToken && { token, token_file }) };
+    this.#config = { ...withFixed(old, config), ...(keepsToken && { token, token_file }) };
     if (!keepsToken) this.access.token = secrets.token;
     return [...changedKeys(old, config), ...(keepsToken ? ['token'] : [])];
   }
@@ -164,7 +173,9 @@ export class Server implements ServerState {
   /** After a failure. */
   async abandon(cause: StopCause): Promise<StopEvent> {
     this.unready = 'failed';
-    return await this.#finish(await this.session.abandon(cause));
+    const stop = await this.session.abandon(cause);
+    await Promise.all(this.forwarders.map((forwarder) => forwarder.end()));
+    return await this.#finish(stop);
   }
 
   async #finish(stop: StopEvent): Promise<StopEvent> {
@@ -220,13 +231,20 @@ export class Server implements ServerState {
       pods: { sources: this.sources, labels: capture.labels },
       podFilter: filters.pods,
       witness: capture.witness,
-      makeSink: (clock) =>
-        this.metrics.watch(
-          new JournalSink({ journal: this.journal, clock, node, onEvent: (event) => this.#see(event) }),
-        ),
+      makeSink: (clock) => this.#makeSink(clock),
       onNote: note,
       onError,
     });
+  }
+
+  #makeSink(clock: Clock): Sink {
+    const { node, forwarders } = this.#options;
+    const { journal } = this;
+    this.forwarders = forwarders.map((open) => open(clock));
+    const sink = new JournalSink({ journal, clock, node, onEvent: (event) => this.#see(event) });
+    return this.metrics.watch(
+      this.forwarders.reduce<Sink>((below, forwarder) => new TeeSink(below, forwarder), sink),
+    );
   }
 
   #see(event: TraceEvent): void {
@@ -237,7 +255,11 @@ export class Server implements ServerState {
     return new Metrics({
       stats: () => this.session.pipeline.capture.stats(),
       sources: () => this.session.pipeline.pods.states,
-      sinks: () => ({ reader: this.readers.lost, ...(this.writer && { disk: this.writer.lost }) }),
+      sinks: () => ({
+        reader: this.readers.lost,
+        ...(this.writer && { disk: this.writer.lost }),
+        ...Object.fromEntries(this.forwarders.map(({ name, lost }) => [name, lost])),
+      }),
     });
   }
 
@@ -245,21 +267,6 @@ export class Server implements ServerState {
     const cursor = new Cursor(this.journal, this.journal.nextNumber);
     return new ArchiveWriter({ archive, epoch, cursor, bell: this.#bell, note: this.#options.note });
   }
-}
-
-function sourceOptions({ sources, capture }: Config): Parameters<typeof podSources>[0] {
-  const { cilium_socket: ciliumSocket, cri_socket: criSocket, ...others } = sources;
-  return { ...others, ciliumSocket, criSocket, node: capture.node };
-}
-
-/** What was asked for and takes effect with the next start only. */
-function changedKeys(old: Config, config: Config): string[] {
-  const keys = ['listen', 'socket_mode', 'capture', 'sources'] as const;
-  const changed: string[] = keys.filter((key) => JSON.stringify(old[key]) !== JSON.stringify(config[key]));
-  if (old.history.directory !== config.history.directory) changed.push('history.directory');
-  if (old.limits.connections !== config.limits.connections) changed.push('limits.connections');
-  if ((old.tls === undefined) !== (config.tls === undefined)) changed.push('tls');
-  return changed;
 }
 
 /** /v1/doctor tries which programs the kernel takes. */

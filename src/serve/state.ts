@@ -1,5 +1,6 @@
 import type { Source } from '../attribute/source.js';
 import type { StartEvent } from '../events.js';
+import type { Forwarder } from '../forwarders.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { NativeAddon } from '../native.js';
 import type { Session } from '../session.js';
@@ -22,6 +23,8 @@ export interface ServerState {
   readonly archive: Archive | undefined;
   readonly writer: ArchiveWriter | undefined;
   readonly readers: Readers;
+  /** Who gets the events beside the history. */
+  readonly forwarders: readonly Forwarder[];
   readonly incidents: IncidentBook;
   readonly access: Access;
   readonly metrics: Metrics;

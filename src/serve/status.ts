@@ -34,6 +34,7 @@ export function statusOf(server: ServerState): object {
       }),
     },
     readers: { now: readers.count, max: server.config.limits.readers, ...readers.totals, lost: readers.lost },
+    forwarders: server.forwarders.map(({ name, lost, failure }) => ({ name, lost, failure })),
     requests: { answered: server.requests, refused: access.refused },
     memory_bytes: process.memoryUsage.rss(),
   };

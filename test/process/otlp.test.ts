@@ -12,7 +12,10 @@ beforeEach(async () => {
   await collector.open();
 });
 
-afterEach(() => collector.close());
+afterEach(async () => {
+  await collector.close();
+  expect(collector.contradictions).toEqual([]);
+});
 afterAll(() => source.remove());
 
 describe('--otlp', () => {

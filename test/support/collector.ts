@@ -19,6 +19,9 @@ export interface CollectedPoint {
   readonly metric: string;
   readonly unit: string;
   readonly isMonotonic: boolean;
+  readonly isCumulative: boolean;
+  readonly startNs: bigint;
+  readonly timeNs: bigint;
   readonly value: number;
   readonly attributes: Attributes;
 }
@@ -28,6 +31,8 @@ export class Collector {
   readonly logs: CollectedLog[] = [];
   /** The last of each metric and its attributes. */
   readonly points = new Map<string, CollectedPoint>();
+  /** Points that no sum can go on with, by the data model of OTLP. */
+  readonly contradictions: string[] = [];
   readonly headers: IncomingMessage['headers'][] = [];
   /** What it answers instead of taking anything. */
   refusal: number | undefined;
@@ -85,11 +90,21 @@ export class Collector {
     this.#onRequest();
   }
 
+  /** As those do who keep sums: a new start time alone lets one begin anew, and not before the old one has ended. */
+  #addPoint(point: CollectedPoint): void {
+    const key = JSON.stringify([point.metric, point.attributes]);
+    const last = this.points.get(key);
+    const contradict = (why: string) => this.contradictions.push(`${key}: ${why}`);
+    if (!point.isMonotonic || !point.isCumulative) contradict('it is no sum that grows');
+    if (point.startNs === 0n || point.startNs > point.timeNs) contradict('it has no start time');
+    if (last && point.startNs === last.startNs && point.value < last.value) contradict('it became less');
+    if (last && point.startNs !== last.startNs && point.startNs < last.timeNs) contradict('it overlaps');
+    this.points.set(key, point);
+  }
+
   #read(path: string, body: Buffer): void {
     if (path === '/v1/logs') this.logs.push(...readLogs(body));
-    else if (path === '/v1/metrics')
-      for (const point of readPoints(body))
-        this.points.set(JSON.stringify([point.metric, point.attributes]), point);
+    else if (path === '/v1/metrics') for (const point of readPoints(body)) this.#addPoint(point);
     else throw new Error(`nobody sends to ${path}`);
   }
 }
@@ -115,6 +130,9 @@ function readPoints(body: Buffer): CollectedPoint[] {
       metrics.flatMap(({ name, unit, sum }: Any) =>
         (sum?.data_points ?? []).map((point: Any) => ({
           ...{ metric: name, unit, isMonotonic: sum.is_monotonic },
+          isCumulative: sum.aggregation_temporality === CUMULATIVE,
+          startNs: BigInt(point.start_time_unix_nano ?? 0),
+          timeNs: BigInt(point.time_unix_nano ?? 0),
           value: Number(point.as_int ?? point.as_double),
           attributes: attributesOf(point.attributes),
         })),
@@ -141,4 +159,6 @@ function plain(value: Any): unknown {
   return value?.string_value ?? value?.bool_value ?? value?.double_value;
 }
 
+/** AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE */
+const CUMULATIVE = 2;
 const proto = loadProto(join(import.meta.dirname, 'otlp.proto'));

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { TracerError } from '../../errors.js';
+import { isHttpUrl } from '../../http-url.js';
 import { INTERVAL_MS, MAX_SNAPLEN } from '../../tracer-options.js';
 import { bytesOf } from '../../units.js';
 import { isLoopback, parseAddress } from '../http/address.js';
@@ -29,6 +30,7 @@ const address = z.string().transform((text, context) => {
 const names = z.array(z.string().min(1));
 const path = z.string().min(1);
 const flag = z.boolean();
+const httpUrl = z.string().refine(isHttpUrl, 'is no URL like http://collector:4318');
 
 const capture = z.strictObject({
   rpf_only: flag.optional(),
@@ -85,6 +87,8 @@ export const configSchema = z
     limits: limits.prefault({}),
     capture: capture.prefault({}),
     sources: sources.prefault({}),
+    otlp: z.strictObject({ url: httpUrl }).optional(),
+    kubernetes_events: flag.optional(),
   })
   .superRefine((config, context) => {
     if (config.token !== undefined && config.token_file !== undefined)

@@ -86,6 +86,25 @@ describe('PodEvents', () => {
     expect(tries).toBe(2);
   });
 
+  test('a server that is away is waited for, and gets them all when it is back; what goes wrong is told once', async () => {
+    const { api, events, notes } = await start();
+    let isAway = true;
+    let tries = 0;
+    api.faults.push((_request, response) => {
+      if (isAway) response.destroy();
+      if (isAway) tries++;
+      return isAway;
+    });
+    events.event(incidentOf({}));
+    for (let pod = 0; pod < 3; pod++) events.drop(dropOf(1), flowOf(`p-${pod}`));
+    await eventually(() => expect(tries).toBeGreaterThan(8));
+    expect([events.lost, events.failure]).toEqual([0, expect.stringContaining('the connection')]);
+    isAway = false;
+    await eventually(() => expect(events.written).toBe(3));
+    expect(api.created(EVENTS)).toHaveLength(3);
+    expect([events.lost, events.failure, notes.length]).toEqual([0, undefined, 1]);
+  });
+
   test('a sentence of any length fits', async () => {
     const { api, events } = await start();
     events.event(incidentOf({ summary: `${'ä'.repeat(2000)}\x1b[31m` }));

@@ -1,0 +1,45 @@
+import type { KubernetesOptions } from './attribute/sources/kubernetes-options.js';
+import type { Clock } from './record/clock.js';
+import type { Witness } from './sink/tee-sink.js';
+
+/** Somebody elsewhere to whom events go, beside what is written here. */
+export interface Forwarder extends Witness {
+  readonly name: 'otlp' | 'kubernetes_events';
+  /** Events that did not get there. */
+  readonly lost: number;
+  /** Why those that were tried last did not get there; undefined while all is well. */
+  readonly failure: string | undefined;
+}
+
+export interface ForwarderOptions {
+  /** URL of an OpenTelemetry collector. */
+  readonly otlp?: string | undefined;
+  /** Whether the pods of incidents get Events. */
+  readonly kubernetesEvents?: boolean | undefined;
+  readonly kubernetes: KubernetesOptions;
+}
+
+/** Where it all comes from, and to whom what people should know is told. */
+export interface ForwarderPlace {
+  readonly node: string;
+  readonly note: (text: string) => void;
+}
+
+export type OpenForwarder = (clock: Clock) => Forwarder;
+
+/** Those that are asked for. They are loaded only where they are used. */
+export async function loadForwarders(
+  { otlp: url, kubernetesEvents, kubernetes }: ForwarderOptions,
+  { node, note }: ForwarderPlace,
+): Promise<OpenForwarder[]> {
+  const forwarders: OpenForwarder[] = [];
+  if (url !== undefined) {
+    const { Otlp } = await import('./otlp/otlp.js');
+    forwarders.push((clock) => new Otlp({ node, note, url, clock }));
+  }
+  if (kubernetesEvents) {
+    const { PodEvents } = await import('./pod-events/pod-events.js');
+    forwarders.push(() => new PodEvents({ kubernetes, note }));
+  }
+  return forwarders;
+}
