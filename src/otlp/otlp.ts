@@ -1,10 +1,10 @@
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import type { DropEvent, TraceEvent } from '../events.js';
-import type { Forwarder } from '../forwarders.js';
 import { DropCounter } from '../metrics/drop-counter.js';
 import type { Clock } from '../record/clock.js';
 import type { DropReader } from '../record/decode.js';
 import { dropEvent } from '../sink/drop-event.js';
+import type { Forwarder } from '../sink/forwarder.js';
 import type { Flow } from '../sink/sink.js';
 import { VERSION } from '../version.js';
 import { within } from '../within.js';

@@ -1,7 +1,7 @@
 import type { DropEvent, IncidentEvent, PodMember, TraceEvent } from '../events.js';
-import type { Forwarder } from '../forwarders.js';
 import type { Incident } from '../incident/incident.js';
 import type { DropReader } from '../record/decode.js';
+import type { Forwarder } from '../sink/forwarder.js';
 import type { Flow } from '../sink/sink.js';
 import { EventWriter, type EventWriterOptions } from './event-writer.js';
 import { type EventPod, podEvent } from './pod-event.js';

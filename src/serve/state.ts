@@ -1,9 +1,9 @@
 import type { Source } from '../attribute/source.js';
 import type { StartEvent } from '../events.js';
-import type { Forwarder } from '../forwarders.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { NativeAddon } from '../native.js';
 import type { Session } from '../session.js';
+import type { Forwarder } from '../sink/forwarder.js';
 import type { Archive } from './archive/archive.js';
 import type { ArchiveWriter } from './archive/writer.js';
 import type { Config } from './config/schema.js';

@@ -1,21 +1,12 @@
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Collector } from '../support/collector.js';
+import { afterAll, describe, expect, it } from 'vitest';
+import { useCollector } from '../support/collector.js';
 import { DropSource } from './support/drops.js';
 import { emitted, rpftrace, startTrace, stopOf } from './support/program.js';
 
 const source = new DropSource();
 const here = ['--netns', source.path, '-o', 'ndjson'];
-let collector: Collector;
+const collector = useCollector();
 
-beforeEach(async () => {
-  collector = new Collector();
-  await collector.open();
-});
-
-afterEach(async () => {
-  await collector.close();
-  expect(collector.contradictions).toEqual([]);
-});
 afterAll(() => source.remove());
 
 describe('--otlp', () => {

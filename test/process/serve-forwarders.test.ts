@@ -1,24 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Collector } from '../support/collector.js';
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import { useCollector } from '../support/collector.js';
 import { DropSource } from './support/drops.js';
 import { emitted, rpftrace } from './support/program.js';
 import { type Served, scratch, startServe } from './support/serve.js';
 
 const source = new DropSource();
 const here = ['--netns', source.path];
-let collector: Collector;
-
-beforeEach(async () => {
-  collector = new Collector();
-  await collector.open();
-});
-
-afterEach(async () => {
-  await collector.close();
-  expect(collector.contradictions).toEqual([]);
-});
+const collector = useCollector();
 
 afterAll(() => source.remove());
 

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { afterEach, beforeEach, expect } from 'vitest';
 import { loadProto } from './proto-json.js';
 
 type Attributes = Readonly<Record<string, unknown>>;
@@ -26,6 +27,20 @@ export interface CollectedPoint {
   readonly attributes: Attributes;
 }
 
+/** One that is open during each test of a file, and must not have got what contradicts itself. */
+export function useCollector(): Collector {
+  const collector = new Collector();
+  beforeEach(() => {
+    collector.forget();
+    return collector.open();
+  });
+  afterEach(async () => {
+    await collector.close();
+    expect(collector.contradictions).toEqual([]);
+  });
+  return collector;
+}
+
 /** Takes OTLP over HTTP as a collector does: protobuf that it decodes by the published layout. */
 export class Collector {
   readonly logs: CollectedLog[] = [];
@@ -46,6 +61,13 @@ export class Collector {
     this.#server = createServer((request, response) => this.#take(request, response));
     await new Promise<void>((resolve) => this.#server?.listen(port, '127.0.0.1', resolve));
     this.#port = (this.#server.address() as AddressInfo).port;
+  }
+
+  forget(): void {
+    for (const list of [this.logs, this.headers, this.contradictions]) list.length = 0;
+    this.points.clear();
+    this.refusal = undefined;
+    this.refused = 0;
   }
 
   get port(): number {
