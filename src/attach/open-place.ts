@@ -1,7 +1,12 @@
-import { TracerError } from '../errors.js';
 import type { Credentials, Place } from './place.js';
 import { anyPlace, tcpPlace, tlsPlace, unixPlace } from './sockets.js';
-import { DEFAULT_PORT, DEFAULT_SOCKET, type HttpTarget, type Target } from './target.js';
+import {
+  DEFAULT_PORT,
+  DEFAULT_SOCKET,
+  type HttpTarget,
+  type KubernetesTarget,
+  type Target,
+} from './target.js';
 
 /** The place that was named; nothing is connected yet. Throws a TracerError. */
 export async function openPlace(target: Target, credentials: Credentials): Promise<Place> {
@@ -13,11 +18,17 @@ export async function openPlace(target: Target, credentials: Credentials): Promi
     case 'http':
       return target.isTls ? tlsPlace(target, credentials) : tcpPlace(target, credentials);
     case 'kubernetes':
-      throw new TracerError(
-        'E_USAGE',
-        'pods cannot be attached to by name: forward a port, kubectl port-forward, and give its URL',
-      );
+      return await openPod(target, credentials);
   }
+}
+
+/** The client of Kubernetes takes its megabytes only where it is used. */
+async function openPod(target: KubernetesTarget, credentials: Credentials): Promise<Place> {
+  const [{ openApi }, { podPlace }] = await Promise.all([
+    import('./kubernetes/api.js'),
+    import('./kubernetes/pod-place.js'),
+  ]);
+  return podPlace(await openApi(credentials.kubernetes ?? {}), target, credentials);
 }
 
 const LOCAL: HttpTarget = {

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { KubernetesOptions } from '../attribute/sources/kubernetes-options.js';
 
 /** Where a `rpftrace serve` answers: whatever can give a connection to it. */
 export interface Place {
@@ -21,4 +22,6 @@ export interface Credentials {
   readonly tlsCa?: string | undefined;
   /** The name that the server's certificate has to have. Undefined: that of the URL. */
   readonly tlsServerName?: string | undefined;
+  /** How the Kubernetes API is reached, for pods. */
+  readonly kubernetes?: Pick<KubernetesOptions, 'kubeconfig' | 'context'> | undefined;
 }

@@ -1,9 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { parseSelector } from '../../src/attribute/selector.js';
 import type { Certificate } from './certificates.js';
+import { PortForwards } from './port-forwards.js';
 
 /** An object of the API; what a test leaves out, the server adds. */
 export interface KubeObject {
@@ -66,6 +68,8 @@ export class KubeApi {
   tooOldIs: 'status' | 'event' = 'status';
   /** As long as it has an entry, it is asked first. */
   readonly faults: Fault[] = [];
+  /** What listens in the pods. */
+  readonly forwards = new PortForwards();
   readonly #server: Server;
   readonly #objects = new Map<string, Map<string, Stored>>();
   readonly #snapshots = new Map<string, readonly Stored[]>();
@@ -80,6 +84,9 @@ export class KubeApi {
   private constructor(certificate: Certificate, ca: string) {
     const options = { ...certificate, ca, requestCert: true, rejectUnauthorized: false };
     this.#server = createServer(options, (request, response) => this.#answer(request, response));
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+      this.#upgrade(request, socket, head),
+    );
     this.#server.on('connection', (socket: Socket) => {
       this.connections++;
       this.#sockets.add(socket);
@@ -181,6 +188,7 @@ export class KubeApi {
   }
 
   async stop(): Promise<void> {
+    this.forwards.stop();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.cut();
     await closed;
@@ -192,7 +200,7 @@ export class KubeApi {
     for (const watcher of this.#watchers) sendChange(watcher, change);
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse): void {
+  #see(request: IncomingMessage): SeenRequest {
     const url = new URL(request.url ?? '/', this.url);
     const seen: SeenRequest = {
       path: decodeURIComponent(url.pathname),
@@ -202,6 +210,24 @@ export class KubeApi {
       client: (request.socket as TLSSocket).getPeerCertificate()?.subject?.CN as string | undefined,
     };
     this.requests.push(seen);
+    return seen;
+  }
+
+  /** A port-forward; it needs a pod that is there, and runs. */
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const seen = this.#see(request);
+    const [, key = ''] = /^\/api\/v1\/namespaces\/([^/]+\/pods\/[^/]+)\/portforward$/.exec(seen.path) ?? [];
+    const name = key.replace('/pods/', '/');
+    const pod = this.#objects.get(PODS)?.get(name);
+    if (this.token !== undefined && seen.authorization !== `Bearer ${this.token}`) refuse(socket, 401);
+    else if (this.forbidden.has(PORT_FORWARD)) refuse(socket, 403);
+    else if (pod === undefined) refuse(socket, 404);
+    else if ((pod.status as { phase?: string } | undefined)?.phase !== 'Running') refuse(socket, 400);
+    else this.forwards.accept(`${name}:${seen.query.ports}`, request, socket, head);
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const seen = this.#see(request);
     response.on('error', () => {});
     const [fault] = this.faults;
     if (fault?.(seen, response)) return;
@@ -252,7 +278,7 @@ export class KubeApi {
       return;
     }
     if (name !== undefined) {
-      this.#get(response, collection, name);
+      this.#get(response, collection, name, namespace);
       return;
     }
     if (request.query.watch === 'true') {
@@ -262,19 +288,21 @@ export class KubeApi {
     this.#list(request, response, collection, namespace);
   }
 
-  /** "/api/v1/nodes/NAME", "/api/v1/namespaces/NS/pods" or a collection itself. */
+  /** "/api/v1/nodes/NAME", "/api/v1/namespaces/NS/pods", the same with "/NAME", or a collection itself. */
   #locate(path: string): { collection?: string; name?: string; namespace?: string } {
     if (this.collections.has(path)) return { collection: path };
-    const [, prefix, namespace, plural] = /^(.*)\/namespaces\/([^/]+)\/([^/]+)$/.exec(path) ?? [];
+    const [, prefix, namespace, plural, name] =
+      /^(.*)\/namespaces\/([^/]+)\/([^/]+)(?:\/([^/]+))?$/.exec(path) ?? [];
     const inNamespace = `${prefix}/${plural}`;
     if (namespace !== undefined && this.collections.has(inNamespace))
-      return { collection: inNamespace, namespace };
+      return { collection: inNamespace, namespace, ...(name !== undefined && { name }) };
     const parent = path.slice(0, path.lastIndexOf('/'));
     return this.collections.has(parent) ? { collection: parent, name: path.slice(parent.length + 1) } : {};
   }
 
-  #get(response: ServerResponse, collection: string, name: string): void {
-    const object = this.#objects.get(collection)?.get(keyOf({ metadata: { name } }));
+  #get(response: ServerResponse, collection: string, name: string, namespace: string | undefined): void {
+    const metadata = { name, ...(namespace !== undefined && { namespace }) };
+    const object = this.#objects.get(collection)?.get(keyOf({ metadata }));
     if (object === undefined) {
       sendStatus(response, 404, 'NotFound');
       return;
@@ -343,6 +371,8 @@ export class KubeApi {
 }
 
 export const PODS = '/api/v1/pods';
+/** What may be forbidden beside collections. */
+export const PORT_FORWARD = 'pods/portforward';
 export const EVENTS = '/api/v1/events';
 export const NODES = '/api/v1/nodes';
 export const SERVICES = '/api/v1/services';
@@ -415,6 +445,11 @@ const TOO_OLD_EVENT = {
   type: 'ERROR',
   object: { kind: 'Status', apiVersion: 'v1', status: 'Failure', reason: 'Expired', code: 410 },
 };
+
+function refuse(socket: Duplex, status: number): void {
+  socket.on('error', () => {});
+  socket.end(`HTTP/1.1 ${status} Refused\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
+}
 
 interface Continue {
   readonly snapshot: string;

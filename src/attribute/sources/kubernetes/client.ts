@@ -1,10 +1,11 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { VERSION } from '../../../version.js';
-import type { AuthorizedRequest, Credentials } from './credentials.js';
+import { authorizeInTime } from './authorize.js';
+import type { Credentials } from './credentials.js';
 import { ApiFailure, failureOfStatus, toFailure } from './failure.js';
 import { MAX_OBJECT_BYTES, Pieces, parseJson } from './pieces.js';
-import { pause, type Timing } from './timing.js';
+import { seconds, type Timing } from './timing.js';
 
 /** One question to the API server. */
 export interface ApiRequest {
@@ -90,7 +91,7 @@ export class ApiClient {
   }
 
   async #send(request: ApiRequest, deadline: Deadline): Promise<IncomingMessage> {
-    const { server, options } = await this.#authorize(deadline.signal);
+    const { server, options } = await authorizeInTime(this.#credentials, this.#timing, deadline.signal);
     deadline.expectBytes(this.#timing.answerMs);
     const url = new URL(server + request.path);
     for (const [name, value] of Object.entries(request.query)) url.searchParams.set(name, value);
@@ -98,21 +99,6 @@ export class ApiClient {
     if (answer.statusCode === 200 || answer.statusCode === 201) return answer;
     answer.destroy();
     throw failureOfStatus(answer.statusCode ?? 0, request.permission, answer.headers['retry-after']);
-  }
-
-  /** A plugin may wait for somebody to log in; nobody waits for it. */
-  async #authorize(signal: AbortSignal): Promise<AuthorizedRequest> {
-    const work = this.#credentials.authorize();
-    // It may fail when nobody listens any more.
-    work.catch(() => {});
-    const { credentialsMs } = this.#timing;
-    const waiting = new AbortController();
-    const late = pause(credentialsMs, AbortSignal.any([signal, waiting.signal]));
-    const authorized = await Promise.race([work, late]).finally(() => waiting.abort());
-    signal.throwIfAborted();
-    if (authorized) return authorized;
-    const why = `there were no credentials within ${seconds(credentialsMs)}: does a plugin wait for a login?`;
-    throw new ApiFailure('credentials', why);
   }
 }
 
@@ -194,8 +180,4 @@ class Deadline {
     this.failure ??= new ApiFailure('stopped', 'stopped');
     this.#abort.abort();
   };
-}
-
-function seconds(ms: number): string {
-  return `${Math.round(ms / 100) / 10} s`;
 }
