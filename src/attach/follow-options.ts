@@ -1,6 +1,5 @@
 import type { TracerError } from '../errors.js';
 import type { EventId } from '../serve/history/event-id.js';
-import type { Gap } from './incoming.js';
 import type { Received } from './received.js';
 
 export interface FollowOptions {
@@ -22,3 +21,9 @@ export type FollowState =
   /** `isStop`: the server said that it ends. */
   | { readonly kind: 'disconnected'; readonly why: TracerError; readonly isStop: boolean }
   | { readonly kind: 'resumed'; readonly epoch: string; readonly missing: Gap };
+
+/** Events that are missing; `unknown`: why there may be more of them. */
+export interface Gap {
+  readonly events: number;
+  readonly unknown?: string | undefined;
+}

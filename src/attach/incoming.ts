@@ -1,5 +1,5 @@
 import type { EventId } from '../serve/history/event-id.js';
-import type { FollowOptions } from './follow-options.js';
+import type { FollowOptions, Gap } from './follow-options.js';
 import { parseLine, type Received } from './received.js';
 
 export interface IncomingOptions extends Pick<Required<FollowOptions>, 'onEvent' | 'onPosition'> {
@@ -7,12 +7,6 @@ export interface IncomingOptions extends Pick<Required<FollowOptions>, 'onEvent'
   readonly after: EventId | undefined;
   /** It has become clear what is missing since then. */
   readonly onResumed: (missing: Gap) => void;
-}
-
-/** Events that are missing; `unknown`: why there may be more of them. */
-export interface Gap {
-  readonly events: number;
-  readonly unknown?: string | undefined;
 }
 
 /** The lines of one connection: where they go on, what is missing before them, and what has been told already. */

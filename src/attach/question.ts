@@ -5,7 +5,7 @@ export interface Question {
   readonly filters: Readonly<Partial<Record<FilterName, string | readonly string[]>>>;
   /** An event_id, a time, or how long ago. */
   readonly since?: string | undefined;
-  readonly last?: number | undefined;
+  readonly last?: string | undefined;
   readonly follow: boolean;
 }
 
@@ -27,7 +27,7 @@ export function eventsPath(question: Question, after: EventId | undefined, heart
     for (const value of [values ?? []].flat()) query.append(name, value);
   if (after) query.set('since', formatEventId(after));
   else if (since !== undefined) query.set('since', since);
-  else if (last !== undefined) query.set('last', String(last));
+  else if (last !== undefined) query.set('last', last);
   if (follow) query.set('position', 'true');
   else query.set('follow', 'false');
   query.set('heartbeat', String(heartbeatMs / 1000));

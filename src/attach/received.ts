@@ -47,8 +47,8 @@ function idOf(value: unknown): EventId | undefined {
   return typeof value === 'string' ? parseEventId(value) : undefined;
 }
 
-/** Keys that a newer server has added do no harm: all that is known of the event is as it should be. */
-function understood(value: object): TraceEvent | undefined {
+/** Undefined for what is no event as it should be. Keys that a newer server has added do no harm: all that is known of the event is as it should be. */
+export function understood(value: object): TraceEvent | undefined {
   const { success, error } = eventSchema.safeParse(value);
   const isKnown = success || error.issues.every(({ code }) => code === 'unrecognized_keys');
   return isKnown ? (value as TraceEvent) : undefined;

@@ -16,6 +16,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     const program = makeProgram(result);
     if (mentions(argv, 'doctor')) await addDoctor(program, result);
     if (mentions(argv, 'serve')) await addServe(program, result);
+    if (mentions(argv, 'attach')) await addAttach(program, result);
     if (mentions(argv, 'lab')) await addLab(program);
     addHelpCommand(program);
     await program.parseAsync(argv);
@@ -80,7 +81,7 @@ function mistakenCommand(error: unknown, words: readonly string[]): TracerError 
   );
 }
 
-const COMMANDS = ['trace', 'doctor', 'serve', 'schema', 'lab', 'help'];
+const COMMANDS = ['trace', 'doctor', 'serve', 'attach', 'schema', 'lab', 'help'];
 
 /** What is hardly ever used is loaded only where it is used or listed: start-up time is a feature. */
 function mentions(argv: readonly string[], command: string): boolean {
@@ -97,6 +98,13 @@ async function addDoctor(program: Command, result: { exitCode: number }): Promis
 async function addServe(program: Command, result: { exitCode: number }): Promise<void> {
   const { registerServe } = await import('./serve.js');
   registerServe(program, (exitCode) => {
+    result.exitCode = exitCode;
+  });
+}
+
+async function addAttach(program: Command, result: { exitCode: number }): Promise<void> {
+  const { registerAttach } = await import('./attach-options.js');
+  registerAttach(program, (exitCode) => {
     result.exitCode = exitCode;
   });
 }

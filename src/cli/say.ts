@@ -1,4 +1,5 @@
 import { fstatSync } from 'node:fs';
+import { printable } from '../printable.js';
 
 /** Of syslog(3). */
 const PRIORITIES = { error: 3, warning: 4, info: 6 } as const;
@@ -9,6 +10,11 @@ export function say(text: string, priority: keyof typeof PRIORITIES = 'warning')
   const prefix = isJournal ? `<${PRIORITIES[priority]}>` : '';
   const lines = text.replace(/\n$/, '').split('\n');
   process.stderr.write(`${lines.map((line) => prefix + line).join('\n')}\n`);
+}
+
+/** Something that people should know, in words; safe for a terminal. */
+export function note(text: string): void {
+  say(`rpftrace: ${printable(text)}`);
 }
 
 let isJournal: boolean | undefined;

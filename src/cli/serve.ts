@@ -3,7 +3,6 @@ import { type Command, Option } from 'commander';
 import { loadAddon } from '../addon.js';
 import { EXIT, exitCodeOf, formatError, type TracerError, toTracerError } from '../errors.js';
 import { loadForwarders } from '../forwarders.js';
-import { printable } from '../printable.js';
 import { loadConfig } from '../serve/config/load.js';
 import { forwarderOptions } from '../serve/config/options.js';
 import type { Config, ConfigInput } from '../serve/config/schema.js';
@@ -11,7 +10,7 @@ import { readSecrets, type Secrets } from '../serve/config/secrets.js';
 import { formatAddress } from '../serve/http/address.js';
 import { Server } from '../serve/server.js';
 import { ReadyFile } from './ready-file.js';
-import { say } from './say.js';
+import { note, say } from './say.js';
 import { dieBy, Signals, withResolver } from './signals.js';
 import {
   addCaptureOptions,
@@ -231,8 +230,4 @@ function isEmptyObject(value: unknown): boolean {
   return (
     typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length === 0
   );
-}
-
-function note(text: string): void {
-  say(`rpftrace: ${printable(text)}`);
 }

@@ -11,12 +11,16 @@ import { TeeSink } from '../sink/tee-sink.js';
 import { wantsColor } from './color.js';
 import type { Format } from './formats.js';
 
-export interface SinkOptions extends KubernetesOptions {
+/** In which format, and into what. */
+export interface FormatOptions {
   readonly output?: Format;
   readonly out?: string;
   readonly rotateSize?: number;
   readonly rotateKeep?: number;
   readonly snaplen?: number;
+}
+
+export interface SinkOptions extends FormatOptions, KubernetesOptions {
   readonly otlp?: string;
   readonly kubernetesEvents?: true;
 }
@@ -24,6 +28,16 @@ export interface SinkOptions extends KubernetesOptions {
 export interface OpenedSink {
   readonly output: Output;
   readonly make: (clock: Clock) => Sink;
+}
+
+/** Throws E_USAGE for options of which one needs another. */
+export function checkRotation({ out, rotateSize, rotateKeep }: FormatOptions): void {
+  if (rotateSize !== undefined && out === undefined) {
+    throw new TracerError('E_USAGE', '--rotate-size needs --out FILE: standard output cannot be rotated');
+  }
+  if (rotateKeep !== undefined && rotateSize === undefined) {
+    throw new TracerError('E_USAGE', '--rotate-keep needs --rotate-size SIZE');
+  }
 }
 
 /** Opens what the options say drops are written to. Throws E_OUTPUT, and E_USAGE for what no terminal can show. */
@@ -48,14 +62,14 @@ async function openFormat(options: SinkOptions, node: string): Promise<OpenedSin
 }
 
 /** Packet bytes that are asked for; a format of packets wants some. */
-export function snaplenOf({ output, snaplen }: SinkOptions): number | undefined {
+export function snaplenOf({ output, snaplen }: FormatOptions): number | undefined {
   return snaplen ?? (output === 'pcapng' ? PCAPNG_SNAPLEN : undefined);
 }
 
-/** The formats that are made of events. They are loaded only where they are used. */
-async function openEventSink(
+/** The formats that are made of events. They are loaded only where they are used. Throws as openSink() does. */
+export async function openEventSink(
   format: Exclude<Format, 'ndjson'>,
-  options: SinkOptions,
+  options: FormatOptions,
 ): Promise<{ output: Output; sink: EventSink }> {
   if (format === 'pcapng') {
     requireNoTerminal(options);
@@ -76,18 +90,19 @@ async function openEventSink(
   return { output, sink: new TableSink(output, table) };
 }
 
-function formatOf(options: SinkOptions): Format {
+export function formatOf(options: FormatOptions): Format {
   return options.output ?? (goesToTerminal(options) ? 'table' : 'ndjson');
 }
 
-function openOutput(
-  { out, rotateSize, rotateKeep }: Omit<SinkOptions, 'rotateSize'> & { rotateSize?: number | undefined },
+/** Throws E_OUTPUT. */
+export function openOutput(
+  { out, rotateSize, rotateKeep }: Omit<FormatOptions, 'rotateSize'> & { rotateSize?: number | undefined },
   prepared = 0,
 ): Output {
   return new Output({ file: out, rotateSize, rotateKeep, prepared });
 }
 
-function requireNoTerminal(options: SinkOptions): void {
+function requireNoTerminal(options: FormatOptions): void {
   if (!goesToTerminal(options)) return;
   throw new TracerError('E_USAGE', '-o pcapng is not for a terminal', {
     remedies: [
@@ -97,7 +112,7 @@ function requireNoTerminal(options: SinkOptions): void {
   });
 }
 
-function goesToTerminal({ out }: SinkOptions): boolean {
+function goesToTerminal({ out }: FormatOptions): boolean {
   return out === undefined && isatty(STDOUT);
 }
 

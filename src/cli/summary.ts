@@ -1,19 +1,13 @@
-import type { Device, IncidentEvent, Packet, StopEvent } from '../events.js';
+import type { IncidentEvent, StopEvent } from '../events.js';
 import { grouped } from '../grouped.js';
-import { printable } from '../printable.js';
-import { formatEndpoint } from '../record/address.js';
 import type { DropReader } from '../record/decode.js';
 import { describePacket } from '../record/packet.js';
 import type { Context, Flow } from '../sink/sink.js';
-import { Tally } from './tally.js';
+import { deviceText, flowText, Tallies } from './tallies.js';
 
 /** Collects who lost how much while a trace runs, and tells it at the end. */
 export class Summary {
-  readonly #reasons = new Tally();
-  readonly #devices = new Tally();
-  readonly #flows = new Tally();
-  /** The last sentence of each incident. */
-  readonly #incidents = new Map<string, string>();
+  readonly #tallies = new Tallies();
 
   /** Takes flows that are forgotten. Of very many small ones only some are told by name. */
   add(flows: readonly Flow[], recordOf: (flow: Flow) => DropReader): void {
@@ -24,32 +18,24 @@ export class Summary {
       total += drops;
     }
     for (const [context, drops] of contexts) {
-      this.#reasons.add(context.reason ?? 'no reason given', drops);
-      this.#devices.add(deviceText(context.device), drops);
+      this.#tallies.reasons.add(context.reason ?? 'no reason given', drops);
+      this.#tallies.devices.add(deviceText(context.device), drops);
     }
     let rest = total;
     for (const flow of largest(flows, total / flows.length)) {
-      this.#flows.add(flowText(describePacket(recordOf(flow)), flow.context.device), flow.drops);
+      this.#tallies.flows.add(flowText(describePacket(recordOf(flow)), flow.context.device), flow.drops);
       rest -= flow.drops;
     }
-    this.#flows.addOthers(rest);
+    this.#tallies.flows.addOthers(rest);
   }
 
-  /** Takes what is told of an incident. Of very many only the first are remembered. */
-  addIncident({ id, summary }: IncidentEvent): void {
-    if (this.#incidents.has(id) || this.#incidents.size < MAX_INCIDENTS) this.#incidents.set(id, summary);
+  addIncident(incident: IncidentEvent): void {
+    this.#tallies.addIncident(incident);
   }
 
   /** Lines for people, to stderr. Has a trailing newline. */
   format(stop: StopEvent): string {
-    const lines = [
-      headline(stop),
-      ...[...this.#incidents].map(([id, summary]) => `  ${id}: ${printable(summary)}`),
-      ...section('reason', this.#reasons),
-      ...section('device', this.#devices),
-      ...section('flow', this.#flows),
-      ...accountLines(stop),
-    ];
+    const lines = [headline(stop), ...this.#tallies.lines, ...accountLines(stop)];
     return `${lines.join('\n')}\n`;
   }
 }
@@ -67,17 +53,6 @@ function headline({ totals, elapsed_ms: elapsedMs }: StopEvent): string {
   const rate = seconds >= 1 ? ` (${grouped(Math.round(totals.emitted / seconds))}/s)` : '';
   const filtered = totals.matched < totals.seen ? ` of ${grouped(totals.seen)} that the kernel made` : '';
   return `rpftrace: ${grouped(totals.emitted)} drops${filtered} in ${seconds.toFixed(1)} s${rate}, ${grouped(totals.lost)} lost`;
-}
-
-function section(title: string, tally: Tally): string[] {
-  const { names, others } = tally.top(TOP);
-  if (names.length === 0) return [];
-  const rows = others > 0 ? [...names, ['others', others] as const] : names;
-  const width = Math.max(...rows.map(([, count]) => grouped(count).length));
-  return [
-    `  by ${title}:`,
-    ...rows.map(([name, count]) => `    ${grouped(count).padStart(width)}  ${printable(name)}`),
-  ];
 }
 
 /** Only what is not as it should be, and the good news in one line. */
@@ -104,21 +79,5 @@ function accountLines({ totals, conservation, reconciled, netns, ...stop }: Stop
   return lines;
 }
 
-function deviceText({ name, role, netns }: Device): string {
-  const where = netns === undefined ? '' : `, netns ${netns}`;
-  return name === undefined ? `no device${where}` : `${name} (${role}${where})`;
-}
-
-function flowText(packet: Packet | undefined, device: Device): string {
-  if (packet?.src === undefined)
-    return packet?.ethertype ? `ethertype ${packet.ethertype}` : 'not told apart';
-  const from = formatEndpoint(packet.src, packet.src_port);
-  const to = formatEndpoint(packet.dst as string, packet.dst_port);
-  const name = device.name === undefined ? '' : ` on ${device.name}`;
-  return `${packet.protocol ?? 'ip'} ${from} -> ${to}${name}`;
-}
-
-const TOP = 5;
-const MAX_INCIDENTS = 16;
 /** Flows that are told by name each time that flows are forgotten. */
 const MAX_NAMED = 64;

@@ -83,6 +83,14 @@ export function addCaptureOptions(command: Command): Command {
 
 /** Which drops. */
 export function addFilterOptions(command: Command): Command {
+  return addEventFilterOptions(command, 'name, path or inode number').option(
+    '--this-pod',
+    'only drops of the pod that rpftrace runs in',
+  );
+}
+
+/** Of these, what can be told from an event. */
+export function addEventFilterOptions(command: Command, netns: string): Command {
   return command
     .option(
       '--rpf-only',
@@ -92,24 +100,31 @@ export function addFilterOptions(command: Command): Command {
       repeatable('--reason <name>', 'only this drop reason (repeatable); help lists those of this kernel'),
     )
     .addOption(repeatable('--device <name>', 'only this device; a trailing * matches any rest (repeatable)'))
-    .addOption(
-      repeatable('--netns <netns>', 'only this network namespace: name, path or inode number (repeatable)'),
-    )
+    .addOption(repeatable('--netns <netns>', `only this network namespace: ${netns} (repeatable)`))
     .addOption(repeatable('-n, --namespace <ns>', 'only drops of pods of this namespace (repeatable)'))
     .addOption(repeatable('--pod <ns/name>', 'only drops of this pod, be it there yet or not (repeatable)'))
-    .option('-l, --selector <text>', "only drops of pods with these labels: 'app=mssql,tier!=test'")
-    .option('--this-pod', 'only drops of the pod that rpftrace runs in');
+    .option('-l, --selector <text>', "only drops of pods with these labels: 'app=mssql,tier!=test'");
 }
 
 /** What becomes of the events, and until when. */
 function addOutputOptions(command: Command): Command {
-  command
+  addFormatOptions(command).addOption(
+    repeatable('--backend <name>', 'how drops are seen, for tests (repeatable)').hideHelp(),
+  );
+  return addForwarderOptions(command).option(
+    '--ready-file <file>',
+    'a file that exists as long as rpftrace is attached',
+  );
+}
+
+/** Of these, what is written here. */
+export function addFormatOptions(command: Command): Command {
+  return command
     .addOption(
       new Option('-o, --output <format>', 'what is written; table on a terminal, else ndjson').choices(
         FORMATS,
       ),
     )
-    .addOption(repeatable('--backend <name>', 'how drops are seen, for tests (repeatable)').hideHelp())
     .option('--duration <time>', 'end after this time: 500ms, 10s, 2m, 1h', parseDuration)
     .option('--count <n>', 'end after this many drop events', parseInteger(1))
     .option('--out <file>', 'write to this file, from its start')
@@ -119,10 +134,6 @@ function addOutputOptions(command: Command): Command {
       'old files to keep: FILE.1 is the newest (default: 5)',
       parseInteger(1, 9999),
     );
-  return addForwarderOptions(command).option(
-    '--ready-file <file>',
-    'a file that exists as long as rpftrace is attached',
-  );
 }
 
 /** Who gets the events beside those who read them here. */

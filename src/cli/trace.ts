@@ -8,20 +8,19 @@ import { type Filters, resolveFilters } from '../filters/filters.js';
 import { checkPodSources } from '../filters/pods.js';
 import { ReasonNames } from '../names/reasons.js';
 import type { NativeAddon } from '../native.js';
-import { printable } from '../printable.js';
 import { keptWhileTracing } from '../privileges/kept.js';
 import { captureConfig, Session } from '../session.js';
 import { Ending } from './ending.js';
 import { ReadyFile } from './ready-file.js';
-import { say } from './say.js';
+import { note, say } from './say.js';
 import { dieBy } from './signals.js';
-import { type OpenedSink, openSink, snaplenOf } from './sinks.js';
+import { checkRotation, type OpenedSink, openSink, snaplenOf } from './sinks.js';
 import { Summary } from './summary.js';
 import type { TraceOptions } from './trace-options.js';
 
 /** Runs `rpftrace trace` and returns its exit code. Throws a TracerError when the trace cannot begin. */
 export async function trace(words: readonly string[], options: TraceOptions): Promise<number> {
-  checkCombinations(options);
+  checkRotation(options);
   const addon = loadAddon();
   if (options.reason.includes('help')) return listReasons(addon);
   const filters = resolveFilters(addon, {
@@ -139,15 +138,6 @@ function giveUpCapabilities(session: Session, { out, readyFile }: TraceOptions):
   }
 }
 
-function checkCombinations({ out, rotateSize, rotateKeep }: TraceOptions): void {
-  if (rotateSize !== undefined && out === undefined) {
-    throw new TracerError('E_USAGE', '--rotate-size needs --out FILE: standard output cannot be rotated');
-  }
-  if (rotateKeep !== undefined && rotateSize === undefined) {
-    throw new TracerError('E_USAGE', '--rotate-keep needs --rotate-size SIZE');
-  }
-}
-
 function listReasons(addon: NativeAddon): number {
   process.stdout.write(`${ReasonNames.read(addon).all.sort().join('\n')}\n`);
   return EXIT.done;
@@ -166,10 +156,6 @@ function tellSourcesSoon(sources: readonly Source[]): void {
     }
   };
   setTimeout(tell, SOURCES_SETTLED_MS).unref();
-}
-
-function note(text: string): void {
-  say(`rpftrace: ${printable(text)}`);
 }
 
 function tellDegraded({ degraded }: StartEvent): void {

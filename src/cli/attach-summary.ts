@@ -1,0 +1,54 @@
+import type { Received } from '../attach/received.js';
+import type { DropEvent } from '../events.js';
+import { grouped } from '../grouped.js';
+import { deviceText, flowText, Tallies } from './tallies.js';
+
+/** Collects what came from afar, and tells it at the end. */
+export class AttachSummary {
+  readonly #tallies = new Tallies();
+  readonly #startMs = performance.now();
+  #drops = 0;
+  #lost = 0;
+  /** Events that this reader did not get. */
+  #missing = 0;
+  #maybeMore = false;
+  #unknown = 0;
+
+  add({ event }: Received): void {
+    if (event === undefined) this.#unknown++;
+    else if (event.kind === 'drop') this.#addDrop(event);
+    else if (event.kind === 'incident') this.#tallies.addIncident(event);
+    else if (event.kind === 'lost' && event.where === 'reader') {
+      this.#missing += event.count;
+      this.#maybeMore ||= event.count_unknown !== undefined;
+    } else if (event.kind === 'lost' && event.where !== 'sysctl') this.#lost += event.count;
+  }
+
+  /** Lines for people, to stderr. Has a trailing newline. */
+  format(): string {
+    const seconds = ((performance.now() - this.#startMs) / 1000).toFixed(1);
+    const lines = [
+      `rpftrace: ${grouped(this.#drops)} drops told in ${seconds} s, ${grouped(this.#lost)} lost`,
+      ...this.#tallies.lines,
+      ...this.#gaps(),
+    ];
+    return `${lines.join('\n')}\n`;
+  }
+
+  #addDrop({ reason, device, packet, count }: DropEvent): void {
+    this.#drops += count;
+    this.#tallies.reasons.add(reason ?? 'no reason given', count);
+    this.#tallies.devices.add(deviceText(device), count);
+    this.#tallies.flows.add(flowText(packet, device), count);
+  }
+
+  #gaps(): string[] {
+    const lines: string[] = [];
+    const more = this.#maybeMore ? ', perhaps more' : '';
+    if (this.#missing > 0 || this.#maybeMore)
+      lines.push(`  ${grouped(this.#missing)} events${more} of the server did not get here`);
+    if (this.#unknown > 0)
+      lines.push(`  ${grouped(this.#unknown)} events are of a kind that this version does not know`);
+    return lines;
+  }
+}
