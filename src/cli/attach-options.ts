@@ -31,10 +31,8 @@ export interface AttachOptions extends FormatOptions {
   readonly kubernetesEvents?: true;
 }
 
-/** Adds `rpftrace attach`; `onEnd` gets its exit code. */
-export function registerAttach(program: Command, onEnd: (exitCode: number) => void): void {
-  const command = program
-    .command('attach')
+export function addAttachOptions(command: Command): Command {
+  command
     .description('follow a running rpftrace serve, from anywhere that reaches it')
     .argument('[place]', 'a URL, a socket, or k8s:NAMESPACE/POD (default: the server of this machine)')
     .option('--since <when>', 'begin so long ago (10m, 2h), at this time, or behind this event_id')
@@ -53,13 +51,9 @@ export function registerAttach(program: Command, onEnd: (exitCode: number) => vo
     .addOption(new Option('--ready-file <file>', 'a file that exists from the first connection on'))
     .addOption(new Option('--otlp [url]').hideHelp())
     .addOption(new Option('--kubernetes-events').hideHelp())
-    .addHelpText('after', HELP)
-    .action(async (place: string | undefined, options: AttachOptions) => {
-      const { attach } = await import('./attach.js');
-      onEnd(await attach(place, options));
-    });
-  addFormatOptions(addEventFilterOptions(command, 'inode number'));
+    .addHelpText('after', HELP);
   for (const { flags, help } of KUBERNETES_FLAGS.slice(0, 2)) command.option(flags, help);
+  return addFormatOptions(addEventFilterOptions(command, 'inode number'));
 }
 
 const HELP = `

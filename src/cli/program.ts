@@ -5,6 +5,7 @@ import { packageText } from '../package-file.js';
 import { printable } from '../printable.js';
 import { didYouMean } from '../suggest.js';
 import { VERSION } from '../version.js';
+import type { AttachOptions } from './attach-options.js';
 import { addHelpCommand } from './help.js';
 import { say } from './say.js';
 import { addTraceOptions, type TraceOptions } from './trace-options.js';
@@ -103,9 +104,11 @@ async function addServe(program: Command, result: { exitCode: number }): Promise
 }
 
 async function addAttach(program: Command, result: { exitCode: number }): Promise<void> {
-  const { registerAttach } = await import('./attach-options.js');
-  registerAttach(program, (exitCode) => {
-    result.exitCode = exitCode;
+  const { addAttachOptions } = await import('./attach-options.js');
+  const command = addAttachOptions(program.command('attach'));
+  command.action(async (place: string | undefined, options: AttachOptions) => {
+    const { attach } = await import('./attach.js');
+    result.exitCode = await attach(place, options);
   });
 }
 
