@@ -17,7 +17,7 @@
 #include "rpf_internal.h"
 
 #define BPF_LOG_STATS 4		   /* include/linux/bpf_verifier.h: how many instructions were looked at */
-#define EVERY_RING_BYTES (1 << 22) /* 4 MiB: 15,000 whole records, 50 ms of a flood at --every */
+#define EVERY_RING_BYTES (1 << 23) /* 8 MiB: 30,000 whole records, 0.1 s of a flood at --every */
 #define FLOW_RING_BYTES (1 << 21)  /* 2 MiB: as many first drops as the flow tables of two CPUs take */
 #define MIN_RING_BYTES (1 << 16)
 #define DEFAULT_FLOW_SLOTS 4096

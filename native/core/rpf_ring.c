@@ -17,12 +17,15 @@ int rpf_ring_open(struct rpf_ring *ring, int map_fd, size_t bytes)
 	void *mapped;
 
 	*ring = (struct rpf_ring){ .fd = map_fd, .mask = bytes - 1, .page = page };
-	/* kernel/bpf/ringbuf.c: consumer position (writable), producer position, then the data, mapped twice in a row. */
+	/*
+	 * kernel/bpf/ringbuf.c: consumer position (writable), producer position, then the data, which could be mapped twice in
+	 * a row. Once is enough for who copies, and every page of a mapping counts as resident.
+	 */
 	mapped = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
 	if (mapped == MAP_FAILED)
 		return -errno;
 	ring->consumer = mapped;
-	mapped = mmap(NULL, page + 2 * bytes, PROT_READ, MAP_SHARED, map_fd, page);
+	mapped = mmap(NULL, page + bytes, PROT_READ, MAP_SHARED, map_fd, page);
 	if (mapped == MAP_FAILED) {
 		int err = -errno;
 
@@ -39,7 +42,7 @@ void rpf_ring_close(struct rpf_ring *ring)
 	if (ring->consumer)
 		munmap(ring->consumer, ring->page);
 	if (ring->producer)
-		munmap(ring->producer, ring->page + 2 * (ring->mask + 1));
+		munmap(ring->producer, ring->page + ring->mask + 1);
 	ring->consumer = NULL;
 	ring->producer = NULL;
 }
@@ -53,6 +56,17 @@ bool rpf_ring_empty(const struct rpf_ring *ring)
 void rpf_ring_mark(struct rpf_ring *ring)
 {
 	ring->end = atomic_load_explicit(ring->producer, memory_order_acquire);
+}
+
+/* A record may go on at the ring's beginning. */
+static void copy_record(const struct rpf_ring *ring, unsigned long at, void *record, size_t bytes)
+{
+	size_t begin = at & ring->mask;
+	size_t until_end = ring->mask + 1 - begin;
+	size_t first = bytes < until_end ? bytes : until_end;
+
+	memcpy(record, ring->data + begin, first);
+	memcpy((unsigned char *)record + first, ring->data, bytes - first);
 }
 
 bool rpf_ring_drain(struct rpf_ring *ring, struct rpf_writer *writer)
@@ -75,7 +89,7 @@ bool rpf_ring_drain(struct rpf_ring *ring, struct rpf_writer *writer)
 				room = false;
 				break;
 			}
-			memcpy(record, head + BPF_RINGBUF_HDR_SZ, bytes);
+			copy_record(ring, at + BPF_RINGBUF_HDR_SZ, record, bytes);
 			drop = record;
 			if (drop->header.kind == RPF_RECORD_DROP) {
 				writer->drops += drop->count;

@@ -26,18 +26,13 @@ export interface Named {
 export class DropNames {
   readonly #options: DropNamesOptions;
   readonly #locations: Locations;
-  #reasons: ReasonNames | undefined;
+  /** Read before anything is attached: what takes ten milliseconds afterwards has the ring fill meanwhile. */
+  readonly reasons: ReasonNames;
 
   constructor(options: DropNamesOptions) {
     this.#options = options;
-    this.#reasons = options.reasons;
+    this.reasons = options.reasons ?? ReasonNames.read(options.addon);
     this.#locations = new Locations(options.symbol);
-  }
-
-  /** Read from the kernel when they are asked for first: some ten milliseconds. */
-  get reasons(): ReasonNames {
-    this.#reasons ??= ReasonNames.read(this.#options.addon);
-    return this.#reasons;
   }
 
   of(drop: DropReader): Named {
