@@ -126,7 +126,12 @@ static void wait_idle(struct rpf_tracer *tracer, struct pollfd *fds, int timeout
 	if (rpf_ring_empty(&tracer->ring))
 		poll(fds, 4, limit);
 	rpf_set_flag(&tracer->control->idle, 0);
-	tracer->empty_ticks = 0;
+	/*
+	 * What the probe still writes is waited for in ticks, as is what comes after it. Whatever else ended the wait is no
+	 * reason to: with nothing to do the thread wakes up once, not TICKS_UNTIL_IDLE times.
+	 */
+	if (!rpf_ring_empty(&tracer->ring))
+		tracer->empty_ticks = 0;
 }
 
 /* true: someone called rpf_wake(). */

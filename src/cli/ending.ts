@@ -1,5 +1,6 @@
 import type { TracerError } from '../errors.js';
 import type { StopCause } from '../session.js';
+import { Patience, type Progress } from './patience.js';
 import { Signals } from './signals.js';
 
 /** What can end a trace. Whoever comes first decides; a failure is told to whoever still waits for the rest. */
@@ -8,23 +9,30 @@ export class Ending {
   readonly cause: Promise<StopCause>;
   /** Resolves when output or capture fails. */
   readonly failure: Promise<TracerError>;
-  /** Resolves with the signal when nobody should be waited for any longer: a while after the first one, or at the second. */
+  /** Resolves with the signal when nothing should be waited for any longer: a while after the first one, or at the second. */
   readonly impatience: Promise<NodeJS.Signals>;
   readonly #signals = new Signals();
   #end: (cause: StopCause) => void = () => undefined;
   #fail: (error: TracerError) => void = () => undefined;
   #timer: NodeJS.Timeout | undefined;
-  #graceTimer: NodeJS.Timeout | undefined;
+  readonly #patience: Patience;
 
-  constructor() {
+  /** `output` is what is written to at the end, where that is known. */
+  constructor(output?: Progress) {
+    this.#patience = new Patience(output);
     this.cause = new Promise((resolve) => {
       this.#end = resolve;
     });
     this.failure = new Promise((resolve) => {
       this.#fail = resolve;
     });
-    this.impatience = Promise.race([this.#signals.second, this.#graceAfterFirst()]);
+    this.impatience = Promise.race([this.#signals.second, this.#patienceAfterFirst()]);
     this.#signals.first.then((signal) => this.end({ why: 'signal', signal }));
+  }
+
+  /** What was waited for when patience was at its end, in words. */
+  get waitedFor(): string {
+    return this.#patience.why;
   }
 
   end(cause: StopCause): void {
@@ -42,18 +50,13 @@ export class Ending {
 
   dispose(): void {
     clearTimeout(this.#timer);
-    clearTimeout(this.#graceTimer);
+    this.#patience.stop();
     this.#signals.remove();
   }
 
-  async #graceAfterFirst(): Promise<NodeJS.Signals> {
+  async #patienceAfterFirst(): Promise<NodeJS.Signals> {
     const signal = await this.#signals.first;
-    await new Promise<void>((resolve) => {
-      this.#graceTimer = setTimeout(resolve, GRACE_MS);
-    });
+    await this.#patience.end();
     return signal;
   }
 }
-
-/** How long a reader may take for what is still to be written once a signal has come: service managers wait for seconds. */
-const GRACE_MS = 1500;

@@ -36,7 +36,7 @@ export async function trace(words: readonly string[], options: TraceOptions): Pr
   });
   const readyFile = new ReadyFile(options.readyFile);
   const { output, make } = await openSink(options, { node: nodeName(options), note });
-  const ending = new Ending();
+  const ending = new Ending(output);
   output.onError = (error) => ending.fail(error);
   try {
     const exitCode = await run({ addon, filters, options, makeSink: make, ending, readyFile });
@@ -105,7 +105,7 @@ async function run({ addon, filters, options, makeSink, ending, readyFile }: Par
 interface Finish {
   readonly stop: StopEvent;
   readonly exitCode: number;
-  /** Set when the output is stuck: the process can only end by a signal. */
+  /** Set when something was not waited for: a write that is stuck lets the process end by a signal only. */
   readonly signal?: NodeJS.Signals;
 }
 
@@ -123,8 +123,9 @@ async function finish(session: Session, ending: Ending): Promise<Finish> {
     return { stop, exitCode: exitCodeOf(outcome) };
   }
   if (typeof outcome !== 'string') return { stop: outcome, exitCode: EXIT.done };
+  const { waitedFor } = ending;
   const stop = await session.abandon({ why: 'signal', signal: outcome });
-  say('rpftrace: the reader of the output does not read; what it did not take is lost', 'error');
+  say(`rpftrace: ${waitedFor}`, 'error');
   return { stop, exitCode: EXIT.failed, signal: outcome };
 }
 

@@ -49,4 +49,4 @@ const MISNAMED = [
   'nodejs_active_resources_total',
 ];
 /** How often the lag of the event loop is looked at: each time wakes the process. */
-const LAG_EVERY_MS = 200;
+const LAG_EVERY_MS = 1000;

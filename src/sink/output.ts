@@ -29,6 +29,8 @@ export class Output implements LineOutput {
   #writer: SonicBoom;
   /** Bytes that the writer has and the file has not. */
   #inFlight = 0;
+  /** Bytes that were taken, ever. */
+  written = 0;
   /** Bytes given to the writer since the file was opened. */
   #fileBytes = 0;
   /** For the next file, which NEXT_FILE stands for: they wait until this one is complete. */
@@ -191,6 +193,7 @@ export class Output implements LineOutput {
 
   #onWritten(count: number): void {
     this.#inFlight -= count;
+    this.written += count;
     this.#arena.written(count);
     if (this.ready) this.onReady();
   }
