@@ -23,7 +23,7 @@ export async function attach(text: string | undefined, options: AttachOptions): 
   const place = await placeOf(parseTarget(text), options);
   const readyFile = new ReadyFile(options.readyFile);
   const sink = await openAttachSink(options);
-  const ending = new Ending();
+  const ending = new Ending(sink.output);
   sink.output.onError = (error) => ending.fail(error);
   try {
     return await run({ place, options, sink, ending, readyFile });
@@ -96,7 +96,7 @@ async function finish(sink: AttachSink, ending: Ending): Promise<number> {
     if (outcome.code !== 'E_READER_GONE') say(formatError(outcome), 'error');
     return exitCodeOf(outcome);
   }
-  say('rpftrace: the reader of the output does not read; what it did not take is lost', 'error');
+  say(`rpftrace: ${ending.waitedFor}`, 'error');
   ending.dispose(); // while it listens, the signal does nothing
   dieBy(outcome);
   return EXIT.failed;
