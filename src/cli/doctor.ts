@@ -8,13 +8,14 @@ import { askSources } from '../doctor/pod-book.js';
 import { formatReport } from '../doctor/text.js';
 import { TracerError } from '../errors.js';
 import { findNetns } from '../filters/netns.js';
+import { nodeRoot } from '../node-root.js';
 import { wantsColor } from './color.js';
 import { addPodSourceOptions } from './trace-options.js';
 
 interface DoctorCommandOptions extends PodSourceOptions {
   readonly output: 'text' | 'json';
   readonly netns: string[];
-  readonly root: string;
+  readonly root?: string;
   readonly all: boolean;
   readonly node?: string;
 }
@@ -37,7 +38,10 @@ export function registerDoctor(program: Command, onEnd: (exitCode: number) => vo
         .default([], 'all')
         .argParser((value: string, values: string[]) => [...values, value]),
     )
-    .option('--root <directory>', 'where the file system lies that settings are applied from', '/')
+    .option(
+      '--root <directory>',
+      'where the file system lies that settings are applied from (default: /, in a container that of the node, where it is seen)',
+    )
     .option('--all', 'also what is fine', false)
     .option('--node <name>', 'name of this machine in the report (default: NODE_NAME or the host name)')
     .addHelpText('after', HELP)
@@ -59,7 +63,7 @@ Exit codes:
   4  packets of a pod would be dropped now`;
 
 async function doctor(options: DoctorCommandOptions): Promise<number> {
-  const root = checkRoot(options.root);
+  const root = checkRoot(options.root ?? nodeRoot());
   const addon = loadAddon();
   const netns = options.netns.map((spec) => findNetns(addon, spec).inum);
   const report = await examine({

@@ -3,6 +3,7 @@ import { Files } from '../explain/persist/files.js';
 import { findPersistence, type Persistence } from '../explain/persist.js';
 import { inodeOf } from '../if-there.js';
 import type { NativeAddon, NativeNeighbours, NativeSurvey } from '../native.js';
+import { nodeRoot } from '../node-root.js';
 import { type Audited, auditAll, describePod } from './audit.js';
 import { findLater, type Later } from './later.js';
 import { Passages } from './passages.js';
@@ -22,7 +23,7 @@ export interface NodeOptions {
 
 /** What would become of the packets of every pod, now and later. */
 export function auditNode(
-  { addon, netns, root = '/', book = NO_PODS }: NodeOptions,
+  { addon, netns, root = nodeRoot(), book = NO_PODS }: NodeOptions,
   surveys: readonly NativeSurvey[],
 ): { pods: PodReport[]; later: Later } {
   const passages = new Passages(addon);

@@ -72,7 +72,7 @@ export class Explainer {
   #composed = 0;
 
   constructor(options: ExplainerOptions) {
-    const { now = () => performance.now(), ownNetns, root = '/' } = options;
+    const { now = () => performance.now(), ownNetns, root } = options;
     this.#options = options;
     this.#now = now;
     this.#routes = new ReverseRoutes({ addon: options.addon, now });

@@ -1,13 +1,14 @@
 import { lstatSync, statSync } from 'node:fs';
 import type { Hint } from '../events.js';
 import { entriesOf, ifThere, textOf } from '../if-there.js';
+import { nodeRoot } from '../node-root.js';
 import { findPersisted, givenBy } from './persist.js';
 
 /**
  * What can still be known of a value that was there before anybody looked: when the files that set this very value were
  * written, and when the programs that read these were started last. Hints, no proof: any of them may have nothing to do with it.
  */
-export function findHints(key: string, value: number, root = '/'): Hint[] {
+export function findHints(key: string, value: number, root = nodeRoot()): Hint[] {
   const lines = findPersisted([key], root).filter((line) => givenBy(line) === String(value));
   const programs = new Set(lines.map(({ by }) => by));
   const files = new Map(lines.map((line) => [`${line.file}:${line.line}`, line]));

@@ -22,7 +22,7 @@ export interface Persistence {
  */
 export function findPersistence(
   keys: readonly string[],
-  root = '/',
+  root?: string,
   files: Files = new Files(root),
 ): Persistence {
   const paths = keys.map(canonical);
@@ -45,7 +45,7 @@ export function findPersistence(
 }
 
 /** The lines alone. */
-export function findPersisted(keys: readonly string[], root = '/'): PersistedSetting[] {
+export function findPersisted(keys: readonly string[], root?: string): PersistedSetting[] {
   return [...findPersistence(keys, root).lines];
 }
 
@@ -54,7 +54,7 @@ export function findSource(
   writer: Writer,
   key: string,
   value: number,
-  root = '/',
+  root?: string,
 ): PersistedSetting | undefined {
   return lineReadBy(writer, canonical(key), value, new Files(root));
 }

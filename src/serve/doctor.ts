@@ -29,7 +29,7 @@ export class Doctor {
       session.pipeline.pods.index.pods,
       sources.map(({ state }) => state),
     );
-    return examine({ addon, node, netns: undefined, root: '/', book });
+    return examine({ addon, node, netns: undefined, book });
   }
 }
 

@@ -36,6 +36,10 @@ describe('package.json', () => {
         'bin/rpftrace',
         'proto/cri.proto',
         'deploy/seccomp.json',
+        'deploy/helm/rpftrace/Chart.yaml',
+        'deploy/helm/rpftrace/templates/_helpers.tpl',
+        'deploy/helm/rpftrace/templates/NOTES.txt',
+        'deploy/kubernetes/rpftrace.yaml',
         'dist/cli/main.js',
         'dist/index.js',
         'dist/index.d.ts',
@@ -45,7 +49,7 @@ describe('package.json', () => {
 
   it('packs nothing else: no sources, tests, scripts, build remains', () => {
     const allowed =
-      /^(package\.json|[A-Z]+\.md|LICENSE|LICENSES\/.*|docs\/[a-z]+\.md|docs\/adr\/[0-9a-z-]+\.md|bin\/rpftrace|dist\/.*\.(js|d\.ts)|dist\/program\/THIRD_PARTY|prebuilds\/.*|proto\/cri\.proto|deploy\/seccomp\.json)$/;
+      /^(package\.json|[A-Z]+\.md|LICENSE|LICENSES\/.*|docs\/[a-z]+\.md|docs\/adr\/[0-9a-z-]+\.md|bin\/rpftrace|dist\/.*\.(js|d\.ts)|dist\/program\/THIRD_PARTY|prebuilds\/.*|proto\/cri\.proto|deploy\/(seccomp\.json|helm\/rpftrace\/.*|kubernetes\/[a-z]+\.yaml))$/;
     expect(packed.filter((file) => !allowed.test(file))).toEqual([]);
   });
 

@@ -41,6 +41,7 @@ const SHARED = [
   'if-there.ts',
   'nameless.ts',
   'native.ts',
+  'node-root.ts',
   'package-file.ts',
   'printable.ts',
   'root.ts',

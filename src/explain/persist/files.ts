@@ -1,4 +1,6 @@
 import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { nodeRoot } from '../../node-root.js';
+import { below } from './below.js';
 
 /** A line of a file that sets a setting. */
 export interface Line {
@@ -17,7 +19,7 @@ export class Files {
   readonly #names = new Map<string, string[]>();
 
   /** `root` ends in a slash; tests have their own. */
-  constructor(root = '/') {
+  constructor(root = nodeRoot()) {
     this.#root = root;
   }
 
@@ -62,7 +64,7 @@ export class Files {
 
   #attempt<T>(path: string, work: (real: string) => T): T | undefined {
     try {
-      return work(`${this.#root}${path.slice(1)}`);
+      return work(below(this.#root, path));
     } catch (error) {
       const { code = '', message } = error as NodeJS.ErrnoException;
       if (!NOT_THERE.has(code)) this.#unreadable.set(path, WORDS[code] ?? (code || message));
