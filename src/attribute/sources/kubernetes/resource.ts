@@ -3,6 +3,7 @@ export interface Resource {
   /** "/api/v1/pods" */
   readonly path: string;
   readonly fieldSelector?: string | undefined;
+  readonly labelSelector?: string | undefined;
   /** For the person who has to allow it: "list and watch of pods". */
   readonly permission: string;
   /** Objects beyond these are not taken. */
@@ -10,6 +11,9 @@ export interface Resource {
 }
 
 /** As part of a query. */
-export function selectionOf({ fieldSelector }: Resource): Record<string, string> {
-  return fieldSelector === undefined ? {} : { fieldSelector };
+export function selectionOf({ fieldSelector, labelSelector }: Resource): Record<string, string> {
+  return {
+    ...(fieldSelector !== undefined && { fieldSelector }),
+    ...(labelSelector !== undefined && { labelSelector }),
+  };
 }

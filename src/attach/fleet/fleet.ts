@@ -1,0 +1,230 @@
+import type { TracerError } from '../../errors.js';
+import type { Place } from '../place.js';
+import type { Question } from '../question.js';
+import type { Received } from '../received.js';
+import { HoldBack, type Standing } from './hold-back.js';
+import { Member, type MemberListener } from './member.js';
+import { type FleetReport, Tally } from './report.js';
+import { RollCall } from './roll-call.js';
+
+export interface FleetOptions {
+  readonly question: Question;
+  /** In the order of their times, but for those that come late. */
+  readonly onEvent: (received: Received) => void;
+  /** After a portion of events. No more are given until what it returns is fulfilled: then the servers keep the rest. */
+  readonly onPortion?: (() => Promise<void> | undefined) | undefined;
+  /** For people: who is silent, who is back. */
+  readonly note: (text: string) => void;
+  /** How long an event is held back for others that happened before, ms. */
+  readonly windowMs?: number;
+  /** Events that are held, in bytes of their text. */
+  readonly maxBytes?: number;
+}
+
+/**
+ * Follows many servers as if they were one. An event waits until it is `windowMs` old, so that what happened before comes before;
+ * who is silent is waited for no longer. Where the past is asked for, servers that still tell it hold the others back.
+ */
+export class Fleet implements MemberListener {
+  readonly #options: FleetOptions;
+  readonly #windowMs: number;
+  readonly #maxBytes: number;
+  readonly #members = new Map<string, Member>();
+  readonly #held = new HoldBack<Received>();
+  readonly #rollCall: RollCall;
+  readonly #tally = new Tally();
+  /** Those that wait until there is room. */
+  readonly #paused = new Map<Member, () => void>();
+  readonly #patienceMs: number;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #boundMs = Number.NEGATIVE_INFINITY;
+  /** Who takes the events wants no more for now. */
+  #isBlocked = false;
+  /** All whom to begin with are there. */
+  #isComplete = false;
+  #wasConnected = false;
+  #end: (why: TracerError | undefined) => void = () => undefined;
+
+  constructor(options: FleetOptions) {
+    const { question, windowMs = WINDOW_MS, maxBytes = MAX_BYTES } = options;
+    this.#options = options;
+    this.#windowMs = windowMs;
+    this.#maxBytes = maxBytes;
+    this.#patienceMs = asksForPast(question) ? PATIENCE_MS : windowMs;
+    this.#rollCall = new RollCall(options.note, () => ({ total: this.size, silent: this.#silent.length }));
+  }
+
+  get size(): number {
+    return this.#members.size;
+  }
+
+  get heldBytes(): number {
+    return this.#held.bytes;
+  }
+
+  get report(): FleetReport {
+    return this.#tally.report([...this.#members.values()]);
+  }
+
+  /** Follows one more. `key` tells it from others; one that is there already stays. */
+  add(key: string, place: Place, node?: string): void {
+    if (this.#members.has(key)) return;
+    const { question } = this.#options;
+    const isCatchingUp = asksForPast(question) && !this.#isComplete;
+    const member = new Member({ node, place, question, listener: this, isCatchingUp });
+    this.#members.set(key, member);
+    void member.run();
+  }
+
+  /** Its node is gone: it is no one who is silent. */
+  remove(key: string): void {
+    const member = this.#members.get(key);
+    if (member === undefined) return;
+    this.#members.delete(key);
+    this.#tally.leave(member);
+    this.#rollCall.forget(member);
+    this.#resume(member);
+    member.stop();
+  }
+
+  /** All whom to begin with were added: from now on it is known whether any of them can be reached. */
+  complete(): void {
+    this.#isComplete = true;
+    this.#checkEnd();
+  }
+
+  /**
+   * Gives the events of all. Resolves when the signal is aborted, or all has come that was asked for. Rejects with a TracerError
+   * when not one can be reached to begin with.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#timers.push(setInterval(() => this.#pass(), PASS_MS));
+    this.#timers.push(setInterval(() => this.#rollCall.tell(), TELL_MS));
+    const stop = () => this.#end(undefined);
+    const why = await new Promise<TracerError | undefined>((resolve) => {
+      this.#end = resolve;
+      signal.addEventListener('abort', stop);
+      if (signal.aborted) stop();
+      this.#checkEnd();
+    });
+    signal.removeEventListener('abort', stop);
+    for (const timer of this.#timers) clearInterval(timer);
+    for (const member of this.#members.values()) member.stop();
+    this.#rollCall.tell();
+    if (why) throw why;
+    this.#held.release(Number.POSITIVE_INFINITY, (received) => {
+      this.#options.onEvent(received);
+      return true;
+    });
+  }
+
+  event(member: Member, received: Received): Standing {
+    const { event, text } = received;
+    const nowMs = Date.now();
+    // What a newer server tells and this version does not know stands where it came.
+    const time = event?.time ?? new Date(Math.max(member.markMs, 0)).toISOString();
+    return this.#held.add(received, time, text.length, nowMs);
+  }
+
+  changed(member: Member): void {
+    this.#wasConnected ||= member.wasConnected;
+    this.#rollCall.changed(member);
+    this.#checkEnd();
+  }
+
+  portion(member: Member): Promise<void> | undefined {
+    if (!this.#isTooMuch(member, this.#maxBytes)) return undefined;
+    return new Promise((resolve) => {
+      member.isPaused = true;
+      member.isCatchingUp = true;
+      this.#paused.set(member, resolve);
+    });
+  }
+
+  get #silent(): Member[] {
+    return [...this.#members.values()].filter(({ state }) => state.kind === 'silent');
+  }
+
+  /** Who is furthest behind is always heard: the others wait for it. */
+  #isTooMuch(member: Member, bytes: number): boolean {
+    if (this.#held.bytes <= bytes) return false;
+    return this.#isBlocked || member.markMs - this.#windowMs > this.#boundMs;
+  }
+
+  #pass(): void {
+    this.#boundMs = this.#findBound();
+    this.#give(this.#boundMs);
+    for (const member of this.#paused.keys())
+      if (!this.#isTooMuch(member, this.#maxBytes / 2)) this.#resume(member);
+  }
+
+  /** What happened before that may go. */
+  #findBound(): number {
+    const now = performance.now();
+    let boundMs = Date.now() - this.#windowMs;
+    for (const member of this.#members.values())
+      if (this.#holdsBack(member, now)) boundMs = Math.min(boundMs, member.markMs - this.#windowMs);
+    return boundMs;
+  }
+
+  #holdsBack({ isPaused, isCatchingUp, heardMs, state }: Member, now: number): boolean {
+    if (state.kind === 'silent' || state.kind === 'ended') return false;
+    return isPaused || (isCatchingUp && now - heardMs < this.#patienceMs);
+  }
+
+  #give(untilMs: number): void {
+    if (this.#isBlocked) return;
+    const { onEvent, onPortion } = this.#options;
+    let count = 0;
+    this.#held.release(untilMs, (received) => {
+      onEvent(received);
+      return ++count % PORTION > 0 || !this.#block(onPortion?.());
+    });
+    this.#block(onPortion?.());
+  }
+
+  /** Returns whether it has to wait. */
+  #block(work: Promise<void> | undefined): boolean {
+    if (work === undefined) return this.#isBlocked;
+    this.#isBlocked = true;
+    const unblock = () => {
+      this.#isBlocked = false;
+    };
+    work.then(unblock, unblock);
+    return true;
+  }
+
+  #resume(member: Member): void {
+    const resume = this.#paused.get(member);
+    this.#paused.delete(member);
+    member.isPaused = false;
+    member.heardMs = performance.now();
+    resume?.();
+  }
+
+  #checkEnd(): void {
+    if (!this.#isComplete || this.#members.size === 0) return;
+    const states = [...this.#members.values()].map(({ state }) => state);
+    const isOver = states.every(({ kind }) => kind === 'ended');
+    const isHopeless =
+      !this.#wasConnected && states.every(({ kind }) => kind === 'silent' || kind === 'ended');
+    const [first] = states.flatMap((state) => ('why' in state && state.why ? [state.why] : []));
+    if (isHopeless && first) this.#end(first);
+    else if (isOver) this.#end(undefined);
+  }
+}
+
+function asksForPast({ since, last, follow }: Question): boolean {
+  return since !== undefined || last !== undefined || !follow;
+}
+
+/** Counts of flows come out once a second, with the time of their last drop; the rest is for the way and for clocks. */
+const WINDOW_MS = 2000;
+/** For a server that has to tell of the past: to be connected to, and between what it tells. */
+const PATIENCE_MS = 15_000;
+/** Some 20,000 events; their objects take some five times as much. */
+const MAX_BYTES = 16 << 20;
+const PASS_MS = 50;
+const TELL_MS = 1000;
+/** Events between two questions whether there is room for more. */
+const PORTION = 64;

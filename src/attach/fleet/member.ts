@@ -1,0 +1,156 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type TracerError, toTracerError } from '../../errors.js';
+import { BackOff } from '../back-off.js';
+import { follow } from '../follow.js';
+import type { FollowState } from '../follow-options.js';
+import type { Place } from '../place.js';
+import type { Question } from '../question.js';
+import type { Received } from '../received.js';
+import type { Standing } from './hold-back.js';
+
+/** What a member tells. */
+export interface MemberListener {
+  /** Says where it stands in the order. */
+  event(member: Member, received: Received): Standing;
+  /** It has become silent, or is back, or has ended. */
+  changed(member: Member): void;
+  /** Nothing more is read from it until what it returns is fulfilled. */
+  portion(member: Member): Promise<void> | undefined;
+}
+
+export interface MemberOptions {
+  /** The node, where it is known before there are events. */
+  readonly node?: string | undefined;
+  readonly place: Place;
+  readonly question: Question;
+  readonly listener: MemberListener;
+  /** Events of the past are asked for, and to come before others go on. */
+  readonly isCatchingUp: boolean;
+}
+
+export type MemberState =
+  | { readonly kind: 'connecting' }
+  | { readonly kind: 'heard' }
+  | { readonly kind: 'silent'; readonly why: TracerError }
+  | { readonly kind: 'ended'; readonly why?: TracerError | undefined };
+
+/** One server of many. It is come back to for as long as it is wanted, whatever goes wrong with it. */
+export class Member {
+  state: MemberState = { kind: 'connecting' };
+  /** Date.now() when the state became what it is. */
+  sinceMs = Date.now();
+  wasConnected = false;
+  events = 0;
+  /** Those that came when later ones were gone already. */
+  late = 0;
+  /** Those that are missing, as the server tells. */
+  missing = 0;
+  /** The latest that has come, ms since 1970. */
+  markMs = Number.NEGATIVE_INFINITY;
+  /** What was asked for of the past, or was left to the server meanwhile, is still coming. */
+  isCatchingUp: boolean;
+  isPaused = false;
+  /** performance.now() when anything came last. */
+  heardMs = performance.now();
+  /** How far its clock is ahead of ours. */
+  aheadMs = 0;
+  #node: string | undefined;
+  readonly #options: MemberOptions;
+  readonly #abort = new AbortController();
+  readonly #backOff = new BackOff();
+
+  constructor(options: MemberOptions) {
+    this.#options = options;
+    this.#node = options.node;
+    this.isCatchingUp = options.isCatchingUp;
+  }
+
+  /** For people: the node, and by which way. Not yet safe for a terminal. */
+  get name(): string {
+    const { name } = this.#options.place;
+    return this.#node === undefined ? name : `${this.#node} (${name})`;
+  }
+
+  get node(): string | undefined {
+    return this.#node;
+  }
+
+  /** Until stop(), or until all has come that was asked for. Never rejects. */
+  async run(): Promise<void> {
+    const { signal } = this.#abort;
+    while (!signal.aborted) {
+      const why = await this.#follow();
+      const isOver = why === undefined || !this.#options.question.follow;
+      if (signal.aborted || isOver) {
+        this.#become({ kind: 'ended', why });
+        return;
+      }
+      this.isCatchingUp = false;
+      this.#become({ kind: 'silent', why });
+      const waitMs = PATIENT.includes(why.code) ? DENIED_MS : this.#backOff.next();
+      await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  stop(): void {
+    this.#abort.abort();
+  }
+
+  async #follow(): Promise<TracerError | undefined> {
+    const { place, question, listener } = this.#options;
+    try {
+      await follow(place, question, {
+        signal: this.#abort.signal,
+        onEvent: (received) => this.#take(received),
+        onPosition: () => {
+          this.#hear();
+          this.isCatchingUp = false;
+        },
+        onPortion: () => listener.portion(this),
+        onState: (state) => this.#see(state),
+      });
+      return undefined;
+    } catch (error) {
+      return toTracerError(error);
+    }
+  }
+
+  #take(received: Received): void {
+    this.#hear();
+    this.events++;
+    const { event } = received;
+    if (event !== undefined) this.#node = event.node;
+    if (event?.kind === 'lost' && event.where === 'reader') this.missing += event.count;
+    const { keyMs, isLate, aheadMs } = this.#options.listener.event(this, received);
+    this.markMs = Math.max(this.markMs, keyMs);
+    this.aheadMs = Math.max(this.aheadMs, aheadMs);
+    if (isLate) this.late++;
+  }
+
+  #hear(): void {
+    this.heardMs = performance.now();
+  }
+
+  #see(state: FollowState): void {
+    this.#hear();
+    if (state.kind === 'disconnected') {
+      this.isCatchingUp = false;
+      this.#become({ kind: 'silent', why: state.why });
+    } else {
+      this.wasConnected = true;
+      this.#become({ kind: 'heard' });
+    }
+  }
+
+  /** Being silent goes on, whatever the reason is now. */
+  #become(state: MemberState): void {
+    const isSame = state.kind === this.state.kind;
+    if (!isSame) this.sinceMs = Date.now();
+    this.state = state;
+    if (!isSame) this.#options.listener.changed(this);
+  }
+}
+
+/** Nothing of it changes within seconds. */
+const PATIENT: readonly TracerError['code'][] = ['E_DENIED', 'E_NO_SERVER', 'E_USAGE'];
+const DENIED_MS = 30_000;

@@ -1,0 +1,216 @@
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { type Agent, Agents } from '../../../../bench/lib/agents.mjs';
+import { Fleet, type FleetOptions } from '../../../../src/attach/fleet/fleet.js';
+import { formatReport } from '../../../../src/attach/fleet/report.js';
+import { openPlace } from '../../../../src/attach/open-place.js';
+import { parseTarget } from '../../../../src/attach/target.js';
+import type { TraceEvent } from '../../../../src/events.js';
+import { aDrop } from '../../../fixtures/journal.js';
+
+vi.setConfig({ testTimeout: 30_000 });
+
+describe('many servers as one', () => {
+  test('their events come in the order of their times, each with its node', async () => {
+    const { agents, fleet, until } = await following({ nodes: 3, question: { since: '1h' } });
+    const start = Date.now() - 60_000;
+    for (let index = 0; index < 300; index++)
+      tellAt(agents[index % 3] as Agent, start + ((index * 37) % 300));
+    await fleet.begin();
+    await until((events) => events.length === 300);
+    expect(fleet.times).toEqual([...fleet.times].sort());
+    expect(new Set(fleet.events.map(({ node }) => node))).toEqual(new Set(['node-0', 'node-1', 'node-2']));
+    expect(fleet.report).toMatchObject({ members: 3, events: 300, late: 0, missing: 0, silent: [] });
+  });
+
+  test('an event waits for what happened before, no longer than the window', async () => {
+    const { agents, until, fleet } = await following({ nodes: 2 });
+    await fleet.begin();
+    const [early, late] = agents as [Agent, Agent];
+    const now = Date.now();
+    tellAt(late, now);
+    tellAt(early, now - 100);
+    const beganMs = performance.now();
+    await until((events) => events.length === 2);
+    const tookMs = performance.now() - beganMs;
+    expect(fleet.events.map(({ node }) => node)).toEqual(['node-0', 'node-1']);
+    expect(tookMs).toBeGreaterThan(WINDOW_MS / 2);
+  });
+
+  test('one that comes too late is given at once, and counted', async () => {
+    const { agents, until, fleet } = await following({ nodes: 2 });
+    await fleet.begin();
+    const [slow, other] = agents as [Agent, Agent];
+    tellAt(other, Date.now());
+    await until((events) => events.length === 1);
+    tellAt(slow, Date.now() - 60_000);
+    await until((events) => events.length === 2);
+    expect(fleet.report).toMatchObject({ late: 1, slowest: { node: 'node-0' } });
+    expect(formatReport(fleet.report)).toContain(
+      '1 events came late and stand behind later ones; most from node-0',
+    );
+  });
+
+  test('a clock that is ahead is told, and makes nobody late', async () => {
+    const { agents, until, fleet } = await following({ nodes: 2 });
+    await fleet.begin();
+    tellAt(agents[0] as Agent, Date.now() + 60_000);
+    await until((events) => events.length === 1);
+    tellAt(agents[1] as Agent, Date.now());
+    await until((events) => events.length === 2);
+    expect(fleet.report.late).toBe(0);
+    expect(formatReport(fleet.report)).toMatch(
+      /the clock of node-0 \(http.*\) is (59|60)\.\d s ahead of ours/,
+    );
+  });
+});
+
+describe('who is silent', () => {
+  test('holds nobody back, is told with its reason, and when it is back; nothing of it is missing', async () => {
+    const { agents, until, fleet, notes } = await following({ nodes: 3 });
+    await fleet.begin();
+    for (const agent of agents) tellAt(agent, Date.now());
+    await until((events) => events.length === 3);
+    const [gone, other] = agents as [Agent, Agent];
+    gone.leave();
+    await vi.waitFor(() => expect(notes.join('\n')).toMatch(/^node-0 \(http.*\) is silent: .*/m), WAIT);
+    expect(fleet.report.silent.map(({ node }) => node)).toEqual(['node-0']);
+    tellAt(gone, Date.now());
+    tellAt(other, Date.now());
+    await until((events) => events.length === 4);
+    expect(formatReport(fleet.report)).toMatch(/silent at the end: 1\n {4}node-0 \(http.*\) since 20.*Z: /);
+    gone.comeBack();
+    await until((events) => events.length === 5);
+    await vi.waitFor(() => expect(notes.join('\n')).toMatch(/^node-0 \(http.*\) is back after/m), WAIT);
+    expect(fleet.report).toMatchObject({ events: 5, missing: 0, silent: [] });
+  });
+
+  test('a mass of them is told in a few lines', async () => {
+    const { agents, fleet, notes } = await following({ nodes: 40 });
+    await fleet.begin();
+    for (const agent of agents) agent.leave();
+    await vi.waitFor(() => expect(notes.join('\n')).toContain('of 40 are silent now'), WAIT);
+    expect(notes.length).toBeLessThan(15);
+  });
+
+  test('from the beginning, all of them: that is an error', async () => {
+    const { agents, fleet } = await following({ nodes: 2 });
+    for (const agent of agents) agent.leave();
+    await expect(fleet.run()).rejects.toMatchObject({ code: 'E_UNREACHABLE' });
+  });
+
+  test('from the beginning, some of them: the others are followed', async () => {
+    const { agents, fleet, until, notes } = await following({ nodes: 3 });
+    agents[1]?.leave();
+    await fleet.begin();
+    tellAt(agents[0] as Agent, Date.now());
+    await until((events) => events.length === 1);
+    await vi.waitFor(() => expect(notes.join('\n')).toContain('/node-1 is silent'), WAIT);
+  });
+});
+
+describe('bounds', () => {
+  test('who takes no more keeps the rest on the servers, and gets it later, in order', async () => {
+    let room: (() => void) | undefined;
+    const gate = { isShut: true };
+    const { agents, fleet, until } = await following({
+      nodes: 4,
+      maxBytes: 100_000,
+      history: 100_000,
+      onPortion: () => (gate.isShut ? new Promise<void>((resolve) => (room = resolve)) : undefined),
+    });
+    await fleet.begin();
+    for (let index = 0; index < 8000; index++) {
+      tellAt(agents[index % 4] as Agent, Date.now(), { padding: 500 });
+      if (index % 400 === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    await vi.waitFor(() => expect(fleet.fleet.heldBytes).toBeGreaterThan(100_000), WAIT);
+    // What was on the way when it was full comes still: some sockets full.
+    expect(fleet.fleet.heldBytes).toBeLessThan(1_500_000);
+    gate.isShut = false;
+    room?.();
+    await until((events) => events.length === 8000);
+    expect(fleet.times).toEqual([...fleet.times].sort());
+    expect(fleet.report).toMatchObject({ events: 8000, late: 0, missing: 0 });
+  });
+
+  test('all that was asked for: then it ends', async () => {
+    const { agents, fleet } = await following({ nodes: 2, question: { since: '1h', follow: false } });
+    tellAt(agents[1] as Agent, Date.now() - 2000);
+    tellAt(agents[0] as Agent, Date.now() - 1000);
+    await fleet.run();
+    expect(fleet.events.map(({ node }) => node)).toEqual(['node-1', 'node-0']);
+  });
+
+  test('one that is taken away is silent no more', async () => {
+    const { agents, fleet, notes } = await following({ nodes: 2 });
+    await fleet.begin();
+    agents[0]?.leave();
+    await vi.waitFor(() => expect(fleet.report.silent).toHaveLength(1), WAIT);
+    fleet.fleet.remove('node-0');
+    expect(fleet.report).toMatchObject({ members: 1, left: 1, silent: [] });
+    expect(notes.filter((note) => note.includes('back'))).toEqual([]);
+  });
+});
+
+const WINDOW_MS = 400;
+const WAIT = { timeout: 15_000, interval: 20 };
+
+interface Wanted {
+  readonly nodes: number;
+  readonly question?: { since?: string; follow?: boolean };
+  readonly maxBytes?: number;
+  readonly history?: number;
+  readonly onPortion?: FleetOptions['onPortion'];
+}
+
+async function following({ nodes, question = {}, history = 10_000, ...options }: Wanted) {
+  const server = await new Agents().listen();
+  onTestFinished(() => server.close());
+  const agents = Array.from({ length: nodes }, (_, index) => server.add(`node-${index}`, { history }));
+  const events: TraceEvent[] = [];
+  const notes: string[] = [];
+  const stop = new AbortController();
+  const fleet = new Fleet({
+    ...options,
+    question: { filters: {}, follow: true, ...question },
+    windowMs: WINDOW_MS,
+    note: (text) => notes.push(text),
+    onEvent: ({ event }) => event && events.push(event),
+  });
+  const run = async () => {
+    for (const agent of agents)
+      fleet.add(agent.node, await openPlace(parseTarget(server.urlOf(agent)), { token: () => undefined }));
+    fleet.complete();
+    await fleet.run(stop.signal);
+  };
+  /** Runs it until the test ends. Resolves when those can be reached that can. */
+  const begin = async () => {
+    const running = run();
+    const failed = running.then(() => undefined);
+    onTestFinished(async () => {
+      stop.abort();
+      await running.catch(() => undefined);
+    });
+    const known = vi.waitFor(() => {
+      if (agents.some((agent) => agent.readers === 0 && !agent.isAway)) throw new Error('not yet');
+    }, WAIT);
+    await Promise.race([known, failed]);
+  };
+  const until = (holds: (events: readonly TraceEvent[]) => boolean) =>
+    vi.waitFor(() => expect(holds(events), `${events.length} events`).toBe(true), WAIT);
+  const view = {
+    ...{ fleet, events, begin, run },
+    get times() {
+      return events.map(({ time }) => time);
+    },
+    get report() {
+      return fleet.report;
+    },
+  };
+  return { agents, fleet: view, until, notes };
+}
+
+function tellAt(agent: Agent, ms: number, fields: Parameters<typeof aDrop>[0] = {}): void {
+  const time = `${new Date(ms).toISOString().slice(0, -1)}000000Z`;
+  agent.tell({ ...aDrop({ ...fields, time }), node: agent.node });
+}
