@@ -16,10 +16,17 @@ import { quantile, round } from './lib/statistics.mjs';
 import { StreamCheck } from './lib/stream-check.mjs';
 import { cpuSeconds, peakRssBytes } from './lib/usage.mjs';
 
+const PROCESSES = 2;
+/** Longer than the window in which the reader puts events in order. */
+const SETTLE_MS = 4000;
+const LINES_SHOWN = 30;
+
 await main(async () => {
   const options = readOptions();
   const cluster = await startAgents(options.agents);
   const reader = startReader(cluster.urls);
+  // Those of the first process that leave and come back.
+  for (const url of cluster.urls.slice(0, options.silent)) reader.check.away.add(url.split('/').at(-1));
   try {
     const phases = [];
     await reader.until(({ stderr }) => stderr.includes('attached'));
@@ -181,8 +188,3 @@ function write(report, result, { results }) {
   writeFileSync(`${file}.json`, `${JSON.stringify(result, null, 2)}\n`);
   writeFileSync(`${file}.txt`, report);
 }
-
-const PROCESSES = 2;
-/** Longer than the window in which the reader puts events in order. */
-const SETTLE_MS = 4000;
-const LINES_SHOWN = 30;

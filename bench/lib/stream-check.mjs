@@ -2,6 +2,8 @@
 export class StreamCheck {
   result = { events: 0, gaps: 0, doubles: 0, disordered: 0, late: 0 };
   bytes = 0;
+  /** Nodes that are silent for a while: what they tell after it stands behind others, as it is said it will. */
+  away = new Set();
   /** Milliseconds from the time of an event to when it came here; one of a hundred. */
   lags = [];
   #rest = '';
@@ -28,18 +30,15 @@ export class StreamCheck {
     if (number > last + 1) this.result.gaps += number - last - 1;
     if (number <= last) this.result.doubles++;
     this.#last.set(node, Math.max(last, number));
-    this.#order(time);
+    this.#order(time, node);
     if (this.result.events++ % 100 === 0) this.lags.push(Date.now() - Date.parse(time));
   }
 
-  /** What an agent tells after it was away stands behind others by more than the window, as it is said it will. */
-  #order(time) {
+  #order(time, node) {
     if (time >= this.#latest) this.#latest = time;
-    else if (Date.now() - Date.parse(time) > WINDOW_MS + SLACK_MS) this.result.late++;
+    else if (this.away.has(node)) this.result.late++;
     else this.result.disordered++;
   }
 }
 
 const HEAD = /"time":"(?<time>[^"]+)","node":"(?<node>[^"]+)"/;
-const WINDOW_MS = 2000;
-const SLACK_MS = 250;

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { KUBERNETES_FLAGS } from '../attribute/sources/kubernetes-options.js';
 import type { FormatOptions } from './sinks.js';
 import { addEventFilterOptions, addFormatOptions, repeatable } from './trace-options.js';
+import { parseDuration, parseInteger } from './units.js';
 
 /** The options of `rpftrace attach`, as commander hands them over. */
 export interface AttachOptions extends FormatOptions {
@@ -26,6 +27,11 @@ export interface AttachOptions extends FormatOptions {
   readonly tlsServerName?: string;
   readonly kubeconfig?: string;
   readonly context?: string;
+  readonly allNodes?: true;
+  readonly agentsNamespace?: string;
+  readonly agentsSelector?: string;
+  readonly agentsPort?: number;
+  readonly window?: number;
   readonly readyFile?: string;
   readonly otlp?: true;
   readonly kubernetesEvents?: true;
@@ -34,7 +40,19 @@ export interface AttachOptions extends FormatOptions {
 export function addAttachOptions(command: Command): Command {
   command
     .description('follow a running rpftrace serve, from anywhere that reaches it')
-    .argument('[place]', 'a URL, a socket, or k8s:NAMESPACE/POD (default: the server of this machine)')
+    .argument(
+      '[place...]',
+      'a URL, a socket, or k8s:NAMESPACE/POD (default: the server of this machine); several become one stream',
+    )
+    .option('--all-nodes', 'follow the agents of all nodes, found by the Kubernetes API')
+    .option('--agents-namespace <ns>', 'where they are (default: rpftrace)')
+    .option('--agents-selector <text>', 'their labels (default: app.kubernetes.io/name=rpftrace)')
+    .option('--agents-port <port>', 'where they listen (default: 14100)', parseInteger(1, 65_535))
+    .option(
+      '--window <time>',
+      'how long events of several are held back to be put in order (default: 2s)',
+      parseDuration,
+    )
     .option('--since <when>', 'begin so long ago (10m, 2h), at this time, or behind this event_id')
     .option('--last <n>', 'begin with so many of the newest events')
     .option('--no-follow', 'end with the newest event')

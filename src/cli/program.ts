@@ -106,9 +106,9 @@ async function addServe(program: Command, result: { exitCode: number }): Promise
 async function addAttach(program: Command, result: { exitCode: number }): Promise<void> {
   const { addAttachOptions } = await import('./attach-options.js');
   const command = addAttachOptions(program.command('attach'));
-  command.action(async (place: string | undefined, options: AttachOptions) => {
+  command.action(async (places: string[], options: AttachOptions) => {
     const { attach } = await import('./attach.js');
-    result.exitCode = await attach(place, options);
+    result.exitCode = await attach(places, options);
   });
 }
 

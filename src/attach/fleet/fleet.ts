@@ -1,4 +1,5 @@
 import type { TracerError } from '../../errors.js';
+import { TIME_WITHIN, timeOfLine } from '../../serve/history/search.js';
 import type { Place } from '../place.js';
 import type { Question } from '../question.js';
 import type { Received } from '../received.js';
@@ -15,8 +16,10 @@ export interface FleetOptions {
   readonly onPortion?: (() => Promise<void> | undefined) | undefined;
   /** For people: who is silent, who is back. */
   readonly note: (text: string) => void;
+  /** All have been tried once, or have had their time: `heard` of them are there. */
+  readonly onReady?: (heard: number, total: number) => void;
   /** How long an event is held back for others that happened before, ms. */
-  readonly windowMs?: number;
+  readonly windowMs?: number | undefined;
   /** Events that are held, in bytes of their text. */
   readonly maxBytes?: number;
 }
@@ -42,6 +45,8 @@ export class Fleet implements MemberListener {
   #isBlocked = false;
   /** All whom to begin with are there. */
   #isComplete = false;
+  #isReady = false;
+  #completeMs = 0;
   #wasConnected = false;
   #end: (why: TracerError | undefined) => void = () => undefined;
 
@@ -90,6 +95,7 @@ export class Fleet implements MemberListener {
   /** All whom to begin with were added: from now on it is known whether any of them can be reached. */
   complete(): void {
     this.#isComplete = true;
+    this.#completeMs = performance.now();
     this.#checkEnd();
   }
 
@@ -110,6 +116,7 @@ export class Fleet implements MemberListener {
     signal.removeEventListener('abort', stop);
     for (const timer of this.#timers) clearInterval(timer);
     for (const member of this.#members.values()) member.stop();
+    this.#checkReady();
     this.#rollCall.tell();
     if (why) throw why;
     this.#held.release(Number.POSITIVE_INFINITY, (received) => {
@@ -118,12 +125,11 @@ export class Fleet implements MemberListener {
     });
   }
 
-  event(member: Member, received: Received): Standing {
+  event(_member: Member, received: Received): Standing {
     const { event, text } = received;
-    const nowMs = Date.now();
-    // What a newer server tells and this version does not know stands where it came.
-    const time = event?.time ?? new Date(Math.max(member.markMs, 0)).toISOString();
-    return this.#held.add(received, time, text.length, nowMs);
+    // A newer server tells what this version does not know, but for its time.
+    const time = event?.time ?? timeOfLine(text.slice(0, TIME_WITHIN));
+    return this.#held.add(received, time, text.length, Date.now());
   }
 
   changed(member: Member): void {
@@ -154,8 +160,21 @@ export class Fleet implements MemberListener {
   #pass(): void {
     this.#boundMs = this.#findBound();
     this.#give(this.#boundMs);
+    this.#checkReady();
     for (const member of this.#paused.keys())
       if (!this.#isTooMuch(member, this.#maxBytes / 2)) this.#resume(member);
+  }
+
+  #checkReady(): void {
+    if (!this.#isComplete || this.#isReady) return;
+    const states = [...this.#members.values()].map(({ state }) => state.kind);
+    const isTried = !states.includes('connecting') || performance.now() - this.#completeMs > PATIENCE_MS;
+    if (!isTried || !this.#wasConnected) return;
+    this.#isReady = true;
+    this.#options.onReady?.(
+      states.filter((kind) => kind === 'heard' || kind === 'ended').length,
+      states.length,
+    );
   }
 
   /** What happened before that may go. */

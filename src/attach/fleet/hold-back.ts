@@ -27,7 +27,8 @@ export class HoldBack<T> {
 
   /** `time`: RFC 3339 with nine digits after the point, as events have it, so that texts compare as times do. */
   add(item: T, time: string, bytes: number, nowMs: number): Standing {
-    const timeMs = Date.parse(time);
+    const told = Date.parse(time);
+    const timeMs = Number.isNaN(told) ? nowMs : told;
     const keyMs = Math.min(timeMs, nowMs);
     const isLate = keyMs < this.#passedMs;
     this.#heap.push({ item, keyMs, time, bytes, serial: this.#serial++ });

@@ -67,8 +67,11 @@ export class Member {
 
   /** For people: the node, and by which way. Not yet safe for a terminal. */
   get name(): string {
-    const { name } = this.#options.place;
-    return this.#node === undefined ? name : `${this.#node} (${name})`;
+    return this.#node === undefined ? this.placeName : `${this.#node} (${this.placeName})`;
+  }
+
+  get placeName(): string {
+    return this.#options.place.name;
   }
 
   get node(): string | undefined {

@@ -65,9 +65,15 @@ export class RollCall {
   }
 }
 
-/** Why a member is silent; '' for one that is not. Safe for a terminal. */
-export function whyOf({ state }: Member): string {
-  return 'why' in state ? (state.why?.message.split('\n')[0] ?? '') : '';
+/** Why a member is silent, without its name; '' for one that is not. Safe for a terminal. */
+export function whyOf({ state, placeName }: Member): string {
+  if (!('why' in state) || state.why === undefined) return '';
+  const [first = ''] = state.why.message.split('\n');
+  const name = printable(placeName);
+  const told = [`cannot connect to ${name}: `, `${name}: `, `${name} `].find((start) =>
+    first.startsWith(start),
+  );
+  return first.slice(told?.length ?? 0);
 }
 
 /** "850 ms", "12 s", "3 min" */
