@@ -81,6 +81,8 @@ describe('help', () => {
                                          lose packets now or later; sends none
         serve [options] [expression...]  trace for days: one capture, many readers, by
                                          a unix socket and HTTP
+        attach [options] [place...]      follow a running rpftrace serve, from
+                                         anywhere that reaches it
         lab                              rebuild the incident on this machine, in
                                          network namespaces of its own
         help [command...]                help for a command
