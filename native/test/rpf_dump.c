@@ -2,9 +2,10 @@
 /*
  * The core without Node: prints records and totals, for debugging and for the tests of the core.
  *
- *   rpf_dump [-e] [-p] [-q] [-w] [-s SNAPLEN] [-d SECONDS] [EXPRESSION]
+ *   rpf_dump [-e] [-p] [-q] [-w] [-b BACKEND] [-s SNAPLEN] [-d SECONDS] [EXPRESSION]
  *
- * -e every drop as a record, -p read by bpf_probe_read_kernel, -q no record lines, -w watch route lookups. Ends after SECONDS (default 5) or at SIGINT.
+ * -e every drop as a record, -p read by bpf_probe_read_kernel, -q no record lines, -w watch route lookups, -b see refused sources by fentry, fexit, kprobe
+ * or not at all (tracepoint). Ends after SECONDS (default 5) or at SIGINT; with 3 where the kernel does not take it.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -122,18 +123,35 @@ static void print_stats(struct rpf_tracer *tracer)
 	       (uintmax_t)stats.coarse, stats.run_count ? (double)stats.run_ns / stats.run_count : 0);
 }
 
+/* RPF_BACKEND_*, or -1 for a name that is none. */
+static int backend_of(const char *name)
+{
+	static const char *const names[] = {
+		[RPF_BACKEND_AUTO] = "auto",	 [RPF_BACKEND_TRACEPOINT] = "tracepoint",
+		[RPF_BACKEND_FENTRY] = "fentry", [RPF_BACKEND_FEXIT] = "fexit",
+		[RPF_BACKEND_KPROBE] = "kprobe",
+	};
+	int i;
+
+	for (i = 0; i < (int)(sizeof(names) / sizeof(*names)); i++) {
+		if (!strcmp(names[i], name))
+			return i;
+	}
+	return -1;
+}
+
 int main(int argc, char **argv)
 {
 	static _Alignas(8) unsigned char buffer[1 << 20];
 	struct rpf_config config = { 0 };
 	struct rpf_error error = { 0 };
 	struct rpf_tracer *tracer;
-	int option, quiet = 0, witness = 0;
+	int option, backend, quiet = 0, witness = 0;
 	time_t end;
 	long bytes;
 
 	end = time(NULL) + 5;
-	while ((option = getopt(argc, argv, "epqws:d:")) != -1) {
+	while ((option = getopt(argc, argv, "epqwb:s:d:")) != -1) {
 		if (option == 'e')
 			config.every = 1;
 		else if (option == 'p')
@@ -142,6 +160,8 @@ int main(int argc, char **argv)
 			witness = 1;
 		else if (option == 'q')
 			quiet = 1;
+		else if (option == 'b' && (backend = backend_of(optarg)) >= 0)
+			config.backend = backend;
 		else if (option == 's')
 			config.snaplen = atoi(optarg);
 		else if (option == 'd')

@@ -59,13 +59,14 @@ function isSpared(refusal: Refusal | undefined, { event }: LabDrop): boolean {
 }
 
 function judgeRefusal({ refusal, rule }: ExpectedDrop, drop: LabDrop): string[] {
-  const { verdict, verdict_unknown, confidence, reverse_route, contradiction, ...rpf } = drop.event.rpf ?? {};
+  const { verdict, verdict_unknown, confidence, confidence_why, reverse_route, contradiction, ...rpf } =
+    drop.event.rpf ?? {};
   const isAsExpected = refusal ? verdict === refusal.verdict : verdict === undefined || verdict === 'not_rpf';
   return [
     !isAsExpected &&
       `verdict ${verdict ?? `unknown (${verdict_unknown})`} instead of ${refusal?.verdict ?? 'not_rpf'}`,
     refusal?.confidence !== confidence &&
-      `confidence ${confidence ?? 'none'} instead of ${refusal?.confidence ?? 'none'}`,
+      `confidence ${confidence ?? 'none'} (${confidence_why ?? 'no doubt'}) instead of ${refusal?.confidence ?? 'none'}`,
     !contains(rpf.rule, rule ?? {}) && `a rule instead of ${JSON.stringify(rule)}`,
     reverse_route?.lookup !== refusal?.lookup &&
       `lookup ${reverse_route?.lookup ?? 'succeeded'} instead of ${refusal?.lookup ?? 'success'}`,

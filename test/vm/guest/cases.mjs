@@ -4,7 +4,8 @@
  *     node test/vm/guest/cases.mjs [--main | CASE...]
  *
  * {start: the event} or {refused: {code, message}} first, then {case, outcome: 'ok' | 'not ok' | 'skipped', words}. `writer` is a
- * case, too, and so is each backend: `--backend NAME...`. Needs root.
+ * case, too, and so is each backend, `--backend NAME...`, and where the environment has LOADERS, a directory, the loads of each compiler there,
+ * `verifier clang N`: these have `verified` besides. Needs root.
  */
 import { openTracer } from '../../../dist/index.js';
 import { CASES } from '../../../dist/lab/cases.js';
@@ -15,6 +16,7 @@ import { provoke } from '../../../dist/lab/provoke.js';
 import { firstMissing } from '../../../dist/lab/run.js';
 import { PLACES } from '../../../dist/lab/topology.js';
 import { Witness } from '../../../dist/lab/witness.js';
+import { loads } from './loads.mjs';
 import { MAIN_CASES } from './main-cases.mjs';
 
 const PACKETS = 5;
@@ -58,6 +60,12 @@ async function tellCases() {
   for (const labCase of CASES) await tell(labCase.name, () => runCase(labCase));
   await tell('writer', findWriter);
   for (const backend of BACKENDS) await tell(`--backend ${backend.join(' ')}`, () => runBackend(backend));
+  for (const load of process.env.LOADERS ? loads(process.env.LOADERS) : []) tellLoad(load);
+}
+
+function tellLoad({ compiler, verified, words }) {
+  const outcome = words.length === 0 ? 'ok' : 'not ok';
+  process.stdout.write(`${JSON.stringify({ case: `verifier ${compiler}`, outcome, words, verified })}\n`);
 }
 
 async function tell(name, work) {
@@ -77,7 +85,7 @@ async function runCase(labCase) {
   if (lack !== undefined) return { outcome: 'skipped', words: [lack] };
   const words = [
     ...(MAIN_CASES.includes(labCase.name) ? await judgeFlows(labCase) : []),
-    ...(await judgeEvery(labCase)).map((difference) => `--every: ${difference}`),
+    ...(await judgeEvery([labCase])).map((difference) => `--every: ${difference}`),
   ];
   return { outcome: words.length === 0 ? 'ok' : 'not ok', words };
 }
@@ -96,40 +104,44 @@ async function judgeFlows(labCase) {
   ];
 }
 
-/** The verdicts of a backend that this kernel takes. */
+/** The verdicts of a backend that this kernel takes. One trace for all cases: none of them changes routes. */
 async function runBackend(backend) {
-  const words = [];
-  for (const labCase of CASES.filter(({ name }) => BACKEND_CASES.includes(name))) {
-    try {
-      const differences = await judgeEvery(labCase, backend);
-      words.push(...differences.map((difference) => `${labCase.name}: ${difference}`));
-    } catch (error) {
-      if (error.code === 'E_NO_BACKEND') return { outcome: 'skipped', words: [error.message] };
-      throw error;
-    }
+  try {
+    const words = await judgeEvery(
+      CASES.filter(({ name }) => BACKEND_CASES.includes(name)),
+      backend,
+    );
+    return { outcome: words.length === 0 ? 'ok' : 'not ok', words };
+  } catch (error) {
+    if (error.code === 'E_NO_BACKEND') return { outcome: 'skipped', words: [error.message] };
+    throw error;
   }
-  return { outcome: words.length === 0 ? 'ok' : 'not ok', words };
 }
 
 /** The verdict is judged here: the drops are read while the lab is as it was when they happened. */
-async function judgeEvery(labCase, backend = []) {
+async function judgeEvery(labCases, backend = []) {
   const witness = await Witness.open(lab, backend);
   try {
-    let drops = [];
-    const provoked = await provoke(lab, labCase, PACKETS, undefined, async () => {
-      drops = await witness.drops();
-    });
+    const words = [];
+    for (const labCase of labCases) {
+      const differences = await judgeWith(witness, labCase);
+      words.push(...differences.map((difference) => `${labCase.name}: ${difference}`));
+    }
     const addsUp = await witness.stop();
-    return [
-      ...judge(labCase, PACKETS, provoked, drops, witness.hooks),
-      ...judgeRefusals(labCase, drops),
-      ...(addsUp || backend.includes('tracepoint')
-        ? []
-        : ['the trace does not add up to the counters of the kernel']),
-    ];
+    if (!addsUp && !backend.includes('tracepoint'))
+      words.push('the trace does not add up to the counters of the kernel');
+    return words;
   } finally {
     await witness[Symbol.asyncDispose]();
   }
+}
+
+async function judgeWith(witness, labCase) {
+  let drops = [];
+  const provoked = await provoke(lab, labCase, PACKETS, undefined, async () => {
+    drops = await witness.drops();
+  });
+  return [...judge(labCase, PACKETS, provoked, drops, witness.hooks), ...judgeRefusals(labCase, drops)];
 }
 
 /** A process of the node writes a setting: is it named? */

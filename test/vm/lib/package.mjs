@@ -45,6 +45,13 @@ export async function installedImage(tarball) {
   return join(directory, IMAGE);
 }
 
+/** Names what runs in a guest: two builds with the same name behave alike. Documents are no part of it. */
+export function buildName(arch = 'x64') {
+  const hash = createHash('sha256');
+  for (const path of packedFiles(arch)) if (!path.endsWith('.md')) addFile(hash, path);
+  return addRun(hash, process.version).digest('hex').slice(0, 12);
+}
+
 const IMAGE = 'package.erofs';
 const GUEST = 'test/vm/guest';
 /** Sets rp_filter without a write to its file. */

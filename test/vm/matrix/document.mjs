@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { root, Stop } from '../../../scripts/lib/command.mjs';
 import { findHole } from './holes.mjs';
 import { mark } from './table.mjs';
+import { verifiedIn } from './verifier.mjs';
 
 const DOCUMENT = join(root, 'docs', 'compatibility.md');
 const BEGIN = '<!-- Made by npm run test:kernels -- --write. -->';
@@ -26,20 +27,21 @@ export function readHoles() {
     });
 }
 
-/** Replaces what an earlier run has written: the runs, and what became of each case. */
-export function writeTable(runs) {
+/** Replaces what an earlier run has written: the runs, what became of each case, and what verifiers say. `about` is a line on all of it. */
+export function writeTable(runs, about) {
   const text = readFileSync(DOCUMENT, 'utf8');
   const begin = text.indexOf(BEGIN);
   const end = text.indexOf(END);
   if (begin < 0 || end < begin) throw new Stop(`docs/compatibility.md lacks ${BEGIN} or ${END}`);
-  const made = [BEGIN, '', hooksTable(runs), '', casesTable(runs), '', ''].join('\n');
+  const tables = [hooksTable(runs), casesTable(runs), verifierTable(runs)];
+  const made = [BEGIN, about, ...tables, ''].join('\n\n');
   writeFileSync(DOCUMENT, text.slice(0, begin) + made + text.slice(end));
 }
 
 function hooksTable(runs) {
   return markdown([
-    ['kernel', 'hooks', 'what is missing'],
-    ...runs.map((run) => [run.title, hooksOf(run), missingIn(run)]),
+    ['kernel', 'hooks', 'what is missing', 'seconds'],
+    ...runs.map((run) => [run.title, hooksOf(run), missingIn(run), String(run.seconds)]),
   ]);
 }
 
@@ -61,6 +63,25 @@ function casesTable(runs) {
     ...names.map((name) => [
       `\`${name}\``,
       ...runs.map((run) => (findHole(run, name, holes) ? 'hole' : mark(run, name))),
+    ]),
+  ]);
+}
+
+/** Programs down, kernels across: instructions that the verifier processed, of each compiler. */
+function verifierTable(runs) {
+  const found = runs.filter((run) => verifiedIn(run).length > 0);
+  const compilers = [...new Set(found.flatMap((run) => verifiedIn(run).map(([compiler]) => compiler)))];
+  const counts = (run, program) =>
+    compilers.map((compiler) => new Map(verifiedIn(run)).get(compiler)?.[program] ?? '-');
+  const programs = new Set(found.flatMap((run) => verifiedIn(run).flatMap(([, all]) => Object.keys(all))));
+  return markdown([
+    [`instructions processed, ${compilers.join(' / ')}`, ...found.map(({ title }) => title)],
+    ...[...programs].sort().map((program) => [
+      `\`${program}\``,
+      ...found.map((run) => {
+        const cells = counts(run, program);
+        return cells.every((cell) => cell === '-') ? '' : cells.join(' / ');
+      }),
     ]),
   ]);
 }

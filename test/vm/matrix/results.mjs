@@ -4,19 +4,20 @@ import { CACHE } from '../../../scripts/lib/cache.mjs';
 
 const DIRECTORY = join(CACHE, 'results');
 
-/** Keeps a run, so that a table of all kernels need not come from one sitting. */
-export function keep(run) {
+/** Keeps the run of a machine, {kernel, lockdown}: should all be cut short, it need not be run again. */
+export function keep(machine, run, build) {
   mkdirSync(DIRECTORY, { recursive: true });
-  writeFileSync(fileOf(run), JSON.stringify({ ...run, cases: [...run.cases] }));
+  const text = JSON.stringify({ ...run, build, cases: [...run.cases] });
+  writeFileSync(fileOf(machine), text);
 }
 
-/** The last run of each of these machines, {kernel, lockdown}, where there was one. */
-export function lastRuns(machines) {
-  return machines
-    .map(fileOf)
-    .filter((file) => existsSync(file))
-    .map((file) => JSON.parse(readFileSync(file, 'utf8')))
-    .map((run) => ({ ...run, cases: new Map(run.cases) }));
+/** The run of this machine with this build that was kept, if there is one that came to its end. */
+export function kept(machine, build) {
+  const file = fileOf(machine);
+  if (!existsSync(file)) return undefined;
+  const run = JSON.parse(readFileSync(file, 'utf8'));
+  if (run.build !== build || run.died !== undefined) return undefined;
+  return { ...run, cases: new Map(run.cases) };
 }
 
 function fileOf({ kernel, lockdown = 'none' }) {
