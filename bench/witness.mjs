@@ -5,15 +5,15 @@
  * lookups (tracepoint fib_table_lookup): forwarded, and dropped by rp_filter. The node has policy rules as Cilium's have, so a
  * packet makes four or five lookups. Prints a table and writes it to bench/results/<date>-<kernel>-witness.txt.
  */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { isRoot, main, root, Stop } from '../scripts/lib/command.mjs';
+import { importLibrary } from './lib/library.mjs';
 import { busySeconds, describeMachine, loadAverage } from './lib/machine.mjs';
 import { median } from './lib/statistics.mjs';
+import { takeAllInWorld } from './lib/taking.mjs';
 
 const VARIANTS = ['no tracer', 'attached', 'watching'];
 const TRAFFIC = { forwarded: 0, dropped: 1 };
@@ -21,12 +21,11 @@ const TRAFFIC = { forwarded: 0, dropped: 1 };
 await main(async () => {
   if (!isRoot()) throw new Stop('the bench needs root: it creates network namespaces and loads BPF programs');
   const { packets, rounds } = readNumbers();
-  const { Lab, send, loadAddon, ADDRESS } = await importLibrary();
-  const scratch = mkdtempSync(join(tmpdir(), 'rpftrace-bench-'));
+  const { Lab, send, loadAddon, ADDRESS } = await importLibrary(root);
   const lab = new Lab(`bench-witness-${process.pid}`);
   try {
     await lab.up();
-    takeAllInWorld(lab, scratch);
+    await takeAllInWorld(lab);
     const packet = { from: 'pod', kind: 'udp', src: ADDRESS.pod, dst: ADDRESS.world };
     const once = (variant) =>
       withTracer(loadAddon(), variant, () => timed(() => send(lab, packet, { count: packets })));
@@ -40,7 +39,6 @@ await main(async () => {
     write(report);
   } finally {
     await lab.down();
-    rmSync(scratch, { recursive: true, force: true });
   }
 });
 
@@ -85,32 +83,6 @@ async function withTracer(addon, variant, work) {
   }
 }
 
-/** What reaches the world is taken without a drop, which a tracer would look at. */
-function takeAllInWorld(lab, scratch) {
-  const source = join(scratch, 'take.c');
-  const object = join(scratch, 'take.o');
-  writeFileSync(
-    source,
-    '__attribute__((section("tc"), used)) int take(void *skb) { return 4; /* TC_ACT_STOLEN */ }\n',
-  );
-  execFileSync('clang', ['-O2', '-g', '-target', 'bpf', '-c', source, '-o', object]);
-  const tc = (...words) => execFileSync('tc', ['-n', lab.netns('world'), ...words]);
-  tc('qdisc', 'add', 'dev', 'eth0', 'ingress');
-  tc(
-    'filter',
-    'add',
-    'dev',
-    'eth0',
-    'ingress',
-    'bpf',
-    'direct-action',
-    'object-file',
-    object,
-    'section',
-    'tc',
-  );
-}
-
 function format(figures, packets, rounds) {
   const { cpu, cores, kernel, node, commit } = describeMachine(tmpdir());
   const lines = Object.entries(figures).map(([traffic, variants]) =>
@@ -145,10 +117,4 @@ function readNumbers() {
   for (const word of [packets, rounds])
     if (!/^[1-9]\d{0,8}$/.test(word)) throw new Stop(`'${word}' is not a whole number from 1 on`, 2);
   return { packets: Number(packets), rounds: Number(rounds) };
-}
-
-async function importLibrary() {
-  const parts = ['lab/lab.js', 'lab/sender.js', 'lab/topology.js', 'addon.js'];
-  const urls = parts.map((part) => pathToFileURL(join(root, 'dist', part)).href);
-  return Object.assign({}, ...(await Promise.all(urls.map((url) => import(url)))));
 }

@@ -1,8 +1,9 @@
 /**
  * Boots another kernel and runs a command in it:
  *
- *     node test/vm/run.mjs --kernel 6.1 [--arch arm64] [--append PARAMETERS] [--share DIR] [--cpus N] [--timeout SECONDS] -- COMMAND
+ *     node test/vm/run.mjs --kernel 6.1 [--arch arm64] [--append PARAMETERS] [--share DIR] [--cpus N | --count-instructions] [--timeout SECONDS] -- COMMAND
  *
+ * --count-instructions: the clocks there count the instructions of its one CPU, in nanoseconds.
  * COMMAND is a line for bash, run as root where the package is. DIR appears at /share. Ends with the command's exit code; with
  * 125 when the machine died, and then prints what its kernel said last.
  */
@@ -19,6 +20,7 @@ const { values, positionals } = parseArgs({
     append: { type: 'string', default: '' },
     share: { type: 'string' },
     cpus: { type: 'string', default: '2' },
+    'count-instructions': { type: 'boolean' },
     timeout: { type: 'string', default: '600' },
   },
 });
@@ -33,6 +35,7 @@ await main(async () => {
     append: values.append,
     shares: values.share ? { '/share': values.share } : {},
     cpus: Number(values.cpus),
+    countsInstructions: values['count-instructions'] ?? false,
     timeoutMs: Number(values.timeout) * 1000,
     onStdout: (text) => process.stdout.write(text),
     onStderr: (text) => process.stderr.write(text),

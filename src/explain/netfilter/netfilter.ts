@@ -73,8 +73,9 @@ export class Netfilter {
       ifindex: drop.ifindex,
       isLoopback: scene.device.role === 'loopback',
     };
-    const routeOf = ({ check }: Rule) =>
-      check ? this.#options.routes.find(lookupOf(drop, check)).evidence.route : NO_CHECK;
+    const routeOf = onceEach((rule: Rule) =>
+      rule.check ? this.#options.routes.find(lookupOf(drop, rule.check)).evidence.route : NO_CHECK,
+    );
     const given: Case = {
       fields: fieldsOf(drop),
       hooks,
@@ -87,6 +88,19 @@ export class Netfilter {
     };
     return describe(judge(ruleset, given), given, ruleset, drop, scene, surroundings);
   }
+}
+
+/**
+ * A judgement asks many times for the way back of a rule, and lookups may take no more than their share of the time: on a slow machine the later
+ * questions of the same judgement would find none left.
+ */
+function onceEach(find: (rule: Rule) => ReverseRoute): (rule: Rule) => ReverseRoute {
+  const found = new Map<Rule, ReverseRoute>();
+  return (rule) => {
+    const route = found.get(rule) ?? find(rule);
+    found.set(rule, route);
+    return route;
+  };
 }
 
 /** The kernel gives this reason since v5.18; before it only the place tells. */

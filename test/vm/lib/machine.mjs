@@ -27,6 +27,9 @@ import { rootImage } from './root.mjs';
  * `root` and `package` are images of file systems, else those of root.mjs and package.mjs. `boots` says what process 1 is: the `command`, or
  * `systemd`, which runs the command as a unit when all else has started, and `prepare` before anything has.
  *
+ * `countsInstructions`: the guest's clocks go by a nanosecond with each instruction that its CPU, of which it has one, executes. What takes
+ * time there says how many instructions that was, however busy this computer is.
+ *
  * The package is at /opt/rpftrace, its node is the first in the PATH. Nothing that the guest writes is kept but what it writes
  * to `shares`: {directory of the guest: directory of the host}.
  */
@@ -38,6 +41,7 @@ export async function runInMachine({
   append = '',
   cpus = 2,
   memoryMb = 2048,
+  countsInstructions = false,
   timeoutMs = 600_000,
   root,
   package: packagePath,
@@ -63,7 +67,8 @@ export async function runInMachine({
     const stderr = await listen(join(scratch, 'stderr'), onStderr);
     const args = [
       ...ARCHES[arch].machine,
-      ...machine(cpus, memoryMb),
+      ...(countsInstructions ? COUNTING : machine(cpus)),
+      ...bare(memoryMb),
       ...[
         '-kernel',
         images.vmlinux,
@@ -103,19 +108,18 @@ const STARTS = {
   systemd: { 'start-systemd': 'start', start: 'run' },
 };
 
-/** No display, no network, no disk that is written to. Emulated: what is asked of KVM a nested host may not give. */
-function machine(cpus, memoryMb) {
+/** Emulated: what is asked of KVM a nested host may not give. */
+function machine(cpus) {
+  return ['-accel', 'tcg,thread=multi,tb-size=512', '-smp', String(cpus)];
+}
+
+/** Time in which the guest does nothing passes at once. */
+const COUNTING = ['-accel', 'tcg,thread=single,tb-size=512', '-icount', 'shift=0,sleep=off', '-smp', '1'];
+
+/** No display, no network, no disk that is written to. */
+function bare(memoryMb) {
   return [
-    ...[
-      '-accel',
-      'tcg,thread=multi,tb-size=512',
-      '-smp',
-      String(cpus),
-      '-m',
-      String(memoryMb),
-      '-nodefaults',
-      '-no-user-config',
-    ],
+    ...['-m', String(memoryMb), '-nodefaults', '-no-user-config'],
     ...['-display', 'none', '-no-reboot', '-monitor', 'none'],
     ...['-object', 'rng-random,id=random,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=random'],
   ];

@@ -9,6 +9,7 @@ export function judgeRun(run, holes) {
     verdict.words.push(...words.map((line) => `${run.title}: ${line}`));
   };
   if (run.died !== undefined) fail(`ended early: ${run.died}`);
+  for (const name of needlessHooks(run)) fail(`${name} runs for accepted packets, and nothing here needs it`);
   const isDeclared = findHole(run, 'all', holes) !== undefined;
   if (run.refused !== undefined && isDeclared) verdict.skipped += 1;
   else if (run.refused !== undefined) fail(`traces nothing: ${run.refused.message}`);
@@ -21,6 +22,20 @@ export function judgeRun(run, holes) {
   }
   return verdict;
 }
+
+/** Hooks that every accepted packet would pay for where the tracepoint's own reasons suffice. */
+function needlessHooks({ start }) {
+  const lacksReasons = start?.degraded.some(({ feature }) => feature === 'reason');
+  const attached = start?.hooks.map(({ name }) => name) ?? [];
+  return lacksReasons ? [] : attached.filter((name) => PER_ACCEPTED_PACKET.has(name));
+}
+
+/** docs/adr/0012: all others run for refused sources alone. */
+const PER_ACCEPTED_PACKET = new Set([
+  'fexit/ip_route_input_noref',
+  'fexit/fib_validate_source',
+  'kretprobe/fib_validate_source',
+]);
 
 /** On the kernel of this machine a case may be skipped: what it lacks is nobody's to declare. */
 function kindOf(run, outcome, hole) {

@@ -5,7 +5,7 @@ import type { DropReader } from '../../../../src/record/decode.js';
 import { FLAGS } from '../../../../src/record/layout.gen.js';
 import { ExplainerBench } from '../../../fixtures/explainer.js';
 import { readDrop } from '../../../fixtures/reading.js';
-import { KIND, makePlain, makeRule } from '../../../fixtures/rules.js';
+import { CHECK, KIND, makePlain, makeRule, VERDICT } from '../../../fixtures/rules.js';
 
 const NETNS = 4_026_531_840;
 
@@ -93,6 +93,20 @@ describe('what is said of a drop by netfilter', () => {
     const drop = readDrop({ ...off, flags: FLAGS.DEVICE | FLAGS.CONF | FLAGS.L3 | FLAGS.ROUTED });
     const { rpf } = new Bench().explain(drop);
     expect(rpf).toMatchObject({ confidence: 'likely', confidence_why: expect.stringContaining('hook') });
+  });
+
+  it('asks for the way back once for each drop and check, so that slow answers make it no less sure', () => {
+    const bench = new Bench();
+    const { route } = bench.addon;
+    bench.addon.route = (...question) => {
+      bench.nowMs += 25;
+      return route.apply(bench.addon, question);
+    };
+    const accept = makeRule({ check: CHECK.ACCEPTED, verdict: VERDICT.ACCEPT });
+    bench.addon.filterRules = { rules: [accept, makePlain({ isPolicy: true })], isCut: false };
+    for (let port = 1; port <= 3; port++)
+      expect(bench.explain(readDrop({ ...off, srcPort: port })).rpf).toMatchObject({ confidence: 'certain' });
+    expect(bench.addon.asked).toHaveLength(3 + 1); // rp_filter's own way back is asked for once
   });
 
   it('stays the same object as long as it says the same', () => {
