@@ -66,7 +66,7 @@ function judgeRefusal({ refusal, rule }: ExpectedDrop, drop: LabDrop): string[] 
     !isAsExpected &&
       `verdict ${verdict ?? `unknown (${verdict_unknown})`} instead of ${refusal?.verdict ?? 'not_rpf'}`,
     refusal?.confidence !== confidence &&
-      `confidence ${confidence ?? 'none'} (${confidence_why ?? 'no doubt'}) instead of ${refusal?.confidence ?? 'none'}`,
+      `confidence ${confidence ?? 'none'} (${confidence_why}) instead of ${refusal?.confidence ?? 'none'}`,
     !contains(rpf.rule, rule ?? {}) && `a rule instead of ${JSON.stringify(rule)}`,
     reverse_route?.lookup !== refusal?.lookup &&
       `lookup ${reverse_route?.lookup ?? 'succeeded'} instead of ${refusal?.lookup ?? 'success'}`,
