@@ -8,6 +8,13 @@ export interface ContainerOptions {
   readonly capabilities: readonly string[];
   /** A profile in the words of the OCI runtime specification; none when left out. */
   readonly seccomp?: string;
+  /** Folders of this machine that it does not have. */
+  readonly without?: readonly string[];
+  /** As runc takes them, after the folders of this machine. */
+  readonly mounts?: readonly object[];
+  readonly isReadOnly?: boolean;
+  /** Words before runc. */
+  readonly under?: readonly string[];
 }
 
 /**
@@ -31,7 +38,8 @@ export class Container implements Disposable {
   run(...command: string[]): Program {
     const bundle = mkdtempSync(join(this.#folder, 'bundle-'));
     writeFileSync(join(bundle, 'config.json'), JSON.stringify(this.#configuration(command)));
-    const runc = ['runc', '--root', join(this.#folder, 'state'), 'run', '--bundle', bundle];
+    const { under = [] } = this.#options;
+    const runc = [...under, 'runc', '--root', join(this.#folder, 'state'), 'run', '--bundle', bundle];
     return new Program([], { under: runc, program: `rpf-${process.pid}-${++started}` });
   }
 
@@ -40,7 +48,8 @@ export class Container implements Disposable {
   }
 
   #configuration(args: readonly string[]): object {
-    const { capabilities: all, seccomp } = this.#options;
+    const { capabilities: all, seccomp, without = [], mounts = [], isReadOnly = false } = this.#options;
+    const shared = folders().filter((name) => !without.includes(name));
     return {
       ociVersion: '1.0.2',
       process: {
@@ -51,8 +60,8 @@ export class Container implements Disposable {
         capabilities: { bounding: all, effective: all, permitted: all },
         noNewPrivileges: true,
       },
-      root: { path: join(this.#folder, 'rootfs') },
-      mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }, ...folders().map(bindMount)],
+      root: { path: join(this.#folder, 'rootfs'), readonly: isReadOnly },
+      mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }, ...shared.map(bindMount), ...mounts],
       linux: {
         namespaces: [{ type: 'mount' }],
         seccomp: seccomp === undefined ? undefined : JSON.parse(readFileSync(seccomp, 'utf8')),
