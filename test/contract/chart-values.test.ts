@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -74,9 +75,22 @@ describe('the chart', () => {
     expect(bare).toEqual([]);
   });
 
+  it('makes agents that rpftrace attach --all-nodes finds without being told where', () => {
+    const help = execFileSync('bin/rpftrace', ['attach', '--help'], { encoding: 'utf8' }).replace(
+      /\s+/g,
+      ' ',
+    );
+    const pods = render({}).find(({ kind }) => kind === 'DaemonSet');
+    const { labels } = pods?.spec.template.metadata ?? {};
+    expect(help).toContain(`(default: ${pods?.metadata.namespace})`);
+    expect(help).toContain(`(default: app.kubernetes.io/name=${labels['app.kubernetes.io/name']})`);
+    expect(help).toContain(`(default: ${containerOf(render({})).ports[0].containerPort})`);
+  });
+
   it('notes what to do next, with the names of the release', () => {
     const { notes } = renderChart({ release: 'edge', namespace: 'net' });
     expect(notes).toContain('kubectl -n net exec ds/edge-rpftrace');
+    expect(notes).toContain('rpftrace attach --all-nodes --agents-namespace net\n');
   });
 });
 
