@@ -49,7 +49,7 @@ describe('package.json', () => {
 
   it('packs nothing else: no sources, tests, scripts, build remains', () => {
     const allowed =
-      /^(package\.json|[A-Z]+\.md|LICENSE|LICENSES\/.*|docs\/[a-z]+\.md|docs\/adr\/[0-9a-z-]+\.md|bin\/rpftrace|dist\/.*\.(js|d\.ts)|dist\/program\/THIRD_PARTY|prebuilds\/.*|proto\/cri\.proto|deploy\/(seccomp\.json|helm\/rpftrace\/.*|kubernetes\/[a-z]+\.yaml))$/;
+      /^(package\.json|[A-Z]+\.md|LICENSE|LICENSES\/.*|docs\/[a-z]+\.md|docs\/adr\/[0-9a-z-]+\.md|bin\/rpftrace|dist\/.*\.(js|d\.ts)|dist\/program\/THIRD_PARTY|prebuilds\/.*|proto\/cri\.proto|deploy\/(seccomp\.json|helm\/rpftrace\/.*|kubernetes\/[a-z]+\.yaml|systemd\/rpftrace\.(service|yaml)))$/;
     expect(packed.filter((file) => !allowed.test(file))).toEqual([]);
   });
 

@@ -48,11 +48,20 @@ describe('readers', () => {
     expect(rssMb(serve)).toBeLessThan(200);
   });
 
-  test('that were asked for in a row are gone with their connection', async () => {
-    const serve = await startServe(here);
+  test('that are asked for in a row come one after the other, and are gone with their connection', async () => {
+    const serve = await startServe([...here, '--max-readers', '2']);
     const socket = await raw(serve);
-    socket.write('GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(20));
-    await vi.waitFor(async () => expect(await readersNow(serve)).toBe(20));
+    let text = '';
+    socket.setEncoding('utf8').on('data', (piece: string) => {
+      text += piece;
+    });
+    const ask = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    socket.write(
+      ask('/healthz') + ask('/v1/events?since=1h&follow=false').repeat(3) + ask('/v1/events').repeat(20),
+    );
+    await vi.waitFor(() => expect(text.match(/HTTP\/1.1 200 OK/g)).toHaveLength(5));
+    expect(text.match(/"kind":"start"/g)).toHaveLength(3);
+    expect(await readersNow(serve)).toBe(1);
     socket.destroy();
     await vi.waitFor(async () => expect(await readersNow(serve)).toBe(0));
     expect(serve.program.stderr).not.toContain('Warning');

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { EXIT, exitCodeOf, type TracerError, toTracerError } from '../../errors.js';
 import { didYouMean } from '../../suggest.js';
 import { VERSION } from '../../version.js';
@@ -26,11 +27,21 @@ export interface RouterOptions {
   readonly onError: (error: TracerError, path: string) => void;
 }
 
+interface Turn {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly isRemote: boolean;
+  /** The answer that comes before this one on the same connection. */
+  readonly before: Promise<void> | undefined;
+}
+
 /** Finds who answers a request. Only GET and HEAD, only known paths, letter by letter: there is nothing to walk through. */
 export class Router {
   readonly #options: RouterOptions;
   readonly #routes: ReadonlyMap<string, Route>;
   readonly #open = new Set<AbortController>();
+  /** Of each connection the answer that was asked for last. */
+  readonly #last = new WeakMap<Socket, Promise<void>>();
   requests = 0;
 
   constructor(options: RouterOptions) {
@@ -43,7 +54,19 @@ export class Router {
     for (const controller of this.#open) controller.abort();
   }
 
+  /** Of requests that were sent in a row the next one waits for its turn: a connection holds one reader at most. */
   async handle(request: IncomingMessage, response: ServerResponse, isRemote: boolean): Promise<void> {
+    const { socket } = request;
+    const before = this.#last.get(socket);
+    const answered = this.#handle({ request, response, isRemote, before });
+    this.#last.set(
+      socket,
+      answered.catch(() => undefined),
+    );
+    await answered;
+  }
+
+  async #handle({ request, response, isRemote, before }: Turn): Promise<void> {
     this.requests++;
     request.on('error', () => undefined);
     response.on('error', () => undefined);
@@ -60,6 +83,8 @@ export class Router {
     socket.setMaxListeners(0);
     socket.once('close', end);
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    if (before) await before;
+    if (controller.signal.aborted) return;
     const url = parseTarget(request.url ?? '');
     try {
       await this.#answer(
