@@ -17,7 +17,7 @@ import { Silence } from './silence.js';
 /**
  * Follows the events of a server, and comes back to it when the connection breaks: behind the last event that came, so that
  * none is missing and none comes twice. Resolves when the signal is aborted, or when all has come that was asked for. Rejects
- * with a TracerError when the first connection fails, or when what is asked for is wrong.
+ * with a TracerError when the first connection fails before anything has come, or when what is asked for is wrong.
  */
 export async function follow(place: Place, question: Question, options: FollowOptions): Promise<void> {
   await new Follower(place, question, options).run();
@@ -31,6 +31,8 @@ class Follower {
   /** All up to there has come. */
   #after: EventId | undefined;
   #wasConnected = false;
+  /** A line has come that is one of ours. */
+  #hasHeard = false;
   /** The server said that it ends. */
   #isStop = false;
 
@@ -46,7 +48,7 @@ class Follower {
       const startMs = performance.now();
       const why = await this.#connection();
       if (signal.aborted || why === undefined || (this.#isStop && !reconnect)) return;
-      if (!this.#wasConnected || !reconnect || why.code === 'E_USAGE') throw why;
+      if (!this.#hasHeard || !reconnect || why.code === 'E_USAGE') throw why;
       onState({ kind: 'disconnected', why, isStop: this.#isStop });
       if (performance.now() - startMs > STABLE_MS) this.#backOff.reset();
       await sleep(this.#backOff.next(), undefined, { signal }).catch(() => undefined);
@@ -86,6 +88,7 @@ class Follower {
       for (const text of lines.take(bytes)) {
         if (signal.aborted) return;
         incoming.take(text);
+        this.#hasHeard = true;
         this.#after = incoming.after;
         this.#isStop = incoming.isStop;
       }
