@@ -127,6 +127,15 @@ function authorityOf(host: string, port: number): string {
   return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
+/** What OpenSSL says of a certificate that leads to none that is trusted. */
+const UNTRUSTED = [
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+];
+
 const WHY: Record<string, string> = {
   ENOENT: 'there is no such socket',
   ECONNREFUSED: 'nobody listens there',
@@ -136,6 +145,12 @@ const WHY: Record<string, string> = {
   EPROTO: 'what answers there does not speak TLS',
   ERR_SSL_WRONG_VERSION_NUMBER: 'what answers there does not speak TLS',
   ECONNRESET: 'the other side closed the connection',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet',
+  ...Object.fromEntries(
+    UNTRUSTED.map((code) => [code, 'its certificate is signed by nobody who is trusted here']),
+  ),
 };
 
 const REMEDIES: Record<string, readonly string[]> = {
@@ -143,6 +158,10 @@ const REMEDIES: Record<string, readonly string[]> = {
     'run it as who may open the socket: sudo rpftrace attach ...',
     'or let a group have it: rpftrace serve with socket_mode: "0660"',
   ],
+  ERR_TLS_CERT_ALTNAME_INVALID: ['give the name that it has, if that is the server: --tls-server-name NAME'],
+  ...Object.fromEntries(
+    UNTRUSTED.map((code) => [code, ['give the certificate of who signed it: --tls-ca FILE']]),
+  ),
 };
 
 /** Longer than three tries of a SYN take. */

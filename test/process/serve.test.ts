@@ -6,16 +6,8 @@ import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { event, type TraceEvent } from '../../src/events.js';
 import { makeAuthority } from '../support/certificates.js';
 import { DropSource } from './support/drops.js';
-import {
-  emitted,
-  type Program,
-  parseEvents,
-  rpftrace,
-  startAttached,
-  startTrace,
-  stopOf,
-} from './support/program.js';
-import { ALONE, getFrom, numbersOf, scratch, startServe } from './support/serve.js';
+import { emitted, parseEvents, rpftrace, startAttached, startTrace, stopOf } from './support/program.js';
+import { ALONE, getFrom, numbersOf, portOf, scratch, startServe, TOKEN, tokenFile } from './support/serve.js';
 
 const source = new DropSource();
 const here = ['--netns', source.path];
@@ -326,21 +318,6 @@ describe('an address', () => {
     expect(readFileSync(path, 'utf8')).toBe('precious');
   });
 });
-
-const TOKEN = 'correct-horse-battery-staple';
-
-function tokenFile(): string {
-  const file = join(scratch(), 'token');
-  writeFileSync(file, `${TOKEN}\n`, { mode: 0o600 });
-  return file;
-}
-
-/** Of the address that was asked for with port 0. */
-async function portOf(program: Program): Promise<number> {
-  const listening = /listening on http:\/\/[\d.]+:(\d+)\n/;
-  await program.until(({ stderr }) => listening.test(stderr));
-  return Number(listening.exec(program.stderr)?.[1]);
-}
 
 function devicesOf(events: readonly TraceEvent[]): string[] {
   return [...new Set(events.flatMap((one) => (one.kind === 'drop' ? (one.device.name ?? '') : [])))];

@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { TracerError } from '../../errors.js';
@@ -29,6 +30,9 @@ export function readSecrets(config: Config, note: (text: string) => void): Secre
 function readTls(files: NonNullable<Config['tls']>, note: (text: string) => void): TlsFiles {
   const tls = { cert: read(files.cert_file), key: readSecret(files.key_file, note) };
   try {
+    // OpenSSL alone takes a file with nothing in it.
+    createPrivateKey(tls.key);
+    new X509Certificate(tls.cert);
     createSecureContext(tls);
   } catch (error) {
     const pair = `${files.cert_file} and ${files.key_file}`;

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -126,6 +126,22 @@ function send(place: Place, path: string, headers: Record<string, string>): Prom
     sent.on('error', reject);
     sent.end();
   });
+}
+
+export const TOKEN = 'correct-horse-battery-staple';
+
+/** A file with that token. */
+export function tokenFile(token: string = TOKEN): string {
+  const file = join(scratch(), 'token');
+  writeFileSync(file, `${token}\n`, { mode: 0o600 });
+  return file;
+}
+
+/** Of the address that was asked for with port 0. */
+export async function portOf(program: Program): Promise<number> {
+  const listening = /listening on https?:\/\/[\d.]+:(\d+)\n/;
+  await program.until(({ stderr }) => listening.test(stderr));
+  return Number(listening.exec(program.stderr)?.[1]);
 }
 
 /** Numbers of the events of one boot; those of a reader's own have none. */
