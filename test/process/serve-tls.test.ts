@@ -107,7 +107,7 @@ describe('serve over TLS', () => {
 
   test.each<[string, (files: Files) => void, string]>([
     [
-      'a certificate that is not there',
+      'an empty certificate',
       ({ cert }) => writeFileSync(cert, ''),
       'are no certificate and its key',
     ],
