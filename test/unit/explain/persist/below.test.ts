@@ -1,24 +1,15 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { below } from '../../../../src/explain/persist/below.js';
 import { findPersisted } from '../../../../src/explain/persist.js';
+import { ALL, useRoot } from './root.js';
 
-let root: string;
-beforeEach(() => {
-  root = `${mkdtempSync(join(tmpdir(), 'rpfbelow-'))}/`;
-});
-afterEach(() => rmSync(root, { recursive: true }));
-
-function write(path: string, text: string): void {
-  mkdirSync(dirname(join(root, path)), { recursive: true });
-  writeFileSync(join(root, path), text);
-}
+const root = useRoot();
 
 function link(path: string, target: string): void {
-  mkdirSync(dirname(join(root, path)), { recursive: true });
-  symlinkSync(target, join(root, path));
+  mkdirSync(dirname(join(root.path, path)), { recursive: true });
+  symlinkSync(target, join(root.path, path));
 }
 
 describe('a file of another root', () => {
@@ -28,21 +19,21 @@ describe('a file of another root', () => {
     ['behind one that does not', 'etc/link.conf', '../etc/a.conf'],
     ['behind one that would leave the root', 'etc/link.conf', '../../../etc/a.conf'],
   ])('is found %s', (_where, path, target) => {
-    write('etc/a.conf', 'of the node');
+    root.write('etc/a.conf', 'of the node');
     if (target) link(path, target);
-    expect(readFileSync(below(root, `/${path}`), 'utf8')).toBe('of the node');
+    expect(readFileSync(below(root.path, `/${path}`), 'utf8')).toBe('of the node');
   });
 
   it('is found in a folder that is a link', () => {
-    write('usr/lib/x/a.conf', 'of the node');
+    root.write('usr/lib/x/a.conf', 'of the node');
     link('lib', '/usr/lib');
-    expect(readFileSync(below(root, '/lib/x/a.conf'), 'utf8')).toBe('of the node');
+    expect(readFileSync(below(root.path, '/lib/x/a.conf'), 'utf8')).toBe('of the node');
   });
 
   it('is none where its links lead in a circle', () => {
     link('etc/a.conf', '/etc/b.conf');
     link('etc/b.conf', 'a.conf');
-    expect(() => below(root, '/etc/a.conf')).toThrow(/circle/);
+    expect(() => below(root.path, '/etc/a.conf')).toThrow(/circle/);
   });
 
   it('keeps its path where it is our own root', () => {
@@ -51,10 +42,9 @@ describe('a file of another root', () => {
 });
 
 it('the line of a file behind such a link is told by the name that people know it by', () => {
-  const key = 'net.ipv4.conf.all.rp_filter';
-  write('srv/settings.conf', `${key} = 1\n`);
+  root.write('srv/settings.conf', `${ALL} = 1\n`);
   link('etc/sysctl.d/50-linked.conf', '/srv/settings.conf');
-  expect(findPersisted([key], root)).toEqual([
-    { file: '/etc/sysctl.d/50-linked.conf', line: 1, key, value: '1', by: 'sysctl' },
+  expect(findPersisted([ALL], root.path)).toEqual([
+    { file: '/etc/sysctl.d/50-linked.conf', line: 1, key: ALL, value: '1', by: 'sysctl' },
   ]);
 });
