@@ -106,11 +106,7 @@ describe('serve over TLS', () => {
   });
 
   test.each<[string, (files: Files) => void, string]>([
-    [
-      'an empty certificate',
-      ({ cert }) => writeFileSync(cert, ''),
-      'are no certificate and its key',
-    ],
+    ['an empty certificate', ({ cert }) => writeFileSync(cert, ''), 'are no certificate and its key'],
     [
       'bytes of nobody',
       ({ cert }) => writeFileSync(cert, 'x'.repeat(1000)),
