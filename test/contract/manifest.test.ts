@@ -105,14 +105,6 @@ describe('package.json', () => {
     expect(Object.keys(manifest.dependencies).sort()).toEqual(importedPackages());
   });
 
-  it('puts into the image every folder that the program reads from', () => {
-    const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8');
-    const copied = [...dockerfile.matchAll(/^COPY --from=build \/rpftrace\/(\w+)\//gm)].map(
-      ([, name]) => name,
-    );
-    expect(copied).toEqual(expect.arrayContaining(['bin', 'dist', 'proto', 'node_modules', 'build']));
-  });
-
   it('has no script that runs a file which does not exist', () => {
     const files = Object.values<string>(manifest.scripts).flatMap((line) => line.match(/\S+\.mjs/g) ?? []);
     expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);

@@ -50,7 +50,9 @@ describe('a real Prometheus', () => {
       response.setHeader('content-type', metrics.contentType).end(await metrics.text());
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    prometheus = await Prometheus.start(`127.0.0.1:${(server.address() as AddressInfo).port}`, [rules]);
+    prometheus = await Prometheus.start(`127.0.0.1:${(server.address() as AddressInfo).port}`, {
+      rules: [rules],
+    });
     await source.drop(DROPS, { flows: 7 });
   });
 

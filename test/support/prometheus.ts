@@ -1,12 +1,21 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 export interface Sample {
   readonly metric: Readonly<Record<string, string>>;
   readonly value: number;
+}
+
+export interface PrometheusOptions {
+  readonly rules?: readonly string[];
+  /** What it shows to the target. */
+  readonly token?: string;
+  /** Path of the network namespace that it runs in. */
+  readonly netns?: string;
 }
 
 /** Debian's Prometheus, which scrapes one target each 200 ms. */
@@ -14,8 +23,10 @@ export class Prometheus {
   readonly #directory = mkdtempSync(join(tmpdir(), 'prometheus-'));
   readonly #child: ChildProcess;
   readonly #url: string;
+  readonly #under: readonly string[];
 
-  private constructor(port: number, target: string, rules: readonly string[]) {
+  private constructor(port: number, target: string, { rules, token, netns }: PrometheusOptions) {
+    this.#under = netns === undefined ? [] : ['nsenter', `--net=${netns}`];
     const config = join(this.#directory, 'prometheus.yml');
     this.#url = `http://127.0.0.1:${port}`;
     writeFileSync(
@@ -24,31 +35,33 @@ export class Prometheus {
         global: { scrape_interval: '200ms', scrape_timeout: '200ms', evaluation_interval: '200ms' },
         rule_files: rules,
         scrape_configs: [
-          { job_name: 'rpftrace', honor_labels: true, static_configs: [{ targets: [target] }] },
+          {
+            ...{ job_name: 'rpftrace', honor_labels: true, static_configs: [{ targets: [target] }] },
+            ...(token !== undefined && { authorization: { credentials: token } }),
+          },
         ],
       }),
     );
-    this.#child = spawn(
-      'prometheus',
-      [
-        `--config.file=${config}`,
-        `--storage.tsdb.path=${join(this.#directory, 'data')}`,
-        `--web.listen-address=127.0.0.1:${port}`,
-      ],
-      { stdio: 'ignore' },
-    );
+    const [command = '', ...args] = [
+      ...[...this.#under, 'prometheus'],
+      `--config.file=${config}`,
+      `--storage.tsdb.path=${join(this.#directory, 'data')}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+    ];
+    this.#child = spawn(command, args, { stdio: 'ignore' });
   }
 
-  static async start(target: string, rules: readonly string[] = []): Promise<Prometheus> {
-    const prometheus = new Prometheus(await freePort(), target, rules);
+  static async start(target: string, options: PrometheusOptions = {}): Promise<Prometheus> {
+    const prometheus = new Prometheus(await freePort(), target, options);
     await prometheus.until('up == 1', (samples) => samples.length === 1);
     return prometheus;
   }
 
   /** Throws for what is no expression. */
   async query(expression: string): Promise<Sample[]> {
-    const response = await fetch(`${this.#url}/api/v1/query?query=${encodeURIComponent(expression)}`);
-    const { status, data, error } = (await response.json()) as Answer;
+    const { status, data, error } = await this.#ask<Answer>(
+      `/api/v1/query?query=${encodeURIComponent(expression)}`,
+    );
     if (status !== 'success') throw new Error(`${expression}: ${error}`);
     return data.result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
   }
@@ -65,8 +78,7 @@ export class Prometheus {
 
   /** Names of the alerts that fire, with what they tell. */
   async alerts(): Promise<Readonly<Record<string, string>>> {
-    const response = await fetch(`${this.#url}/api/v1/alerts`);
-    const { data } = (await response.json()) as { data: { alerts: Alert[] } };
+    const { data } = await this.#ask<{ data: { alerts: Alert[] } }>('/api/v1/alerts');
     return Object.fromEntries(
       data.alerts.map(({ labels, annotations }) => [labels.alertname, annotations.description]),
     );
@@ -77,6 +89,14 @@ export class Prometheus {
     this.#child.kill('SIGTERM');
     await ended;
     rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  /** From inside of its network namespace, where it has one of its own. */
+  async #ask<T>(path: string): Promise<T> {
+    if (this.#under.length === 0) return (await (await fetch(this.#url + path)).json()) as T;
+    const script = 'fetch(process.argv[1]).then(async (response) => console.log(await response.text()))';
+    const [command = '', ...args] = [...this.#under, process.execPath, '-e', script, this.#url + path];
+    return JSON.parse((await promisify(execFile)(command, args)).stdout) as T;
   }
 }
 

@@ -5,7 +5,7 @@ import { mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { attempt, run } from '../../../src/lab/process.js';
+import { attempt, type Result, run } from '../../../src/lab/process.js';
 import { type CniDirectories, type PodNetwork, prepareCni } from './containerd/cni.js';
 import { CriAdmin } from './containerd/cri-admin.js';
 import { makePauseImage } from './containerd/image.js';
@@ -54,7 +54,7 @@ export class Containerd implements AsyncDisposable {
       await writeFile(join(folder, 'config.toml'), await configuration(folder, containerd.socket, cni));
       await containerd.#boot();
       const image = await makePauseImage(folder, PAUSE_IMAGE);
-      await run('ctr', ['--address', containerd.socket, '--namespace', 'k8s.io', 'images', 'import', image]);
+      await containerd.import(image);
       return containerd;
     } catch (error) {
       await containerd.stop();
@@ -64,7 +64,31 @@ export class Containerd implements AsyncDisposable {
 
   /** Resolves when the pod has its network. A pod without a UID gets one. */
   async runPod(spec: Omit<PodSpec, 'uid'> & { readonly uid?: string }): Promise<RealPod> {
-    return await RealPod.run(this.#admin, { uid: crypto.randomUUID(), ...spec }, this.#cgroups);
+    const places = { cgroups: this.#cgroups, logs: join(this.folder, 'logs') };
+    return await RealPod.run(this.#admin, { uid: crypto.randomUUID(), ...spec }, places);
+  }
+
+  /** Gives it the images of an archive. */
+  async import(archive: string): Promise<void> {
+    await run('ctr', [...this.#client, 'images', 'import', archive]);
+  }
+
+  /** Runs a container to its end, alone, with nothing but what these options of `ctr run` give it. */
+  async runToEnd(image: string, args: readonly string[], options: readonly string[] = []): Promise<Result> {
+    const id = `alone-${++started}`;
+    const place = ['--rm', '--cgroup', `${this.#cgroups}/${id}`];
+    return await attempt('ctr', [...this.#client, 'run', ...place, ...options, image, id, ...args]);
+  }
+
+  /** Runs a command in a container that runs. */
+  async exec(containerId: string, ...command: string[]): Promise<Result> {
+    const exec = ['task', 'exec', '--exec-id', `exec-${++started}`, containerId];
+    return await attempt('ctr', [...this.#client, ...exec, ...command]);
+  }
+
+  /** Sends one to the first process of a container. */
+  async signal(containerId: string, signal: NodeJS.Signals): Promise<void> {
+    await run('ctr', [...this.#client, 'task', 'kill', '--signal', signal, containerId]);
   }
 
   /** As when it crashes: pods live on, its socket is there and answers nobody. */
@@ -95,6 +119,11 @@ export class Containerd implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+
+  /** containerd's own client, where pods live. */
+  get #client(): string[] {
+    return ['--address', this.socket, '--namespace', 'k8s.io'];
   }
 
   async #boot(): Promise<void> {

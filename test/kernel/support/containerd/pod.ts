@@ -1,4 +1,6 @@
 import { statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { run } from '../../../../src/lab/process.js';
 import { SENDER } from '../../../../src/lab/sender.js';
 import { MAC } from '../../../../src/lab/topology.js';
@@ -12,6 +14,29 @@ export interface PodSpec {
   readonly labels?: Readonly<Record<string, string>>;
   /** It gets the network of the node. */
   readonly hostNetwork?: boolean;
+  /** And sees its processes. */
+  readonly hostPid?: boolean;
+  /** May have containers that are. */
+  readonly privileged?: boolean;
+}
+
+export interface Mount {
+  readonly hostPath: string;
+  readonly containerPath: string;
+  readonly readonly?: boolean;
+  /** Whether what is mounted there later is seen in the container, too. */
+  readonly propagation?: 'PROPAGATION_HOST_TO_CONTAINER';
+}
+
+/** A container of another image than the tests' own. */
+export interface ContainerSpec {
+  readonly image: string;
+  /** Instead of the image's own entry point, as with `kubectl debug ... -- COMMAND`. */
+  readonly command?: readonly string[];
+  readonly args?: readonly string[];
+  readonly mounts?: readonly Mount[];
+  /** LinuxContainerSecurityContext of cri-admin.proto, without the namespaces, which are the pod's. */
+  readonly security?: object;
 }
 
 /** A pod that containerd runs. */
@@ -30,9 +55,9 @@ export class RealPod implements AsyncDisposable {
   /** Inode number of its network namespace: what the tracer reports. */
   readonly netns: number;
   readonly #admin: CriAdmin;
-  readonly #config: object;
+  readonly #config: SandboxConfig;
 
-  private constructor(spec: PodSpec, id: string, status: Status, admin: CriAdmin, config: object) {
+  private constructor(spec: PodSpec, id: string, status: Status, admin: CriAdmin, config: SandboxConfig) {
     const info = JSON.parse(status.info.info ?? '{}') as Info;
     const { ip, additionalIps } = status.status.network ?? { ip: '', additionalIps: [] };
     this.spec = spec;
@@ -47,8 +72,8 @@ export class RealPod implements AsyncDisposable {
   }
 
   /** Resolves when the pod's sandbox runs and has its network. */
-  static async run(admin: CriAdmin, spec: PodSpec, cgroups: string): Promise<RealPod> {
-    const config = sandboxConfig(spec, cgroups);
+  static async run(admin: CriAdmin, spec: PodSpec, { cgroups, logs }: PodPlaces): Promise<RealPod> {
+    const config = sandboxConfig(spec, cgroups, join(logs, spec.uid));
     const { podSandboxId: id } = await admin.call<{ podSandboxId: string }>('RunPodSandbox', { config });
     const status = await admin.call<Status>('PodSandboxStatus', { podSandboxId: id, verbose: true });
     return new RealPod(spec, id, status, admin, config);
@@ -61,14 +86,31 @@ export class RealPod implements AsyncDisposable {
 
   /** Runs a container in it, the program of pause.c with these arguments, and returns its id. */
   async runContainer(name: string, args: readonly string[] = []): Promise<string> {
+    return await this.#run(name, { image: { image: PAUSE_IMAGE }, command: ['/pause', ...args] });
+  }
+
+  /** Runs a container of any image that containerd has, and returns its id. */
+  async runImage(name: string, { image, security = {}, ...what }: ContainerSpec): Promise<string> {
+    return await this.#run(name, { image: { image }, ...what }, security);
+  }
+
+  /** What a container has printed. CRI puts time, stream, and whether a line is full or a part, before each. */
+  async logOf(name: string, stream: 'stdout' | 'stderr'): Promise<string> {
+    const log = await readFile(join(this.#config.logDirectory, name), 'utf8');
+    const lines = log.split('\n').map((line) => line.split(' '));
+    const printed = lines.filter(([, of]) => of === stream);
+    return printed.map(([, , part, ...words]) => words.join(' ') + (part === 'F' ? '\n' : '')).join('');
+  }
+
+  async #run(name: string, what: object, security: object = {}): Promise<string> {
     const { containerId } = await this.#admin.call<{ containerId: string }>('CreateContainer', {
       podSandboxId: this.id,
       config: {
+        ...what,
         metadata: { name },
-        image: { image: PAUSE_IMAGE },
-        command: ['/pause', ...args],
         labels: { ...podLabels(this.spec), 'io.kubernetes.container.name': name },
-        linux: { securityContext: { namespaceOptions: namespaceOptions(this.spec) } },
+        linux: { securityContext: { ...security, namespaceOptions: namespaceOptions(this.spec) } },
+        logPath: name,
       },
       sandboxConfig: this.#config,
     });
@@ -105,6 +147,19 @@ export class RealPod implements AsyncDisposable {
   }
 }
 
+export interface PodPlaces {
+  /** The cgroup that those of its pods are made in. */
+  readonly cgroups: string;
+  /** A folder for what containers print. */
+  readonly logs: string;
+}
+
+/** PodSandboxConfig of cri-admin.proto. */
+interface SandboxConfig {
+  readonly logDirectory: string;
+  readonly [key: string]: unknown;
+}
+
 interface Status {
   readonly status: {
     readonly network: { readonly ip: string; readonly additionalIps: { readonly ip: string }[] } | null;
@@ -129,15 +184,17 @@ function netnsOf({ runtimeSpec }: Info): string | undefined {
   return runtimeSpec.linux.namespaces.find(({ type }) => type === 'network')?.path;
 }
 
-function sandboxConfig(spec: PodSpec, cgroups: string): object {
+function sandboxConfig(spec: PodSpec, cgroups: string, logDirectory: string): SandboxConfig {
+  const { privileged = false } = spec;
   return {
+    logDirectory,
     metadata: { name: spec.name, namespace: spec.namespace, uid: spec.uid },
     // runc refuses one where the pod shares the node's.
     hostname: spec.hostNetwork ? '' : spec.name,
     labels: podLabels(spec),
     linux: {
       cgroupParent: `${cgroups}/kubepods/burstable/pod${spec.uid}`,
-      securityContext: { namespaceOptions: namespaceOptions(spec) },
+      securityContext: { namespaceOptions: namespaceOptions(spec), privileged },
     },
   };
 }
@@ -152,6 +209,6 @@ function podLabels(spec: PodSpec): Record<string, string> {
   };
 }
 
-function namespaceOptions({ hostNetwork = false }: PodSpec): object {
-  return { network: hostNetwork ? 'NODE' : 'POD', pid: 'CONTAINER' };
+function namespaceOptions({ hostNetwork = false, hostPid = false }: PodSpec): object {
+  return { network: hostNetwork ? 'NODE' : 'POD', pid: hostPid ? 'NODE' : 'CONTAINER' };
 }
