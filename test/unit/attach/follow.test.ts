@@ -61,6 +61,25 @@ describe('a connection that breaks', () => {
     });
   });
 
+  test('of which the other side closes its half is made again', async () => {
+    let connections = 0;
+    const port = await listenRaw((socket) => {
+      const event = drop(++connections);
+      const size = Buffer.byteLength(event).toString(16);
+      socket.once('data', () => {
+        // The other half stays open: only what comes tells that nothing more will.
+        socket.write(`${HEAD}${size}\r\n${event}\r\n`);
+        if (connections === 1) socket.end();
+      });
+    });
+    const { ids, states } = await followTo(placeAt(port), 2);
+    expect(ids).toEqual([1, 2]);
+    expect(states[1]).toMatchObject({
+      kind: 'disconnected',
+      why: { message: expect.stringContaining('the other side closed the connection') },
+    });
+  });
+
   test('that is silent is given up', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { place } = await serve(
@@ -243,7 +262,12 @@ async function serve(
 }
 
 async function listenRaw(onSocket: (socket: Socket) => void): Promise<number> {
-  const server = createRawServer(onSocket);
+  const server = createRawServer({ allowHalfOpen: true }, (socket) => {
+    onTestFinished(() => {
+      socket.destroy();
+    });
+    onSocket(socket);
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
     server.close();
@@ -319,5 +343,12 @@ function lastSent(sent: number): number {
 }
 
 const EPOCH = 'mwsegikr';
+const HEAD = [
+  'HTTP/1.1 200 OK',
+  'content-type: application/x-ndjson',
+  `rpftrace-epoch: ${EPOCH}`,
+  'transfer-encoding: chunked',
+  '\r\n',
+].join('\r\n');
 const TOKEN = 'not-to-be-seen-0123456789';
 const ALL: Question = { filters: {}, follow: true };
