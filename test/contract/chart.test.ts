@@ -142,6 +142,16 @@ describe('the container', () => {
     });
   });
 
+  it('has its folders where the image has them', () => {
+    const dockerfile = read('Dockerfile');
+    const { volumeMounts } = containerOf(render({ history: { persist: true } }));
+    const paths = volumeMounts.map(({ mountPath }: { mountPath: string }) => mountPath);
+    const [, volume] = /^VOLUME \["(.*)"\]$/m.exec(dockerfile) ?? [];
+    expect(paths).toContain(volume);
+    for (const path of ['/run/rpftrace', '/var/lib/rpftrace'])
+      expect([paths.includes(path), dockerfile.includes(path)]).toEqual([true, true]);
+  });
+
   it('writes nowhere but into its own folders', () => {
     const all = containerOf(render({ history: { persist: true } })).volumeMounts;
     const writable = all.filter(({ readOnly }: { readOnly?: boolean }) => !readOnly);
