@@ -8,7 +8,7 @@ import { thirdParty } from './scripts/lib/third-party.mjs';
  */
 // cli/main.js stays outside too: it awaits the program, and what is loaded on demand meanwhile must not wait for it.
 const onDemand =
-  /\/dist\/(cli\/main|events|sink\/(table|(pcapng|hubble)\/.*)|(metrics|otlp|pod-events)\/.*|cli\/(doctor|lab|serve|attach(-\w+)?)|(attach|doctor|lab|serve)\/.*|attribute\/sources\/.*)\.js$/;
+  /\/dist\/(cli\/main|events|sink\/(table|(pcapng|hubble)\/.*)|(metrics|otlp|pod-events)\/.*|cli\/(doctor|lab|serve|kubectl|attach(-\w+)?)|(attach|doctor|lab|serve)\/.*|attribute\/sources\/.*)\.js$/;
 
 /** Of the packages, those that each trace needs. */
 const neededAtOnce = /\/node_modules\/(commander|sonic-boom)\//;

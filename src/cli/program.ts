@@ -11,9 +11,10 @@ import { say } from './say.js';
 import { addTraceOptions, type TraceOptions } from './trace-options.js';
 
 /** Runs the program with `argv` as node gives it and returns its exit code. Never throws. */
-export async function main(argv: readonly string[]): Promise<number> {
+export async function main(given: readonly string[]): Promise<number> {
   const result = { exitCode: EXIT.done as number };
   try {
+    const argv = given[2] === 'kubectl' ? await fromKubectl(given) : given;
     const program = makeProgram(result);
     if (mentions(argv, 'doctor')) await addDoctor(program, result);
     if (mentions(argv, 'serve')) await addServe(program, result);
@@ -110,6 +111,12 @@ async function addAttach(program: Command, result: { exitCode: number }): Promis
     const { attach } = await import('./attach.js');
     result.exitCode = await attach(places, options);
   });
+}
+
+/** bin/kubectl-rpftrace says so. */
+async function fromKubectl([node = '', program = '', , ...words]: readonly string[]): Promise<string[]> {
+  const { attachWords } = await import('./kubectl.js');
+  return [node, program, ...(await attachWords(words))];
 }
 
 async function addLab(program: Command): Promise<void> {

@@ -34,6 +34,7 @@ describe('package.json', () => {
         'docs/events.md',
         'docs/adr/0001-flow-table-in-an-mmapable-map.md',
         'bin/rpftrace',
+        'bin/kubectl-rpftrace',
         'proto/cri.proto',
         'deploy/seccomp.json',
         'deploy/helm/rpftrace/Chart.yaml',
@@ -49,7 +50,7 @@ describe('package.json', () => {
 
   it('packs nothing else: no sources, tests, scripts, build remains', () => {
     const allowed =
-      /^(package\.json|[A-Z]+\.md|LICENSE|LICENSES\/.*|docs\/[a-z]+\.md|docs\/adr\/[0-9a-z-]+\.md|bin\/rpftrace|dist\/.*\.(js|d\.ts)|dist\/program\/THIRD_PARTY|prebuilds\/.*|proto\/cri\.proto|deploy\/(seccomp\.json|helm\/rpftrace\/.*|kubernetes\/[a-z]+\.yaml|systemd\/rpftrace\.(service|yaml)))$/;
+      /^(package\.json|[A-Z]+\.md|LICENSE|LICENSES\/.*|docs\/[a-z]+\.md|docs\/adr\/[0-9a-z-]+\.md|bin\/(kubectl-)?rpftrace|dist\/.*\.(js|d\.ts)|dist\/program\/THIRD_PARTY|prebuilds\/.*|proto\/cri\.proto|deploy\/(seccomp\.json|helm\/rpftrace\/.*|kubernetes\/[a-z]+\.yaml|systemd\/rpftrace\.(service|yaml)))$/;
     expect(packed.filter((file) => !allowed.test(file))).toEqual([]);
   });
 

@@ -1,9 +1,19 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { event } from '../../src/events.js';
 import { type KubeApi, PODS, PORT_FORWARD } from '../support/kube-api.js';
 import { kubeconfigOf, pod, startApi, TOKEN } from '../support/kubernetes.js';
 import { DropSource } from './support/drops.js';
-import { emitted, type Program, parseEvents, rpftrace, startAttached } from './support/program.js';
+import {
+  emitted,
+  type Program,
+  parseEvents,
+  root,
+  rpftrace,
+  startAttached,
+  startOf,
+} from './support/program.js';
 import { numbersOf, type Served, startServe } from './support/serve.js';
 
 const source = new DropSource();
@@ -162,6 +172,43 @@ test('several places become one stream', async () => {
   const { stdout, stderr } = await attached.stop();
   expect(stderr).toContain('attached to 2 of 2 servers');
   expect(new Set(parseEvents(stdout).map(({ node }) => node))).toEqual(new Set(['node-1', 'node-2']));
+});
+
+describe('kubectl rpftrace', () => {
+  const plugin = join(root, 'bin', 'kubectl-rpftrace');
+
+  test('follows a pod in the namespace of the context', async () => {
+    const api = await cluster();
+    await agent(api, 'node-1');
+    const config = kubeconfigOf(api, 'rpftrace');
+    const words = ['rpftrace-node-1', '-o', 'ndjson', '--count', '1', '--since', '1h'];
+    const running = rpftrace(words, { program: plugin, env: { KUBECONFIG: config } });
+    await source.drop(10);
+    const { code, stdout } = await running;
+    expect(code).toBe(0);
+    expect(parseEvents(stdout).map(({ kind }) => kind)).toContain('drop');
+  });
+
+  test('is found by kubectl, which hands over what was written', async ({ skip }) => {
+    if (spawnSync('kubectl', ['version', '--client']).status !== 0) skip('this machine has no kubectl');
+    const api = await cluster();
+    await agent(api, 'node-1');
+    const env = { PATH: `${join(root, 'bin')}:${process.env.PATH}`, KUBECONFIG: kubeconfigOf(api) };
+    const words = [
+      'rpftrace',
+      '--all-nodes',
+      '-n',
+      'rpftrace',
+      '--no-follow',
+      '--since',
+      '1h',
+      '-o',
+      'ndjson',
+    ];
+    const { code, stdout, stderr } = await rpftrace(words, { program: 'kubectl', env });
+    expect([code, stderr]).toEqual([0, expect.stringContaining('attached to 1 of 1 nodes')]);
+    expect(startOf(parseEvents(stdout))).toMatchObject({ kind: 'start', node: 'node-1' });
+  });
 });
 
 const WAIT = { timeout: 20_000 };

@@ -91,8 +91,8 @@ export async function startApi(): Promise<KubeApi> {
   return api;
 }
 
-/** The path of a kubeconfig that leads to the server. */
-export function kubeconfigOf(api: KubeApi): string {
+/** The path of a kubeconfig that leads to the server; `namespace`: of its context. */
+export function kubeconfigOf(api: KubeApi, namespace?: string): string {
   const file = join(temporaryDirectory(), 'config');
   const ca = Buffer.from(theAuthority().ca).toString('base64');
   writeFileSync(
@@ -101,7 +101,7 @@ export function kubeconfigOf(api: KubeApi): string {
       'current-context': 'lab',
       clusters: [{ name: 'lab', cluster: { server: api.url, 'certificate-authority-data': ca } }],
       users: [{ name: 'tracer', user: { token: TOKEN } }],
-      contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'tracer' } }],
+      contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'tracer', namespace } }],
     }),
   );
   return file;

@@ -41,11 +41,14 @@ export class Fleet implements MemberListener {
   readonly #patienceMs: number;
   readonly #timers: NodeJS.Timeout[] = [];
   #boundMs = Number.NEGATIVE_INFINITY;
+  /** Of those who hold the others back. */
+  #furthestBehind: Member | undefined;
   /** Who takes the events wants no more for now. */
   #isBlocked = false;
   /** All whom to begin with are there. */
   #isComplete = false;
   #isReady = false;
+  #isOver = false;
   #completeMs = 0;
   #wasConnected = false;
   #end: (why: TracerError | undefined) => void = () => undefined;
@@ -113,6 +116,7 @@ export class Fleet implements MemberListener {
       if (signal.aborted) stop();
       this.#checkEnd();
     });
+    this.#isOver = true;
     signal.removeEventListener('abort', stop);
     for (const timer of this.#timers) clearInterval(timer);
     for (const member of this.#members.values()) member.stop();
@@ -139,10 +143,9 @@ export class Fleet implements MemberListener {
   }
 
   portion(member: Member): Promise<void> | undefined {
-    if (!this.#isTooMuch(member, this.#maxBytes)) return undefined;
+    if (!this.#hasToWait(member, this.#maxBytes)) return undefined;
     return new Promise((resolve) => {
-      member.isPaused = true;
-      member.isCatchingUp = true;
+      member.pausedMs = performance.now();
       this.#paused.set(member, resolve);
     });
   }
@@ -151,18 +154,25 @@ export class Fleet implements MemberListener {
     return [...this.#members.values()].filter(({ state }) => state.kind === 'silent');
   }
 
-  /** Who is furthest behind is always heard: the others wait for it. */
-  #isTooMuch(member: Member, bytes: number): boolean {
-    if (this.#held.bytes <= bytes) return false;
-    return this.#isBlocked || member.markMs - this.#windowMs > this.#boundMs;
+  /**
+   * Reading would keep the program from writing, so nobody is read while who takes the events is busy. Of too many that are held,
+   * the server that is furthest behind is still read: the others wait for it.
+   */
+  #hasToWait(member: Member, bytes: number): boolean {
+    if (this.#isBlocked) return true;
+    return this.#held.bytes > bytes && member !== this.#furthestBehind;
   }
 
   #pass(): void {
     this.#boundMs = this.#findBound();
     this.#give(this.#boundMs);
     this.#checkReady();
+    this.#resumeAll();
+  }
+
+  #resumeAll(): void {
     for (const member of this.#paused.keys())
-      if (!this.#isTooMuch(member, this.#maxBytes / 2)) this.#resume(member);
+      if (!this.#hasToWait(member, this.#maxBytes / 2)) this.#resume(member);
   }
 
   #checkReady(): void {
@@ -181,14 +191,24 @@ export class Fleet implements MemberListener {
   #findBound(): number {
     const now = performance.now();
     let boundMs = Date.now() - this.#windowMs;
-    for (const member of this.#members.values())
-      if (this.#holdsBack(member, now)) boundMs = Math.min(boundMs, member.markMs - this.#windowMs);
+    this.#furthestBehind = undefined;
+    for (const member of this.#members.values()) {
+      if (!this.#holdsBack(member, now) || member.markMs - this.#windowMs >= boundMs) continue;
+      boundMs = member.markMs - this.#windowMs;
+      this.#furthestBehind = member;
+    }
     return boundMs;
   }
 
-  #holdsBack({ isPaused, isCatchingUp, heardMs, state }: Member, now: number): boolean {
+  #holdsBack(member: Member, now: number): boolean {
+    const { isCatchingUp, heardMs, state } = member;
     if (state.kind === 'silent' || state.kind === 'ended') return false;
-    return isPaused || (isCatchingUp && now - heardMs < this.#patienceMs);
+    return this.#isPausedForLong(member, now) || (isCatchingUp && now - heardMs < this.#patienceMs);
+  }
+
+  /** So long that what it told meanwhile may come too late, if the others do not wait. */
+  #isPausedForLong({ pausedMs }: Member, now: number): boolean {
+    return pausedMs !== undefined && now - pausedMs > this.#windowMs / 2;
   }
 
   #give(untilMs: number): void {
@@ -208,6 +228,9 @@ export class Fleet implements MemberListener {
     this.#isBlocked = true;
     const unblock = () => {
       this.#isBlocked = false;
+      if (this.#isOver) return;
+      this.#give(this.#boundMs);
+      this.#resumeAll();
     };
     work.then(unblock, unblock);
     return true;
@@ -216,8 +239,10 @@ export class Fleet implements MemberListener {
   #resume(member: Member): void {
     const resume = this.#paused.get(member);
     this.#paused.delete(member);
-    member.isPaused = false;
-    member.heardMs = performance.now();
+    const now = performance.now();
+    member.isCatchingUp ||= this.#isPausedForLong(member, now);
+    member.pausedMs = undefined;
+    member.heardMs = now;
     resume?.();
   }
 

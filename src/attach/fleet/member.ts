@@ -45,11 +45,12 @@ export class Member {
   late = 0;
   /** Those that are missing, as the server tells. */
   missing = 0;
-  /** The latest that has come, ms since 1970. */
+  /** All up to there has come, ms since 1970, as far as events of one server stand in order. */
   markMs = Number.NEGATIVE_INFINITY;
   /** What was asked for of the past, or was left to the server meanwhile, is still coming. */
   isCatchingUp: boolean;
-  isPaused = false;
+  /** performance.now() since when it is not read; undefined: it is. */
+  pausedMs: number | undefined;
   /** performance.now() when anything came last. */
   heardMs = performance.now();
   /** How far its clock is ahead of ours. */
@@ -107,6 +108,7 @@ export class Member {
         onEvent: (received) => this.#take(received),
         onPosition: () => {
           this.#hear();
+          this.markMs = Math.max(this.markMs, Date.now());
           this.isCatchingUp = false;
         },
         onPortion: () => listener.portion(this),

@@ -4,6 +4,8 @@ import type { RequestOptions } from 'node:https';
 export interface Credentials {
   /** Server, and where the credentials are from; without secrets. */
   readonly at: string;
+  /** Where one looks who names no namespace. */
+  readonly namespace?: string | undefined;
   /** Made anew for each request, so that a token or key that was renewed is the one that is sent. */
   authorize(): Promise<AuthorizedRequest>;
   /** The server did not take them: whatever is kept of them is read again. */

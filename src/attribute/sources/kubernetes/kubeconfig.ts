@@ -34,6 +34,7 @@ export async function openKubeconfig(
   const connections = new Connections();
   return {
     at: placeOf(config, files),
+    namespace: config.getContextObject(config.getCurrentContext())?.namespace,
     authorize: async () => {
       config ??= readFiles(library.KubeConfig, files, context);
       return authorize(config, connections);
