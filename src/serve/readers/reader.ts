@@ -88,11 +88,15 @@ export class Reader {
 
   async #readPast(past: Past): Promise<number> {
     const pieces = past.read(this.#signal);
-    for (;;) {
-      const { done, value } = await pieces.next();
-      if (done) return value;
-      if (Buffer.isBuffer(value)) await this.#write(value);
-      else await this.#tellLoss(value);
+    try {
+      for (;;) {
+        const { done, value } = await pieces.next();
+        if (done) return value;
+        if (Buffer.isBuffer(value)) await this.#write(value);
+        else await this.#tellLoss(value);
+      }
+    } finally {
+      await pieces.return(0); // who is gone has a file open
     }
   }
 

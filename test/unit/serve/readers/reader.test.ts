@@ -3,7 +3,7 @@ import { Cursor } from '../../../../src/serve/history/cursor.js';
 import { CHUNK_BYTES } from '../../../../src/serve/history/journal.js';
 import { Bell } from '../../../../src/serve/readers/bell.js';
 import { NDJSON, SERVER_SENT } from '../../../../src/serve/readers/encoding.js';
-import { Reader, type ReaderOptions, type Target } from '../../../../src/serve/readers/reader.js';
+import { type Past, Reader, type ReaderOptions, type Target } from '../../../../src/serve/readers/reader.js';
 import { aDrop, aStop, ToldJournal } from '../../../fixtures/journal.js';
 
 describe('Reader', () => {
@@ -62,6 +62,27 @@ describe('Reader', () => {
     read.target.fail();
     told.tell(aDrop());
     await expect(read.done).rejects.toThrow('gone');
+  });
+
+  test('that is gone while it reads from disk leaves no file open', async () => {
+    let isOpen = true;
+    const past: Past = {
+      async *read() {
+        try {
+          for (;;) {
+            yield Buffer.from('a line\n');
+            await read.target.taken();
+          }
+        } finally {
+          isOpen = false;
+        }
+      },
+    };
+    const { read } = reading(undefined, { from: past });
+    while (read.target.text === '') await read.target.taken();
+    read.target.fail();
+    await expect(read.done).rejects.toThrow('gone');
+    expect(isOpen).toBe(false);
   });
 
   test('hears that the server is there', async () => {
