@@ -56,16 +56,16 @@ export class Archive {
     }
   }
 
-  /** Bytes after which a new file begins: what is deleted at a time. */
+  /** The most bytes of a file, but for what is longer by itself: what is deleted at a time. */
   get segmentBytes(): number {
     return Math.max(Math.floor(this.#maxBytes / SEGMENTS), MIN_SEGMENT_BYTES);
   }
 
-  /** Begins a new file with this event. */
-  begin(first: EventId): Segment {
+  /** Begins a new file with this event, and makes room for it and so many bytes at once. */
+  begin(first: EventId, bytes: number): Segment {
     const segment = { path: segmentPath(this.directory, first), first, bytes: 0 };
     this.segments.push(segment);
-    this.#prune();
+    this.#prune(bytes);
     return segment;
   }
 
@@ -78,8 +78,9 @@ export class Archive {
   }
 
   /** Always leaves the one that is written, and room for it. */
-  #prune(): void {
-    while (this.segments.length > 1 && this.bytes + this.segmentBytes > this.#maxBytes) {
+  #prune(bytes = 0): void {
+    const room = Math.max(this.segmentBytes, bytes);
+    while (this.segments.length > 1 && this.bytes + room > this.#maxBytes) {
       rmSync((this.segments[0] as Segment).path, { force: true });
       this.segments.shift();
     }

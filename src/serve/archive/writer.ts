@@ -85,8 +85,8 @@ export class ArchiveWriter {
   /** Returns whether the lines are in the file, whole. */
   async #write({ chunk, from, to }: Span): Promise<boolean> {
     try {
-      const { handle, segment } = await this.#fileFor(chunk.firstNumber + from);
       const bytes = chunk.bytes.subarray(chunk.startOf(from), chunk.startOf(to));
+      const { handle, segment } = await this.#fileFor(chunk.firstNumber + from, bytes.length);
       for (let at = 0; at < bytes.length; )
         at += (await handle.write(bytes, at, bytes.length - at, segment.bytes + at)).bytesWritten;
       segment.bytes += bytes.length;
@@ -99,12 +99,13 @@ export class ArchiveWriter {
     }
   }
 
-  async #fileFor(number: number): Promise<OpenFile> {
+  /** The one that is open, where so many bytes still fit. */
+  async #fileFor(number: number, bytes: number): Promise<OpenFile> {
     const { archive, epoch } = this.#options;
-    if (this.#file && this.#file.segment.bytes < archive.segmentBytes) return this.#file;
+    if (this.#file && this.#file.segment.bytes + bytes <= archive.segmentBytes) return this.#file;
     await this.#file?.handle.close();
     this.#file = undefined;
-    const segment = archive.begin({ epoch, number });
+    const segment = archive.begin({ epoch, number }, bytes);
     this.#file = { segment, handle: await open(segment.path, 'w', 0o640) };
     return this.#file;
   }
