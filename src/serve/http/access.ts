@@ -21,7 +21,7 @@ export interface Visitor {
  */
 export class Access {
   #digest: Buffer | undefined;
-  /** By address: wrong tokens since when. The oldest addresses are forgotten first. */
+  /** By address: wrong tokens, and until when they count. The oldest addresses are forgotten first. */
   readonly #failures = new Map<string, { count: number; untilMs: number }>();
   refused = 0;
 
@@ -78,9 +78,12 @@ export class Access {
   }
 
   #remember(from: string): void {
-    const count = (this.#failures.get(from)?.count ?? 0) + 1;
+    const known = this.#failures.get(from);
+    const count = (known?.count ?? 0) + 1;
+    // Counted from the first one on: who has the wrong one and asks now and then shuts nobody out.
+    const isWithin = known !== undefined && count < MAX_FAILURES;
     this.#failures.delete(from);
-    this.#failures.set(from, { count, untilMs: performance.now() + WINDOW_MS });
+    this.#failures.set(from, { count, untilMs: isWithin ? known.untilMs : performance.now() + WINDOW_MS });
     const [oldest] = this.#failures.keys();
     if (this.#failures.size > MAX_ADDRESSES && oldest !== undefined) this.#failures.delete(oldest);
   }
