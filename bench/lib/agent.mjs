@@ -1,26 +1,52 @@
 import { createServer } from 'node:http';
 
+/** A Cilium agent as far as a tracer asks it. `endpoints` gives what it tells, each time that it is asked. */
+export class Agent {
+  #socket;
+  #endpoints;
+  #server;
+
+  constructor(socket, endpoints) {
+    this.#socket = socket;
+    this.#endpoints = endpoints;
+  }
+
+  async open() {
+    this.#server = createServer((request, response) => this.#answer(request, response));
+    await new Promise((resolve, reject) => {
+      this.#server.once('error', reject).listen(this.#socket, resolve);
+    });
+    return this;
+  }
+
+  /** Its socket is gone; it can be opened again. */
+  close() {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  #answer({ url }, response) {
+    if (url !== '/v1/endpoint') return response.writeHead(404).end();
+    response.writeHead(200, { 'content-type': 'application/json' });
+    return response.end(JSON.stringify(this.#endpoints()));
+  }
+}
+
 /**
- * A Cilium agent as far as a tracer asks it: as many pods as the largest nodes have, the one that loses the packets of the
- * flood among them, and one of them another one each time that it is asked.
+ * As many pods as the largest nodes have, the one that loses the packets of the flood among them, and one of them another one
+ * each time that the agent is asked.
  */
-export async function startAgent(socket, { device, address }) {
+export function crowdAround({ device, address }) {
   let asked = 0;
-  const server = createServer((request, response) => {
-    if (request.url !== '/v1/endpoint') return response.writeHead(404).end();
+  return () => {
     const others = Array.from({ length: PODS - 1 }, (_, i) =>
       endpoint(i + 2 + (i === 0 ? PODS * ++asked : 0)),
     );
-    response.writeHead(200, { 'content-type': 'application/json' });
-    return response.end(JSON.stringify([endpoint(1, device, address), ...others]));
-  });
-  await new Promise((resolve, reject) => {
-    server.once('error', reject).listen(socket, resolve);
-  });
-  return { close: () => server.close() && server.closeAllConnections() };
+    return [endpoint(1, device, address), ...others];
+  };
 }
 
-function endpoint(id, device = `lxc${id}`, address = `10.245.${(id >> 8) & 255}.${id & 255}`) {
+export function endpoint(id, device = `lxc${id}`, address = `10.245.${(id >> 8) & 255}.${id & 255}`) {
   return {
     id,
     status: {

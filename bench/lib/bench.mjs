@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { root } from '../../scripts/lib/command.mjs';
-import { startAgent } from './agent.mjs';
+import { Agent, crowdAround } from './agent.mjs';
 import { chooseCases, EMPTY_PROBE } from './cases.mjs';
 import { chooseCpus, Flood } from './flood.mjs';
 import { bpftraceVersion } from './machine.mjs';
@@ -15,17 +15,21 @@ import { Trace } from './trace.mjs';
 export class Bench {
   cpus = chooseCpus();
   problems = [];
+  #choose;
+  #measures;
 
-  /** Makes a lab and a directory; close() removes them. */
-  static async open(options, signal) {
+  /** Makes a lab and a directory; close() removes them. `choose` gives the tracers of these names. */
+  static async open(options, signal, { choose = chooseCases, measures = MEASURES } = {}) {
     const bench = new Bench();
+    bench.#choose = choose;
+    bench.#measures = measures;
     bench.options = options;
     bench.signal = signal;
     bench.patience = new Patience(options.patienceSeconds, signal);
     bench.scratch = await mkdtemp(join(options.scratch, 'rpftrace-bench-'));
     try {
       bench.flood = await Flood.open(signal);
-      bench.agent = await startAgent(join(bench.scratch, 'agent.sock'), bench.flood);
+      bench.agent = await new Agent(join(bench.scratch, 'agent.sock'), crowdAround(bench.flood)).open();
       bench.facts = await bench.#describe();
     } catch (error) {
       await bench.close();
@@ -36,10 +40,9 @@ export class Bench {
 
   /** Resolves to what was measured, by tracer and measure. */
   async run() {
-    const tracers = await this.#usable(chooseCases(this.options.only));
-    const cases = { none: {}, ...Object.fromEntries(tracers.map(({ name, title }) => [name, { title }])) };
+    const tracers = await this.#usable(this.#choose(this.options.only));
+    const cases = Object.fromEntries(tracers.map(({ name, title }) => [name, { title }]));
     for (const name of this.options.measures) await this.#measure(name, tracers, cases);
-    cases.none = await this.#untraced(cases);
     return { cases, repeated: this.patience.repeated, problems: this.problems };
   }
 
@@ -94,7 +97,7 @@ export class Bench {
 
   /** All tracers in turns, so that what disturbs the machine for a while disturbs them alike. */
   async #measure(name, tracers, cases) {
-    const { rounds, once, summarize, suits = () => true } = MEASURES[name];
+    const { rounds, once, summarize, suits = () => true } = this.#measures[name];
     const suitable = tracers.filter(suits);
     const samples = new Map(suitable.map((tracer) => [tracer, []]));
     for (let round = 1; round <= rounds(this.options); round++) {
@@ -107,7 +110,7 @@ export class Bench {
   }
 
   /** The sender alone, and what the measuring of BPF time itself takes. */
-  async #untraced(cases) {
+  async untraced(cases) {
     const runs = Object.values(cases).flatMap(({ flood }) => flood?.runs ?? []);
     const speeds = runs.flatMap((run) => run.untraced_per_second);
     const result = { title: 'no tracer' };

@@ -7,7 +7,7 @@ import { bpftraceVersion } from './machine.mjs';
  * The tracers that are compared. `command` gives the words that start one, `account` what it knows of the drops of a flood,
  * `quietMs` how long it may be silent with drops in hand. `isOurs`: every drop must be accounted for.
  */
-const CASES = {
+export const CASES = {
   default: {
     title: 'rpftrace',
     isOurs: true,
@@ -55,24 +55,21 @@ export const EMPTY_PROBE = bpftrace('$nothing = 1;');
 export const CASE_NAMES = Object.keys(CASES);
 
 /** Those of `names` that can run here. */
-export function chooseCases(names) {
+export function chooseCases(names, cases = CASES) {
   const hasBpftrace = bpftraceVersion() !== undefined;
-  const possible = names.filter((name) => CASES[name].isOurs || hasBpftrace);
-  return possible.map((name) => ({ name, ...CASES[name] }));
+  const possible = names.filter((name) => cases[name].isOurs || hasBpftrace);
+  return possible.map((name) => ({ name, ...cases[name] }));
 }
 
 function rpftrace(trace, toFile, ...options) {
-  const program = [
-    process.execPath,
-    join(root, 'bin', 'rpftrace'),
-    'trace',
-    '--output',
-    'ndjson',
-    '--node',
-    'bench',
-  ];
   const out = toFile ? ['--out', trace.output] : [];
-  return [...program, '--ready-file', trace.readyFile, ...out, ...options];
+  return rpftraceWords(trace, 'trace', '--output', 'ndjson', ...out, ...options);
+}
+
+/** What starts a command of rpftrace that says when it is attached. */
+export function rpftraceWords(trace, ...words) {
+  const program = [process.execPath, join(root, 'bin', 'rpftrace')];
+  return [...program, ...words, '--node', 'bench', '--ready-file', trace.readyFile];
 }
 
 function bpftrace(action) {

@@ -92,8 +92,9 @@ export function chooseCpus() {
   return { sender: numbers[0], tracer: numbers.at(-1) };
 }
 
-async function importLab() {
-  const parts = ['lab.js', 'sender.js', 'counters.js', 'topology.js'];
+/** The lab as it was built. Throws a Stop where it was not. */
+export async function importLab() {
+  const parts = ['lab.js', 'sender.js', 'counters.js', 'topology.js', 'process.js'];
   try {
     const urls = parts.map((part) => pathToFileURL(join(root, 'dist', 'lab', part)).href);
     return Object.assign({}, ...(await Promise.all(urls.map((url) => import(url)))));

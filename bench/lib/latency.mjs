@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { quantile, round } from './statistics.mjs';
 
-const RATE = 10_000;
+export const RATE = 10_000;
 
 /**
  * From the drop, by the kernel's clock, to the moment at which its line can be read from the tracer's standard output, a
@@ -20,16 +20,16 @@ export async function measureLatency(bench, tracer) {
       await trace.stop();
       const delays = delaysOf(await reader.end(), bench.facts.netns);
       if (delays.length !== dropped) bench.fail(`latency: ${dropped} drops, but ${delays.length} lines`);
-      return summarize(delays);
+      return { rate: RATE, ...summarizeDelays(delays) };
     });
   } finally {
     reader.close();
   }
 }
 
-function summarize(delays) {
+export function summarizeDelays(delays) {
   const at = (share) => round(quantile(delays, share), 2);
-  return { rate: RATE, lines: delays.length, p50_ms: at(0.5), p99_ms: at(0.99), max_ms: at(1) };
+  return { lines: delays.length, p50_ms: at(0.5), p99_ms: at(0.99), max_ms: at(1) };
 }
 
 /** A pipe with a name, because what spawn() makes is a pair of sockets. */
@@ -61,14 +61,7 @@ class LineReader {
   /** All lines, once the pipe is closed, each with the wall clock's time, in ns, at which its end came. */
   async end() {
     await this.#ended;
-    const lines = [];
-    let rest = '';
-    for (const { bytes, atNs } of this.#pieces) {
-      const parts = (rest + bytes.toString('utf8')).split('\n');
-      rest = parts.pop();
-      for (const text of parts) lines.push({ text, atNs: this.#clock.toWall(atNs) });
-    }
-    return lines;
+    return linesOf(this.#pieces, this.#clock);
   }
 
   close() {
@@ -76,8 +69,20 @@ class LineReader {
   }
 }
 
+/** All lines of pieces that came one after the other, each with the wall clock's time, in ns, at which its end came. */
+export function linesOf(pieces, clock) {
+  const lines = [];
+  let rest = '';
+  for (const { bytes, atNs } of pieces) {
+    const parts = (rest + bytes.toString('utf8')).split('\n');
+    rest = parts.pop();
+    for (const text of parts) lines.push({ text, atNs: clock.toWall(atNs) });
+  }
+  return lines;
+}
+
 /** Turns times of process.hrtime, which is the kernel's monotonic clock, into times of the wall clock. */
-class WallClock {
+export class WallClock {
   #offsetNs = measureWallOffset();
 
   toWall(monotonicNs) {
@@ -106,7 +111,8 @@ function watchWallClockTick() {
   }
 }
 
-function delaysOf(lines, netns) {
+/** Of the lines about the drops of a flood, each with the wall clock's ns at which it came: how long that took, ms. */
+export function delaysOf(lines, netns) {
   return lines
     .map(({ text, atNs }) => ({ event: JSON.parse(text), atNs }))
     .filter(

@@ -113,7 +113,7 @@ async function tracedRun(bench, tracer, drops, { rate, afterwards = async () => 
 }
 
 /** CPU time that neither the sender nor the tracer used: of one CPU, while the sender ran. */
-function othersPercent({ seconds, othersSeconds }, tracerSeconds) {
+export function othersPercent({ seconds, othersSeconds }, tracerSeconds) {
   return round(Math.max(0, (100 * (othersSeconds - tracerSeconds)) / seconds));
 }
 

@@ -1,39 +1,37 @@
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Stop } from '../../scripts/lib/command.mjs';
-import { CASE_NAMES } from './cases.mjs';
-import { MEASURE_NAMES } from './measures.mjs';
 
-export const usage = `usage: npm run bench -- [options]
+export const usageOf = ({ command, caseNames, measureNames }) => `usage: npm run ${command} -- [options]
   --quick            small counts and one run: shows that everything can be measured, not how fast it is
   --drops N          drops of a run at full speed (1000000)
   --runs N           rounds: a run with the tracer between two without (5)
   --patience SECONDS time to spend on waiting for a quiet machine and on repeating runs that others disturbed (120)
-  --only CASE        ${CASE_NAMES.join(', ')} (repeatable; all)
-  --measure WHAT     ${MEASURE_NAMES.join(', ')} (repeatable; all)
+  --only CASE        ${caseNames.join(', ')} (repeatable; all)
+  --measure WHAT     ${measureNames.join(', ')} (repeatable; all)
   --scratch DIR      where the tracers write their lines (${tmpdir()})
   --results DIR      where the result goes (bench/results)
 `;
 
 /** Reads the command line. Throws a Stop with exit code 2. */
-export function readOptions(words) {
-  const given = parse(words);
-  const preset = given.quick ? QUICK : FULL;
+export function readOptions(words, kind) {
+  const given = parse(words, usageOf(kind));
+  const preset = given.quick ? kind.quick : kind.full;
   return {
     ...preset,
     help: given.help ?? false,
     drops: wholeNumber('drops', given.drops) ?? preset.drops,
     runs: wholeNumber('runs', given.runs) ?? preset.runs,
     patienceSeconds: wholeNumber('patience', given.patience, 0) ?? preset.patienceSeconds,
-    only: known('only', CASE_NAMES, given.only),
-    measures: known('measure', MEASURE_NAMES, given.measure),
+    only: known('only', kind.caseNames, given.only),
+    measures: known('measure', kind.measureNames, given.measure),
     scratch: given.scratch ?? tmpdir(),
     results: given.results,
   };
 }
 
 /** Seconds are those of a run at a fixed rate, of the latency run and of the idle run. */
-const FULL = {
+export const FULL = {
   quick: false,
   drops: 1_000_000,
   runs: 5,
@@ -44,7 +42,7 @@ const FULL = {
   latencySeconds: 5,
   idleSeconds: 10,
 };
-const QUICK = {
+export const QUICK = {
   quick: true,
   drops: 20_000,
   runs: 1,
@@ -56,7 +54,7 @@ const QUICK = {
   idleSeconds: 0.5,
 };
 
-function parse(words) {
+function parse(words, usage) {
   const text = { type: 'string' };
   const list = { type: 'string', multiple: true };
   const flag = { type: 'boolean' };

@@ -31,7 +31,8 @@ export function formatReport(result) {
   return `${headline(result)}\n\n${align(table)}\n${verdict(result.targets)}\n`;
 }
 
-function headline({ machine, load, options, repeated }) {
+/** Where it was measured, and how quiet it was there. */
+export function headline({ machine, load, options, repeated }) {
   const { cpu, cores, kernel, node, bpftrace, commit } = machine;
   const disturbed = `${repeated} disturbed rounds repeated`;
   return [
@@ -62,24 +63,27 @@ function hasFigures([, ...cells]) {
   return cells.some((text) => text !== '');
 }
 
-function bound({ atLeast, atMost, below }) {
+/** What is promised. */
+export function bound({ atLeast, atMost, below }) {
   if (atLeast !== undefined) return `(≥ ${number(atLeast, 2)})`;
-  return below === undefined ? `(≤ ${number(atMost)})` : `(< ${number(below)})`;
+  return below === undefined ? `(≤ ${number(atMost)})` : `(< ${number(below, 1)})`;
 }
 
-function verdict(targets) {
+export function verdict(targets) {
   const missed = targets.filter(({ met }) => !met).length;
   return missed === 0 ? `all ${targets.length} targets met` : `${missed} of ${targets.length} targets missed`;
 }
 
-function align(table) {
+/** Columns below one another; all but the first are figures. */
+export function align(table) {
   const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
   const line = (row) =>
     row.map((text, column) => (column ? text.padStart(widths[column]) : text.padEnd(widths[0])));
   return `${table.map((row) => line(row).join('  ').trimEnd()).join('\n')}\n`;
 }
 
-function number(value, digits = 0) {
+/** For people. */
+export function number(value, digits = 0) {
   const isWhole = Number.isInteger(value) && Math.abs(value) >= 100;
   return value.toLocaleString('en-US', { maximumFractionDigits: isWhole ? 0 : Math.max(digits, 0) });
 }

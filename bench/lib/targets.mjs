@@ -20,7 +20,13 @@ const TARGETS = [
 
 /** The targets whose figures were measured, each with its figure and whether it is met. */
 export function judge(cases) {
-  return TARGETS.map((target) => ({ ...target, value: figure(cases[target.case], target.at) }))
+  return judgeTargets(TARGETS, cases);
+}
+
+/** The same of other targets. */
+export function judgeTargets(targets, cases) {
+  return targets
+    .map((target) => ({ ...target, value: figure(cases[target.case], target.at) }))
     .filter(({ value }) => value !== undefined)
     .map((target) => ({ ...target, met: isMet(target) }));
 }

@@ -13,17 +13,20 @@ export class Trace {
   #scratch;
   #exit;
   #stderr = '';
+  /** Where the tracer finds what it has to work with. */
+  places;
   /** ms from before the process is made until it is attached. */
   attachedMs;
 
   /**
    * Starts a tracer and resolves when it is attached. `cpu`: the only one that it may use; `stdout`: a file descriptor to
-   * use instead of the file `output`.
+   * use instead of the file `output`; `places`: what is around it, for its command.
    */
-  static async start(tracer, { scratch, cpu, stdout, signal }) {
+  static async start(tracer, { scratch, cpu, stdout, signal, places = {} }) {
     signal.throwIfAborted();
     const trace = new Trace();
     trace.#scratch = scratch;
+    trace.places = places;
     trace.#directory = await mkdtemp(join(scratch, 'trace-'));
     try {
       await trace.#start(tracer, { cpu, stdout, signal });
@@ -38,6 +41,11 @@ export class Trace {
     return this.#child.pid;
   }
 
+  /** Of its own, gone when it is. */
+  get directory() {
+    return this.#directory;
+  }
+
   /** The file that the tracer writes its lines to. */
   get output() {
     return join(this.#directory, 'output');
@@ -46,6 +54,21 @@ export class Trace {
   /** Socket of the Cilium agent that knows the bench's pods. */
   get agent() {
     return join(this.#scratch, 'agent.sock');
+  }
+
+  /** Where a server listens. */
+  get socket() {
+    return join(this.#directory, 'serve.sock');
+  }
+
+  /** Where a server keeps its history. */
+  get history() {
+    return join(this.#directory, 'history');
+  }
+
+  /** What it said on standard error. */
+  get words() {
+    return this.#stderr;
   }
 
   /** Appears when the tracer is attached, if it can make one. */

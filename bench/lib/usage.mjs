@@ -9,8 +9,17 @@ export function cpuSeconds(pid) {
 
 /** VmHWM: the most memory that a process ever had; 0 when it has ended. */
 export function peakRssBytes(pid) {
+  return memoryBytes(pid, /^VmHWM:\s*(\d+) kB/m);
+}
+
+/** VmRSS: the memory that a process has now; 0 when it has ended. */
+export function rssBytes(pid) {
+  return memoryBytes(pid, /^VmRSS:\s*(\d+) kB/m);
+}
+
+function memoryBytes(pid, pattern) {
   try {
-    const [, kib] = /^VmHWM:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    const [, kib] = pattern.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
     return Number(kib ?? 0) * 1024;
   } catch {
     return 0;
