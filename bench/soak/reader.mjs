@@ -18,10 +18,12 @@ export class Reader {
       path: `/v1/events?${query}`,
       headers: { ...place.headers, ...headers },
     });
-    const [response] = await once(sent.end(), 'response');
+    const answered = once(sent.end(), 'response');
+    sent.on('error', () => undefined); // after the answer: the ledger shows what is missing
+    const [response] = await answered;
     if (response.statusCode !== 200) throw new Error(`${query}: answered with ${response.statusCode}`);
     response.setEncoding('utf8').on('data', (text) => reader.#take(text));
-    response.on('error', () => undefined); // it was cut off: the ledger shows what is missing
+    response.on('error', () => undefined);
     reader.#response = response;
     return reader;
   }

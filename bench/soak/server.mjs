@@ -66,7 +66,9 @@ export class Server {
   /** Resolves to status and body. */
   async get(path, place = this.places.socket, headers = {}) {
     const sent = request({ ...place, agent: false, path, headers: { ...place.headers, ...headers } });
-    const [response] = await once(sent.end(), 'response');
+    const answered = once(sent.end(), 'response');
+    sent.on('error', () => undefined); // after the answer: who reads the body is told
+    const [response] = await answered;
     let body = '';
     for await (const text of response.setEncoding('utf8')) body += text;
     return { status: response.statusCode, body };
