@@ -13,6 +13,7 @@ export class Trace {
   #scratch;
   #exit;
   #stderr = '';
+  #isOurs = false;
   /** Where the tracer finds what it has to work with. */
   places;
   /** ms from before the process is made until it is attached. */
@@ -27,6 +28,7 @@ export class Trace {
     const trace = new Trace();
     trace.#scratch = scratch;
     trace.places = places;
+    trace.#isOurs = tracer.isOurs === true;
     trace.#directory = await mkdtemp(join(scratch, 'trace-'));
     try {
       await trace.#start(tracer, { cpu, stdout, signal });
@@ -93,8 +95,8 @@ export class Trace {
   async stop() {
     const interrupt = () => this.#child.kill('SIGINT');
     interrupt();
-    // bpftrace overlooks a signal that comes while it is not waiting for events.
-    const again = setInterval(interrupt, INTERRUPT_AGAIN_MS);
+    // bpftrace overlooks a signal that comes while it is not waiting for events; ours takes a second one for haste.
+    const again = this.#isOurs ? undefined : setInterval(interrupt, INTERRUPT_AGAIN_MS);
     const peakRss = await this.#watchRss();
     clearInterval(again);
     const { code, signal } = await this.#exit;
