@@ -14,14 +14,12 @@ export class Ledger {
   stop;
   problems = [];
   #name;
-  #onEvent;
   #next = 1;
   /** As it was with the event that came last. */
   #atLast = { next: 1, lost: this.lost };
 
-  constructor(name, onEvent = () => undefined) {
+  constructor(name) {
     this.#name = name;
-    this.#onEvent = onEvent;
   }
 
   /** Goes on behind the event that came last: what was told since then will be told again. */
@@ -35,7 +33,6 @@ export class Ledger {
     const event = JSON.parse(line);
     if (event.kind === 'lost' && event.where === 'reader') this.#lose(event);
     else this.#count(event);
-    this.#onEvent(event);
   }
 
   #lose({ count, drops, count_unknown: why }) {

@@ -19,13 +19,15 @@ export class Readers {
   sleepers = [];
   #places;
   #pace;
+  #absences;
   #open = [];
 
-  /** `places`: socket and TCP port of the server. `onEvent` sees each event once. */
-  constructor(places, pace, onEvent) {
+  /** `places`: socket and TCP port of the server; `absences`: for how long those stay away who lose something. */
+  constructor(places, pace, absences) {
     this.#places = places;
     this.#pace = pace;
-    this.keepers = [new Ledger('a reader that keeps up', onEvent), new Ledger('another one that keeps up')];
+    this.#absences = absences;
+    this.keepers = [new Ledger('a reader that keeps up'), new Ledger('another one that keeps up')];
     this.hoppers = ['by socket', 'by TCP', 'by server-sent events'].map(
       (how) => new Ledger(`a reader that comes back ${how}`),
     );
@@ -51,7 +53,7 @@ export class Readers {
       this.#hop(socket, bySocket, { stayMs: 3000, awayMs: 1000 }),
       this.#hop(tcp, byTcp, { stayMs: 1700, awayMs: 2500 }),
       this.#hop(tcp, byEvents, { stayMs: 2300, awayMs: 300, accept: 'text/event-stream' }),
-      this.#hop(socket, this.sleepers[0], { stayMs: 1000, awayMs: 45_000 }),
+      this.#hop(socket, this.sleepers[0], { stayMs: 1000, awayMs: this.#absences.sleepMs }),
       this.#stall(socket, this.stallers[0]),
       every(1000, () => this.#dip(socket, (reader) => reader.half())),
       every(700, () => this.#dip(tcp, (reader) => reader.cut())),
@@ -80,7 +82,8 @@ export class Readers {
   async #hop(place, ledger, { stayMs, awayMs, accept }) {
     while (!this.#pace.isOver) {
       const reader = await this.#read(place, ledger, accept ? asBrowser(ledger, accept) : since(ledger));
-      await this.#pace.pause(stayMs);
+      do await this.#pace.pause(stayMs);
+      while (ledger.lastId === undefined && !this.#pace.isOver); // who knows none cannot go on behind it
       reader.cut();
       await this.#pace.pause(awayMs);
     }
@@ -92,7 +95,7 @@ export class Readers {
     while (!this.#pace.isOver) {
       await this.#pace.pause(4000);
       reader.pause();
-      await this.#pace.pause(30_000);
+      await this.#pace.pause(this.#absences.stallMs);
       reader.resume();
     }
   }

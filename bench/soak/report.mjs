@@ -15,6 +15,7 @@ export function formatSoak(result) {
     `history: from event ${history.oldest} on of ${history.next - 1} in memory, at most ${history.disk_most} bytes on disk`,
     `memory: ${memory.mean} MB, at most ${memory.most}, growth ${memory.growth} MB in the last ${memory.over_s} s`,
     `file descriptors: ${JSON.stringify(holdings.before.fds)} before, ${JSON.stringify(holdings.after.fds)} after; ${holdings.after.bpf.length} BPF maps, programs and links`,
+    `the soak itself was late by ${result.late_ms} ms at most${result.said.map((line) => `; ${line}`).join('')}`,
     ...problems.map((problem) => `WRONG: ${problem}`),
     problems.length === 0 ? 'nothing was lost, nothing leaked' : `${problems.length} problems`,
   ].join('\n')}\n`;

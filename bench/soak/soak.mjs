@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { read, root } from '../../scripts/lib/command.mjs';
 import { Agent, endpoint } from '../lib/agent.mjs';
 import { Collector } from '../lib/collector.mjs';
@@ -24,6 +25,8 @@ export class Soak {
   #clock;
   #samples = [];
   #scrapes = [];
+  /** How late this process itself is: readers that are late lose what was forgotten meanwhile. */
+  #lag = monitorEventLoopDelay();
   #flips = 0;
   #diskMost = 0;
 
@@ -54,9 +57,10 @@ export class Soak {
 
   /** Little is remembered, so that all of it is forgotten many times over. */
   get #config() {
-    const { scratch } = this.#options;
+    const { scratch, seconds } = this.#options;
+    const { memory, disk } = proportionsOf(seconds);
     return {
-      history: { memory: '1M', directory: join(scratch, 'history'), disk: '2M' },
+      history: { memory, directory: join(scratch, 'history'), disk },
       limits: { readers: 64 },
       capture: { netns: [this.#world.netns], node: 'soak' },
       sources: {
@@ -70,7 +74,8 @@ export class Soak {
   async #run() {
     const begun = { machine: describeMachine(this.#options.scratch), load: loadAverage() };
     const server = this.#server;
-    const readers = new Readers(server.places, this.#pace);
+    const readers = new Readers(server.places, this.#pace, proportionsOf(this.#options.seconds));
+    this.#lag.enable();
     await this.#warmUp();
     const before = { ...server.holdings(), bpf: server.bpfIds() };
     await readers.open();
@@ -208,6 +213,8 @@ export class Soak {
       history: { ...status.history, disk_most: this.#diskMost },
       memory: { ...trend(this.#samples), samples: this.#samples, heap: this.#scrapes },
       holdings: { before, after },
+      late_ms: round(this.#lag.max / 1e6),
+      said: this.#server.stderr.split('\n').filter((line) => /history:|collector/.test(line)),
       exit_code: exitCode,
     };
     return { ...result, problems: [...weather.problems, ...judgeSoak(result, readers, this.#server.stderr)] };
@@ -221,6 +228,15 @@ export class Soak {
     this.#collector?.close();
     await this.#world?.close();
   }
+}
+
+/**
+ * How much is remembered, and for how long who does not keep up stays away: so long that it is forgotten, and that so soon that it
+ * is forgotten many times over.
+ */
+function proportionsOf(seconds) {
+  if (seconds < 300) return { memory: '1M', disk: '2M', sleepMs: 45_000, stallMs: 30_000 };
+  return { memory: '4M', disk: '8M', sleepMs: 180_000, stallMs: 90_000 };
 }
 
 /** Where serve cannot send to a collector yet, there is none. */

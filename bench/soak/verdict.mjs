@@ -28,9 +28,10 @@ function judgeLosses({ keepers, hoppers, stallers, sleepers }) {
     if (lost.events > 0) problems.push(`a reader that kept up lost ${lost.events} events`);
   for (const { lost } of [...stallers, ...sleepers])
     if (lost.events === 0) problems.push('a reader that did not keep up lost nothing: it soaked too little');
+  const all = keepers[0].drops + keepers[0].lost.drops;
   for (const { drops, lost } of stallers)
-    if (drops + lost.drops !== keepers[0].drops)
-      problems.push(`a staller was told of ${drops} drops and ${lost.drops} lost, of ${keepers[0].drops}`);
+    if (drops + lost.drops !== all)
+      problems.push(`a staller was told of ${drops} drops and ${lost.drops} lost, of ${all}`);
   return problems;
 }
 
