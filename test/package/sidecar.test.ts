@@ -128,11 +128,11 @@ describe('a sidecar that is started when the incident is under way', () => {
     await using pod = await containerd.runPod({ namespace: 'default', name: 'node-debugger', ...spec });
     await pod.runImage('debugger', {
       image: image.name,
-      command: ['rpftrace', 'trace', '-o', 'ndjson', '--count', '1', ...chosen()],
+      command: ['rpftrace', 'trace', '-o', 'ndjson', ...chosen()],
       security: { privileged: true },
     });
     const printed = () => pod.logOf('debugger', 'stdout');
-    await vi.waitFor(async () => expect(await printed()).toContain('"kind":"stop"'), PATIENCE);
+    await vi.waitFor(async () => expect(await printed()).toContain('"kind":"drop"'), PATIENCE);
     const events = parseEvents(await printed());
     expect(dropsOf(events)[0]).toMatchObject({
       ...{ reason: 'IP_RPFILTER', device: { name: victim.hostDevices[0] } },
