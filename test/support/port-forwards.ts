@@ -12,13 +12,17 @@ export class PortForwards {
   readonly targets = new Map<string, NetConnectOpts>();
   /** Those that are open now. */
   readonly open = new Set<WebSocket>();
+  /** What is known at once goes out in one piece with the answer to the handshake, as through a proxy that gathers. */
+  isGathered = false;
   readonly #server = new WebSocketServer({
     noServer: true,
     handleProtocols: (offered) => (offered.has(PROTOCOL) ? PROTOCOL : false),
   });
 
   accept(key: string, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (this.isGathered) socket.cork();
     this.#server.handleUpgrade(request, socket, head, (client) => this.#forward(key, client));
+    if (this.isGathered) process.nextTick(() => socket.uncork());
   }
 
   /** Ends all, as a node does that is gone. */

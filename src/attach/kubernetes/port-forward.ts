@@ -18,7 +18,7 @@ export interface PodPort {
 
 /**
  * A connection to a port of a pod, on its loopback, through API server and kubelet. Whether somebody listens there is known
- * only later: then the stream ends with E_UNREACHABLE.
+ * only when it is read: then the stream ends with E_UNREACHABLE.
  *
  * @throws {ApiFailure}
  */
@@ -76,6 +76,8 @@ function opened(socket: WebSocket, permission: string, withinMs: number, signal:
     });
     socket.once('open', () => {
       settle();
+      // What has come with the answer waits until the stream is read.
+      socket.pause();
       resolve();
     });
     signal.addEventListener('abort', onAbort);

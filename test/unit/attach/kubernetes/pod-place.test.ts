@@ -24,6 +24,15 @@ describe('a server in a pod', () => {
     });
   });
 
+  test('is understood when the first words come with the answer to the handshake', async () => {
+    const api = await startApi();
+    api.forwards.isGathered = true;
+    await listenIn(api, (socket) => socket.pipe(socket));
+    const stream = await (await place(api)).connect(never());
+    stream.write('hello');
+    expect((await once(stream, 'data'))[0].toString()).toBe('hello');
+  });
+
   test('gives and takes megabytes, byte for byte, at the pace of the slower side', async () => {
     const api = await startApi();
     await listenIn(api, (socket) => socket.pipe(socket));
@@ -52,11 +61,12 @@ describe('a server in a pod', () => {
     await eventually(() => expect(api.forwards.open.size).toBe(0));
   });
 
-  test('that does not listen is told by the stream', async () => {
+  test.each([false, true])('that does not listen is told by the stream (at once: %s)', async (isAtOnce) => {
     const api = await startApi();
+    api.forwards.isGathered = isAtOnce;
     api.put(PODS, pod('rpftrace-1', '10.0.0.1'));
     const stream = await (await place(api)).connect(never());
-    const [error] = await once(stream, 'error');
+    const [error] = await once(stream.resume(), 'error');
     expect(error).toMatchObject({
       code: 'E_UNREACHABLE',
       message: 'k8s:shop/rpftrace-1:14100: nobody listens there',
