@@ -1,3 +1,5 @@
+import type { ServerResponse } from 'node:http';
+
 /** Stands for many `rpftrace serve`: what tests use of it. */
 export class Agents {
   listen(): Promise<this>;
@@ -16,4 +18,6 @@ export class Agent {
   leave(): void;
   comeBack(): void;
   cut(): void;
+  /** A question for its events. */
+  answer(query: URLSearchParams, response: ServerResponse): void;
 }

@@ -9,6 +9,8 @@ export interface FollowOptions {
   readonly onPosition?: (id: EventId) => void;
   /** After each portion of events. Nothing more is read until what it returns is fulfilled: the server keeps the rest. */
   readonly onPortion?: () => Promise<void> | undefined;
+  /** All up to there has come before: it begins behind it, whatever the question says. */
+  readonly after?: EventId | undefined;
   /** Ends it. */
   readonly signal: AbortSignal;
   /** false: the first connection is the only one. */

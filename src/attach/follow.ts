@@ -11,6 +11,7 @@ import { Incoming } from './incoming.js';
 import { LineSplitter } from './line-splitter.js';
 import type { Place } from './place.js';
 import { eventsPath, type Question } from './question.js';
+import { WrongQuestion } from './refusal.js';
 import { brokenOff, noServer, request } from './request.js';
 import { Silence } from './silence.js';
 
@@ -40,6 +41,7 @@ class Follower {
     this.#place = place;
     this.#question = question;
     this.#options = options;
+    this.#after = options.after;
   }
 
   async run(): Promise<void> {
@@ -48,7 +50,7 @@ class Follower {
       const startMs = performance.now();
       const why = await this.#connection();
       if (signal.aborted || why === undefined || (this.#isStop && !reconnect)) return;
-      if (!this.#hasHeard || !reconnect || why.code === 'E_USAGE') throw why;
+      if (!this.#hasHeard || !reconnect || why instanceof WrongQuestion) throw why;
       onState({ kind: 'disconnected', why, isStop: this.#isStop });
       if (performance.now() - startMs > STABLE_MS) this.#backOff.reset();
       await sleep(this.#backOff.next(), undefined, { signal }).catch(() => undefined);

@@ -3,6 +3,9 @@ import { TracerError } from '../errors.js';
 import { printable } from '../printable.js';
 import type { Place } from './place.js';
 
+/** The server takes no such question, and will not take it later. */
+export class WrongQuestion extends TracerError {}
+
 /** What a server says that does not answer with 200. */
 export async function refusalOf(place: Place, response: IncomingMessage): Promise<TracerError> {
   const { statusCode: status = 0, headers } = response;
@@ -28,7 +31,7 @@ export async function refusalOf(place: Place, response: IncomingMessage): Promis
         `what stands before ${name} does not reach it: status ${status}`,
       );
     default:
-      if (status === 400 && said) return wrongQuestion(`${name}: ${said.message}`, said.remedies);
+      if (status === 400 && said) return new WrongQuestion('E_USAGE', `${name}: ${said.message}`, said);
       return notOurs(`${name} ${oddAnswer(status, headers)}`);
   }
 }
@@ -87,10 +90,6 @@ function seconds(retryAfter: string | undefined): string {
 
 function denied(message: string, remedies?: readonly string[]): TracerError {
   return new TracerError('E_DENIED', message, remedies && { remedies });
-}
-
-function wrongQuestion(message: string, remedies: readonly string[]): TracerError {
-  return new TracerError('E_USAGE', message, { remedies });
 }
 
 function notOurs(message: string): TracerError {

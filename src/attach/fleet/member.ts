@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type TracerError, toTracerError } from '../../errors.js';
+import type { EventId } from '../../serve/history/event-id.js';
 import { BackOff } from '../back-off.js';
 import { follow } from '../follow.js';
 import type { FollowState } from '../follow-options.js';
@@ -56,6 +57,8 @@ export class Member {
   /** How far its clock is ahead of ours. */
   aheadMs = 0;
   #node: string | undefined;
+  /** All up to there has come. */
+  #after: EventId | undefined;
   readonly #options: MemberOptions;
   readonly #abort = new AbortController();
   readonly #backOff = new BackOff();
@@ -105,9 +108,11 @@ export class Member {
     try {
       await follow(place, question, {
         signal: this.#abort.signal,
+        after: this.#after,
         onEvent: (received) => this.#take(received),
-        onPosition: () => {
+        onPosition: (id) => {
           this.#hear();
+          this.#after = id;
           this.markMs = Math.max(this.markMs, Date.now());
           this.isCatchingUp = false;
         },
@@ -123,7 +128,8 @@ export class Member {
   #take(received: Received): void {
     this.#hear();
     this.events++;
-    const { event } = received;
+    const { event, id = this.#after } = received;
+    this.#after = id;
     if (event !== undefined) this.#node = event.node;
     if (event?.kind === 'lost' && event.where === 'reader') this.missing += event.count;
     const { keyMs, isLate, aheadMs } = this.#options.listener.event(this, received);

@@ -1,5 +1,7 @@
+import { writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createRawServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { follow } from '../../../src/attach/follow.js';
 import type { FollowState } from '../../../src/attach/follow-options.js';
@@ -7,7 +9,9 @@ import type { Place } from '../../../src/attach/place.js';
 import type { Question } from '../../../src/attach/question.js';
 import type { Received } from '../../../src/attach/received.js';
 import { tcpPlace } from '../../../src/attach/sockets.js';
+import { tokenReader } from '../../../src/attach/token.js';
 import { formatError, type TracerError } from '../../../src/errors.js';
+import { temporaryDirectory } from '../../fixtures/directory.js';
 import { dropEventOf } from '../../fixtures/event.js';
 
 afterEach(() => {
@@ -103,6 +107,24 @@ describe('a connection that breaks', () => {
     const ended = await serve((response) => response.end(`${drop(1)}${stop(2)}`));
     const { ids } = await followTo(ended.place, 9, { reconnect: false });
     expect(ids).toEqual([1, 2]);
+  });
+
+  test('is made again when the file of the token was empty for a moment', async () => {
+    const { place } = await serve(
+      (response) => response.write(drop(1), () => response.destroy()),
+      (response) => response.write(drop(2)),
+    );
+    const file = join(temporaryDirectory(), 'token');
+    writeFileSync(file, TOKEN);
+    const read = tokenReader({ file, environment: undefined });
+    let reads = 0;
+    const token = () => {
+      writeFileSync(file, ++reads === 2 ? '' : TOKEN);
+      return read();
+    };
+    const { ids, states } = await followTo({ ...place, token }, 2);
+    expect(ids).toEqual([1, 2]);
+    expect(states[2]).toMatchObject({ kind: 'disconnected', why: { code: 'E_USAGE' } });
   });
 
   test('is not made again for a question that the server does not take any more', async () => {
