@@ -2,7 +2,6 @@ import type { FollowState } from '../attach/follow-options.js';
 import type { Place } from '../attach/place.js';
 import { understood } from '../attach/received.js';
 import { requestJson } from '../attach/request.js';
-import type { ErrorCode } from '../errors.js';
 import type { StartEvent } from '../events.js';
 import { grouped } from '../grouped.js';
 import { note } from './say.js';
@@ -12,7 +11,8 @@ export class StateTeller {
   readonly #place: Place;
   readonly #signal: AbortSignal;
   #epoch: string | undefined;
-  #trouble: ErrorCode | undefined;
+  /** What was told of it. */
+  #trouble: string | undefined;
 
   constructor(place: Place, signal: AbortSignal) {
     this.#place = place;
@@ -36,10 +36,9 @@ export class StateTeller {
 
   /** Of one trouble that lasts only the first word. */
   #tellTrouble({ why, isStop }: Extract<FollowState, { kind: 'disconnected' }>): void {
-    const isTold = this.#trouble === why.code;
-    this.#trouble = why.code;
-    if (isTold) return;
     const [first] = why.message.split('\n');
+    if (this.#trouble === first) return;
+    this.#trouble = first;
     note(`${isStop ? `${this.#place.name} has ended` : first}; trying again until it is there`);
   }
 
