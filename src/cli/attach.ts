@@ -48,6 +48,8 @@ async function run({ reading, options, sink, ending, readyFile }: Parts): Promis
     .run({
       signal,
       onEvent: (received) => {
+        // Who puts many servers in order may have more in hand than was asked for.
+        if (limit.isReached) return;
         sink.take(received);
         summary.add(received);
         limit.count(received);
@@ -116,8 +118,14 @@ class Limit {
     this.#onReached = onReached;
   }
 
+  get isReached(): boolean {
+    return this.#drops === this.#max;
+  }
+
   count({ kind }: Received): void {
-    if (kind === 'drop' && ++this.#drops === this.#max) this.#onReached();
+    if (kind !== 'drop') return;
+    this.#drops++;
+    if (this.isReached) this.#onReached();
   }
 }
 
