@@ -35,11 +35,11 @@ export class AttachSummary {
     return `${lines.join('\n')}\n`;
   }
 
-  #addDrop({ reason, device, packet, count }: DropEvent): void {
+  #addDrop({ node, reason, device, packet, count }: DropEvent): void {
     this.#drops += count;
     this.#tallies.reasons.add(reason ?? 'no reason given', count);
-    this.#tallies.devices.add(deviceText(device), count);
-    this.#tallies.flows.add(flowText(packet, device), count);
+    this.#tallies.devices.add(this.#tallies.nameOn(node, deviceText(device)), count);
+    this.#tallies.flows.add(this.#tallies.nameOn(node, flowText(packet, device)), count);
   }
 
   #gaps(): string[] {

@@ -17,6 +17,7 @@ import { formatEndpoint } from '../record/address.js';
 import type { EventSink } from './event-sink.js';
 import { lostText } from './event-text.js';
 import type { LineOutput } from './lines.js';
+import { Nodes } from './nodes.js';
 
 export interface TableOptions {
   readonly color: boolean;
@@ -37,7 +38,8 @@ export class TableSink implements EventSink {
   #newWidths = new Widths();
   #shown = '';
   #rowsToHeader = 0;
-  /** What the banner of each open incident said last. */
+  readonly #nodes = new Nodes();
+  /** What the banner of each open incident said last; ids are those of a node. */
   readonly #bannerDrops = new Map<string, number>();
 
   constructor(output: LineOutput, options: TableOptions) {
@@ -54,6 +56,7 @@ export class TableSink implements EventSink {
   }
 
   event(event: TraceEvent): void {
+    this.#nodes.see(event.node);
     if (event.kind === 'drop') this.#row(event);
     else if (event.kind === 'lost') this.#line(`-- ${lostText(event)}`, 'warning');
     else if (event.kind === 'sysctl_change') this.#change(event);
@@ -87,11 +90,13 @@ export class TableSink implements EventSink {
 
   /** When it begins, when it has grown tenfold, and when it is over. */
   #banner(event: IncidentEvent): void {
-    const told = this.#bannerDrops.get(event.id) ?? 0;
+    const key = `${event.node} ${event.id}`;
+    const told = this.#bannerDrops.get(key) ?? 0;
     if (event.state === 'update' && event.drops < told * BANNER_GROWTH) return;
-    if (event.state === 'closed') this.#bannerDrops.delete(event.id);
-    else this.#bannerDrops.set(event.id, event.drops);
-    this.#line(`== ${event.id} ${event.state === 'closed' ? 'closed: ' : ''}${event.summary}`, 'banner');
+    if (event.state === 'closed') this.#bannerDrops.delete(key);
+    else this.#bannerDrops.set(key, event.drops);
+    const name = this.#nodes.areSeveral ? `${event.id}, node ${event.node}:` : event.id;
+    this.#line(`== ${name} ${event.state === 'closed' ? 'closed: ' : ''}${event.summary}`, 'banner');
   }
 
   #line(text: string, style: Style): void {

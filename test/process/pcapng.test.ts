@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DropSource } from './support/drops.js';
@@ -49,7 +49,7 @@ describe('-o pcapng, opened by tshark', () => {
 
   it('names the device, machine and program', () => {
     expect(new Set(rows.filter(isPacket).map((row) => `${row.device}: ${row.description}`))).toEqual(
-      new Set([`dropin: veth, peer dropout, network namespace ${source.inode}`]),
+      new Set([`dropin: veth, peer dropout, network namespace ${source.inode}, node ${hostname()}`]),
     );
     const about = execFileSync('capinfos', [file], { encoding: 'utf8' });
     expect(about).toMatch(/Capture application: +rpftrace \d/);

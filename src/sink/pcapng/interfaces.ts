@@ -1,9 +1,9 @@
-import type { Device } from '../../events.js';
+import type { DropEvent } from '../../events.js';
 import { printable } from '../../printable.js';
 import { deviceText } from '../drop-text.js';
 import { interfaceBlock, type LinkType } from './blocks.js';
 
-/** The interfaces of a section: one for each device and kind of header that packets of it start with. */
+/** The interfaces of a section: one for each node, device and kind of header that packets of it start with. */
 export class Interfaces {
   readonly #ids = new Map<string, number>();
   readonly #snaplen: number;
@@ -17,14 +17,18 @@ export class Interfaces {
   }
 
   /** `block` is there for one that is new, and has to be written first. */
-  find(device: Device, linkType: LinkType): { id: number; block?: Buffer } {
+  find(
+    { node, device }: Pick<DropEvent, 'node' | 'device'>,
+    linkType: LinkType,
+  ): { id: number; block?: Buffer } {
     const { name, ifindex, netns } = device;
-    const key = `${name} ${ifindex} ${netns} ${linkType}`;
+    const key = `${node} ${name} ${ifindex} ${netns} ${linkType}`;
     const known = this.#ids.get(key);
     if (known !== undefined) return { id: known };
     const id = this.#ids.size;
     this.#ids.set(key, id);
-    const words = { name: name && printable(name), description: deviceText(device) };
+    const description = `${deviceText(device)}, node ${printable(node)}`;
+    const words = { name: name && printable(name), description };
     return { id, block: interfaceBlock({ linkType, snaplen: this.#snaplen, ...words }) };
   }
 }

@@ -18,7 +18,7 @@ export interface PcapngOptions {
 }
 
 /**
- * Packets for Wireshark: an interface for each device, a comment for each thing that is known of a drop. Drops that were
+ * Packets for Wireshark: an interface for each device of each node, a comment for each thing that is known of a drop. Drops that were
  * counted together are one packet, with the bytes of one of their flow that was seen whole, and say so. What is no drop is
  * an entry of a journal between them.
  */
@@ -62,13 +62,12 @@ export class PcapngSink implements EventSink {
   }
 
   #packet(event: DropEvent): void {
-    const { device, time } = event;
     const sample = this.#samples.of(event);
     const comments = this.#comments.of(event);
     this.#makeRoom(sample.bytes.length + comments.length);
-    const { id, block } = this.#interfaces.find(device, sample.linkType);
+    const { id, block } = this.#interfaces.find(event, sample.linkType);
     if (block) this.#write(block);
-    this.#write(packetBlock({ interfaceId: id, time, ...sample, comments }));
+    this.#write(packetBlock({ interfaceId: id, time: event.time, ...sample, comments }));
   }
 
   #journal(event: Exclude<TraceEvent, DropEvent>): void {

@@ -48,9 +48,9 @@ function macBytes(bytes: Buffer): number {
   return mac;
 }
 
-function flowKey({ device, packet, reason, location }: DropEvent): string {
+function flowKey({ node, device, packet, reason, location }: DropEvent): string {
   const { protocol, src, src_port, dst, dst_port, mark } = packet ?? {};
-  const place = `${device.netns} ${device.ifindex} ${device.name} ${reason} ${location} ${mark}`;
+  const place = `${node} ${device.netns} ${device.ifindex} ${device.name} ${reason} ${location} ${mark}`;
   return `${place} ${protocol} ${src} ${src_port} ${dst} ${dst_port}`;
 }
 

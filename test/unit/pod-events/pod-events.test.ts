@@ -1,9 +1,9 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { IncidentEvent } from '../../../src/events.js';
 import type { Incident } from '../../../src/incident/incident.js';
 import { Allowance } from '../../../src/pod-events/allowance.js';
 import { PodEvents } from '../../../src/pod-events/pod-events.js';
 import type { Flow } from '../../../src/sink/sink.js';
+import { incidentOf } from '../../fixtures/event.js';
 import { countedFlow, dropOf } from '../../fixtures/flow.js';
 import { EVENTS, type KubeApi, sendStatus } from '../../support/kube-api.js';
 import { eventually, FAST, startApi, surroundingsOf } from '../../support/kubernetes.js';
@@ -146,16 +146,3 @@ function flowOf(pod: string, { incident = FIRST, uid = `uid-${pod}` } = {}): Flo
     attribution: { pod: { namespace: 'shop', name: pod, uid, source: 'kubernetes' } },
   };
 }
-
-function incidentOf(members: Partial<IncidentEvent>): IncidentEvent {
-  return {
-    ...{ v: 1, kind: 'incident', id: 'i-1', state: 'open', node: 'n', netns: 7, drops: 1 },
-    ...{ time: TIME, first_drop: TIME, last_drop: TIME },
-    cause: { kind: 'sysctl_change' },
-    ...{ devices: [], devices_count: 0, sources: [], sources_count: 0, reasons: [], fix: [] },
-    summary: 'tuned set rp_filter',
-    ...members,
-  };
-}
-
-const TIME = '2026-11-22T22:07:02.067380541Z';

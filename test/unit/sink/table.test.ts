@@ -11,6 +11,7 @@ import { type TableOptions, TableSink } from '../../../src/sink/table.js';
 import { FakeAddon } from '../../fixtures/addon.js';
 import { makeBatch, makeDrop, makeLost } from '../../fixtures/batch.js';
 import { temporaryDirectory } from '../../fixtures/directory.js';
+import { incidentOf } from '../../fixtures/event.js';
 import { FakeSource, mssql } from '../../fixtures/source.js';
 
 const L4 = FLAGS.DEVICE | FLAGS.CONF | FLAGS.L3 | FLAGS.L4_PROTOCOL | FLAGS.L4;
@@ -176,6 +177,21 @@ function makeV6Drop(fields: Parameters<typeof makeDrop>[0] = {}): Uint8Array {
   const family = { family: 6, ethertype: 0x86dd, src: V6_LONG, dst: V6_OTHER };
   return makeDrop({ ...family, flags: L4 & ~FLAGS.CONF, rpFilterAll: 0, ...fields });
 }
+
+test('the incidents of several nodes are told apart, though they have the same id', async () => {
+  const file = join(temporaryDirectory(), 'table');
+  const sink = new TableSink(new Output({ file }), { color: false, size: () => undefined });
+  sink.event(incidentOf({ node: 'n1', drops: 1000 }));
+  sink.event(incidentOf({ node: 'n2', state: 'update', drops: 1 }));
+  sink.event(incidentOf({ node: 'n2', state: 'closed' }));
+  sink.event(incidentOf({ node: 'n1', state: 'update', drops: 1001 }));
+  await sink.end();
+  expect(readFileSync(file, 'utf8').trimEnd().split('\n')).toEqual([
+    '== i-1 tuned set rp_filter',
+    '== i-1, node n2: tuned set rp_filter',
+    '== i-1, node n2: closed: tuned set rp_filter',
+  ]);
+});
 
 function terminal(columns: number): TableOptions['size'] {
   return () => ({ columns, rows: 50 });

@@ -36,10 +36,11 @@ describe('packets', () => {
     const { packets } = await capture([
       dropEventOf({ packet_bytes: base64(IP), packet_bytes_from: 'network' }),
       dropEventOf({ packet: { ...UDP_PACKET, src_port: 2 }, ...counted }),
+      dropEventOf({ node: 'another', ...counted }),
       dropEventOf(counted),
     ]);
-    expect(packets.map(({ bytes }) => bytes.length)).toEqual([4, 0, 4]);
-    expect(packets[2]?.comments[0]).toBe('and 41 more of this flow, from 22:07:02.067380541Z on');
+    expect(packets.map(({ bytes }) => bytes.length)).toEqual([4, 0, 0, 4]);
+    expect(packets[3]?.comments[0]).toBe('and 41 more of this flow, from 22:07:02.067380541Z on');
     expect(packets[0]?.comments[0]).toBe('IP_RPFILTER at ip_rcv_finish_core+0x25b');
   });
 
@@ -70,20 +71,22 @@ describe('packets', () => {
 });
 
 describe('interfaces', () => {
-  test('are one for each device and network namespace', async () => {
+  test('are one for each device and network namespace of a node', async () => {
     const { interfaces, packets } = await capture([
       dropEventOf({}),
       dropEventOf({ device: { name: 'eth0', ifindex: 2, role: 'physical', netns: 7 } }),
       dropEventOf({ device: { name: 'eth0', ifindex: 2, role: 'veth', kind: 'veth', netns: 8 } }),
       dropEventOf({}),
       dropEventOf({ device: { name_unknown: 'no_device', role: 'unknown' } }),
+      dropEventOf({ node: 'another' }),
     ]);
-    expect(packets.map(({ interfaceId }) => interfaceId)).toEqual([0, 1, 2, 0, 3]);
+    expect(packets.map(({ interfaceId }) => interfaceId)).toEqual([0, 1, 2, 0, 3, 4]);
     expect(interfaces).toEqual([
-      { name: 'lxcabcd', description: 'cilium_lxc, veth, network namespace 7' },
-      { name: 'eth0', description: 'physical, network namespace 7' },
-      { name: 'eth0', description: 'veth, network namespace 8' },
-      { description: 'unknown' },
+      { name: 'lxcabcd', description: 'cilium_lxc, veth, network namespace 7, node n' },
+      { name: 'eth0', description: 'physical, network namespace 7, node n' },
+      { name: 'eth0', description: 'veth, network namespace 8, node n' },
+      { description: 'unknown, node n' },
+      { name: 'lxcabcd', description: 'cilium_lxc, veth, network namespace 7, node another' },
     ]);
   });
 
