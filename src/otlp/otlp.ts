@@ -32,7 +32,7 @@ export class Otlp implements Forwarder {
   readonly #metrics: OtlpMetrics;
   readonly #drops = new DropCounter();
   #lastFailure = 'it was too slow';
-  #isEnding = false;
+  #ended: Promise<void> | undefined;
 
   constructor(options: OtlpOptions) {
     this.#options = options;
@@ -77,9 +77,13 @@ export class Otlp implements Forwarder {
     this.#drops.forgetFlows();
   }
 
-  /** Gives out the rest, as far as the collector takes it in time. */
-  async end(): Promise<void> {
-    this.#isEnding = true;
+  /** Gives out the rest, as far as the collector takes it in time; once, however often it is asked to. */
+  end(): Promise<void> {
+    this.#ended ??= this.#end();
+    return this.#ended;
+  }
+
+  async #end(): Promise<void> {
     await within(GRACE_MS, Promise.all([this.#logs.end(), this.#metrics.end()]));
     this.#logs.settle();
     const { url, note } = this.#options;
@@ -89,7 +93,7 @@ export class Otlp implements Forwarder {
 
   #tell(failure: string | undefined): void {
     if (failure !== undefined) this.#lastFailure = failure;
-    if (this.#isEnding) return;
+    if (this.#ended) return;
     const { url, note } = this.#options;
     const what = failure === undefined ? 'takes events again' : `does not take events (${failure})`;
     note(`the collector at ${url} ${what}; ${this.lost} are lost so far`);

@@ -16,6 +16,7 @@ export class PodEvents implements Forwarder {
   /** The open incidents that have been told, and the pods of each that have been seen to. */
   readonly #told = new Map<string, IncidentEvent>();
   readonly #pods = new Map<string, Map<string, EventPod>>();
+  #ended: Promise<void> | undefined;
 
   constructor(options: EventWriterOptions) {
     this.#writer = new EventWriter(options);
@@ -54,7 +55,13 @@ export class PodEvents implements Forwarder {
 
   forgetFlows(): void {}
 
-  async end(): Promise<void> {
+  /** Once, however often it is asked to. */
+  end(): Promise<void> {
+    this.#ended ??= this.#end();
+    return this.#ended;
+  }
+
+  async #end(): Promise<void> {
     await this.#writer.end(GRACE_MS);
     if (this.lost > 0) this.#note(`${this.lost} events for pods did not reach Kubernetes`);
   }
