@@ -24,6 +24,7 @@ describe('values that cannot be meant', () => {
     ['in its own network without a token', { hostNetwork: false }, 'token'],
     ['a token twice', { token: { secret: 'a', value: 'b' } }, 'not both'],
     ['metrics on a loopback address', { podMonitor: { enabled: true } }, 'loopback'],
+    ['events without the API server', { kubernetes: { api: false, events: true } }, 'kubernetes.api'],
     ['a policy for the node', { networkPolicy: { enabled: true } }, 'hostNetwork: false'],
   ])('%s: the chart says so', (_name, values, words) => {
     expect(() => renderChart({ values })).toThrow(words);

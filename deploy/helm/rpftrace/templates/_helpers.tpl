@@ -28,6 +28,9 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- if and (include "rpftrace.isOpen" .) (not (include "rpftrace.tokenSecret" .)) }}
 {{- fail "expose, and hostNetwork: false, let others reach rpftrace: give token.secret or token.value" }}
 {{- end }}
+{{- if and .Values.kubernetes.events (not .Values.kubernetes.api) }}
+{{- fail "kubernetes.events: the API server takes them, so kubernetes.api has to be true" }}
+{{- end }}
 {{- $host := "127.0.0.1" }}
 {{- if include "rpftrace.isOpen" . }}
 {{- $host = "" }}
