@@ -32,6 +32,8 @@ class Follower {
   /** All up to there has come. */
   #after: EventId | undefined;
   #wasConnected = false;
+  /** performance.now() of the first line of this connection. */
+  #heardSinceMs: number | undefined;
   /** A line has come that is one of ours. */
   #hasHeard = false;
   /** The server said that it ends. */
@@ -47,12 +49,12 @@ class Follower {
   async run(): Promise<void> {
     const { signal, onState, reconnect = true } = this.#options;
     while (!signal.aborted) {
-      const startMs = performance.now();
       const why = await this.#connection();
       if (signal.aborted || why === undefined || (this.#isStop && !reconnect)) return;
       if (!this.#hasHeard || !reconnect || why instanceof WrongQuestion) throw why;
       onState({ kind: 'disconnected', why, isStop: this.#isStop });
-      if (performance.now() - startMs > STABLE_MS) this.#backOff.reset();
+      if (performance.now() - (this.#heardSinceMs ?? Number.POSITIVE_INFINITY) > STABLE_MS)
+        this.#backOff.reset();
       await sleep(this.#backOff.next(), undefined, { signal }).catch(() => undefined);
     }
   }
@@ -60,6 +62,7 @@ class Follower {
   /** Why it broke; undefined when all has come that was asked for. */
   async #connection(): Promise<TracerError | undefined> {
     const { signal } = this.#options;
+    this.#heardSinceMs = undefined;
     const line = new AbortController();
     const giveUp = () => line.abort();
     let isSilent = false;
@@ -70,7 +73,7 @@ class Follower {
     signal.addEventListener('abort', giveUp);
     try {
       const path = eventsPath(this.#question, this.#after, HEARTBEAT_MS);
-      await this.#read(await request(this.#place, path, line.signal), silence);
+      await this.#read(await request(this.#heardFrom(silence), path, line.signal), silence);
       return this.#question.follow ? this.#error('E_UNREACHABLE', 'ended the connection') : undefined;
     } catch (thrown) {
       if (isSilent) return this.#error('E_UNREACHABLE', `said nothing for ${SILENT_MS / 1000} s`);
@@ -82,6 +85,16 @@ class Follower {
     }
   }
 
+  /** How long a connection takes is for the place to bound: it may have to wait for its turn. */
+  #heardFrom(silence: Silence): Place {
+    const connect = async (signal: AbortSignal) => {
+      const connection = await this.#place.connect(signal);
+      silence.hear();
+      return connection;
+    };
+    return { ...this.#place, connect };
+  }
+
   async #read(response: IncomingMessage, silence: Silence): Promise<void> {
     const { onPortion, signal } = this.#options;
     const incoming = this.#begin(response);
@@ -91,6 +104,7 @@ class Follower {
         if (signal.aborted) return;
         incoming.take(text);
         this.#hasHeard = true;
+        this.#heardSinceMs ??= performance.now();
         this.#after = incoming.after;
         this.#isStop = incoming.isStop;
       }
@@ -132,7 +146,7 @@ async function untilAborted(work: Promise<void> | undefined, signal: AbortSignal
 const HEARTBEAT_MS = 5000;
 /** Four heartbeats. */
 const SILENT_MS = 20_000;
-/** A connection that lived so long was a good one. */
+/** A connection that was heard for so long was a good one. */
 const STABLE_MS = 10_000;
 /** The largest events are those of a stop on a node with thousands of network namespaces: some hundred kB. */
 const MAX_LINE = 8 << 20;

@@ -1,4 +1,4 @@
-/** Tells when nothing was heard for too long. */
+/** Tells when nothing was heard for too long since the last hear(). */
 export class Silence {
   readonly #ms: number;
   readonly #onSilent: () => void;
@@ -7,7 +7,6 @@ export class Silence {
   constructor(ms: number, onSilent: () => void) {
     this.#ms = ms;
     this.#onSilent = onSilent;
-    this.hear();
   }
 
   /** Begins to wait anew. */

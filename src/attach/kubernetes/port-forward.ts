@@ -33,7 +33,7 @@ export async function forwardPort(api: KubernetesApi, port: PodPort, signal: Abo
     perMessageDeflate: false,
     maxPayload: MAX_FRAME_BYTES,
   });
-  await opened(socket, permissionOf(port), api.timing.answerMs, signal);
+  await opened(socket, permissionOf(port), Math.min(api.timing.answerMs, HANDSHAKE_MS), signal);
   return new PortStream(socket, nameOf(port));
 }
 
@@ -87,5 +87,7 @@ function opened(socket: WebSocket, permission: string, withinMs: number, signal:
 
 /** The newest that kubelets and container runtimes know for ports: k8s.io/kubelet/pkg/cri/streaming/portforward/websocket.go */
 const PROTOCOL = 'v4.channel.k8s.io';
+/** The API server would go on for longer to reach a node that is gone, and others wait for their turn. */
+const HANDSHAKE_MS = 8000;
 /** They send 32 KiB at a time. */
 const MAX_FRAME_BYTES = 1 << 20;

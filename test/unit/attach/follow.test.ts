@@ -10,7 +10,7 @@ import type { Question } from '../../../src/attach/question.js';
 import type { Received } from '../../../src/attach/received.js';
 import { tcpPlace } from '../../../src/attach/sockets.js';
 import { tokenReader } from '../../../src/attach/token.js';
-import { formatError, type TracerError } from '../../../src/errors.js';
+import { formatError, TracerError } from '../../../src/errors.js';
 import { temporaryDirectory } from '../../fixtures/directory.js';
 import { dropEventOf } from '../../fixtures/event.js';
 
@@ -97,6 +97,37 @@ describe('a connection that breaks', () => {
     });
     expect(ids).toEqual([1, 2]);
     expect(states[1]).toMatchObject({ why: { message: expect.stringContaining('said nothing for 20 s') } });
+  });
+
+  test('may wait for its turn for longer than it may be silent', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { place } = await serve((response) => response.write(drop(1)));
+    const connect = (signal: AbortSignal) => {
+      vi.advanceTimersByTime(60_000);
+      return place.connect(signal);
+    };
+    expect((await followTo({ ...place, connect }, 1)).ids).toEqual([1]);
+  });
+
+  test('is tried ever more seldom while nobody answers, however long each try takes', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const { place } = await serve(
+      (response) => response.write(drop(1), () => response.destroy()),
+      (response) => response.write(drop(2)),
+    );
+    const triesMs: number[] = [];
+    const connect = (signal: AbortSignal) => {
+      triesMs.push(Date.now());
+      if ([2, 3].includes(triesMs.length)) {
+        vi.advanceTimersByTime(60_000);
+        return Promise.reject(new TracerError('E_UNREACHABLE', 'it did not answer'));
+      }
+      return place.connect(signal);
+    };
+    expect((await followTo({ ...place, connect }, 2)).ids).toEqual([1, 2]);
+    const [, , third = 0, fourth = 0] = triesMs;
+    // Twice as long each time from 250 ms on, less a half by chance.
+    expect(fourth - third).toBeGreaterThan(450);
   });
 
   test('ends it where that was asked for: well behind a stop event, else with an error', async () => {

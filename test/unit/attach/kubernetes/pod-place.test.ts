@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openApi } from '../../../../src/attach/kubernetes/api.js';
 import { podPlace } from '../../../../src/attach/kubernetes/pod-place.js';
 import type { Place } from '../../../../src/attach/place.js';
+import { TIMING } from '../../../../src/attribute/sources/kubernetes/timing.js';
 import { type KubeApi, PODS, PORT_FORWARD } from '../../../support/kube-api.js';
 import { eventually, FAST, kubeconfigOf, pod, startApi, TOKEN } from '../../../support/kubernetes.js';
 
@@ -134,6 +135,22 @@ describe('what is wrong', () => {
     });
   });
 
+  test('the node does not answer: it is given up soon, for others wait for their turn', async () => {
+    const api = await startApi();
+    api.put(PODS, pod('rpftrace-1', '10.0.0.1'));
+    api.forwards.accept = (_key, _request, socket) => {
+      socket.resume().on('error', () => undefined);
+      setImmediate(() => vi.advanceTimersByTime(8000));
+    };
+    const there = await place(api, TIMING);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    await expect(there.connect(never())).rejects.toMatchObject({
+      code: 'E_UNREACHABLE',
+      message: expect.stringContaining('the server did not answer within 8 s'),
+    });
+  });
+
   test('what has worked may work again: a pod that is gone is waited for', async () => {
     const api = await startApi();
     await listenIn(api, (socket) => socket.pipe(socket));
@@ -157,8 +174,8 @@ describe('what is wrong', () => {
   });
 });
 
-async function place(api: KubeApi): Promise<Place> {
-  const cluster = await openApi({ kubeconfig: kubeconfigOf(api) }, never(), { timing: FAST });
+async function place(api: KubeApi, timing = FAST): Promise<Place> {
+  const cluster = await openApi({ kubeconfig: kubeconfigOf(api) }, never(), { timing });
   return podPlace(
     cluster,
     { namespace: 'shop', pod: 'rpftrace-1', port: 14_100 },
