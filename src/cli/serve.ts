@@ -5,6 +5,7 @@ import { EXIT, exitCodeOf, formatError, type TracerError, toTracerError } from '
 import { loadForwarders } from '../forwarders.js';
 import { loadConfig } from '../serve/config/load.js';
 import { forwarderOptions } from '../serve/config/options.js';
+import { Renewal } from '../serve/config/renewal.js';
 import type { Config, ConfigInput } from '../serve/config/schema.js';
 import { readSecrets, type Secrets } from '../serve/config/secrets.js';
 import { formatAddress } from '../serve/http/address.js';
@@ -109,7 +110,13 @@ async function run({ config, secrets, load, options }: Parts): Promise<number> {
     note,
     onError: failure.resolve,
   });
-  const reload = () => reloadConfig(server, load);
+  const renewal = new Renewal({
+    config: () => server.config,
+    secrets,
+    take: (renewed) => server.reload(server.config, renewed),
+    note,
+  });
+  const reload = () => reloadConfig(server, renewal, load);
   process.on('SIGHUP', reload);
   try {
     await server.open(() => readyFile.write());
@@ -125,6 +132,7 @@ async function run({ config, secrets, load, options }: Parts): Promise<number> {
     throw thrown;
   } finally {
     process.off('SIGHUP', reload);
+    renewal.stop();
     ending.remove();
     readyFile.remove();
   }
@@ -143,10 +151,12 @@ async function endWith(server: Server, error: TracerError): Promise<number> {
 }
 
 /** What is wrong leaves everything as it was. */
-async function reloadConfig(server: Server, load: () => Promise<Config>): Promise<void> {
+async function reloadConfig(server: Server, renewal: Renewal, load: () => Promise<Config>): Promise<void> {
   try {
     const config = await load();
-    const later = server.reload(config, readSecrets(config, note));
+    const secrets = readSecrets(config, note);
+    const later = server.reload(config, secrets);
+    renewal.known = secrets;
     note('the configuration was read again');
     if (later.length > 0) note(`these take effect with the next start: ${later.join(', ')}`);
   } catch (thrown) {
