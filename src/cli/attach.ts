@@ -73,7 +73,8 @@ async function run({ reading, options, sink, ending, readyFile }: Parts): Promis
   ending.endAfter(options.duration);
   await ending.cause;
   controller.abort();
-  const failure = await following;
+  const failure = await Promise.race([following, ending.impatience]);
+  if (typeof failure === 'string') return giveUp(failure, ending);
   const exitCode = await finish(sink, ending);
   if (wasConnected) say([summary.format().trimEnd(), ...reading.summary].join('\n'), 'info');
   if (failure) throw failure;
@@ -92,9 +93,13 @@ async function finish(sink: AttachSink, ending: Ending): Promise<number> {
     if (outcome.code !== 'E_READER_GONE') say(formatError(outcome), 'error');
     return exitCodeOf(outcome);
   }
+  return giveUp(outcome, ending);
+}
+
+function giveUp(signal: NodeJS.Signals, ending: Ending): number {
   say(`rpftrace: ${ending.waitedFor}`, 'error');
   ending.dispose(); // while it listens, the signal does nothing
-  dieBy(outcome);
+  dieBy(signal);
   return EXIT.failed;
 }
 

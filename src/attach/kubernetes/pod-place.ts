@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { ApiClient } from '../../attribute/sources/kubernetes/client.js';
 import { ApiFailure, toFailure } from '../../attribute/sources/kubernetes/failure.js';
 import { textAt } from '../../attribute/sources/kubernetes/object.js';
 import { TracerError } from '../../errors.js';
@@ -45,13 +46,18 @@ async function forward(api: KubernetesApi, port: PodPort, signal: AbortSignal): 
       return await forwardPort(api, port, signal);
     }
     if (failure.kind !== 'refused' && failure.kind !== 'missing') throw failure;
-    throw (await stateOfPod(api, port)) ?? failure;
+    throw (await stateOfPod(api, port, signal)) ?? failure;
   }
 }
 
 /** Why nothing can be forwarded, where the pod is the reason. Undefined where that is not known. */
-async function stateOfPod({ client }: KubernetesApi, port: PodPort): Promise<ApiFailure | undefined> {
+async function stateOfPod(
+  { credentials, timing }: KubernetesApi,
+  port: PodPort,
+  signal: AbortSignal,
+): Promise<ApiFailure | undefined> {
   try {
+    const client = new ApiClient(credentials, timing, signal);
     const pod = await client.getObject(pathOf(port), `get of pods in namespace ${port.namespace}`);
     const phase = textAt(pod, 'status', 'phase');
     if (phase === 'Running' || phase === undefined) return undefined;

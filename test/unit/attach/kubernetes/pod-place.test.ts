@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openApi } from '../../../../src/attach/kubernetes/api.js';
 import { podPlace } from '../../../../src/attach/kubernetes/pod-place.js';
 import type { Place } from '../../../../src/attach/place.js';
-import { TIMING } from '../../../../src/attribute/sources/kubernetes/timing.js';
+import { TIMING, type Timing } from '../../../../src/attribute/sources/kubernetes/timing.js';
 import { type KubeApi, PODS, PORT_FORWARD } from '../../../support/kube-api.js';
 import { eventually, FAST, kubeconfigOf, pod, startApi, TOKEN } from '../../../support/kubernetes.js';
 
@@ -172,9 +172,19 @@ describe('what is wrong', () => {
     await expect(connecting).rejects.toThrow();
     await eventually(() => expect(api.forwards.open.size).toBe(0));
   });
+
+  test('nobody waits any more for what the API server knows of the pod', async () => {
+    const api = await startApi();
+    const abort = new AbortController();
+    api.faults.push(({ path }) => {
+      abort.abort();
+      return path.endsWith('/pods/rpftrace-1');
+    });
+    await expect((await place(api, TIMING)).connect(abort.signal)).rejects.toThrow();
+  });
 });
 
-async function place(api: KubeApi, timing = FAST): Promise<Place> {
+async function place(api: KubeApi, timing: Timing = FAST): Promise<Place> {
   const cluster = await openApi({ kubeconfig: kubeconfigOf(api) }, never(), { timing });
   return podPlace(
     cluster,
