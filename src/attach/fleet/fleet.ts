@@ -33,6 +33,8 @@ export class Fleet implements MemberListener {
   readonly #windowMs: number;
   readonly #maxBytes: number;
   readonly #members = new Map<string, Member>();
+  /** Who was followed last on a node, also when it is gone. */
+  readonly #lastOf = new Map<string, Member>();
   readonly #held = new HoldBack<Received>();
   readonly #rollCall: RollCall;
   readonly #tally = new Tally();
@@ -74,13 +76,18 @@ export class Fleet implements MemberListener {
     return this.#tally.report([...this.#members.values()]);
   }
 
-  /** Follows one more. `key` tells it from others; one that is there already stays. */
+  /**
+   * Follows one more. `key` tells it from others; one that is there already stays. Who comes to a node after another goes on
+   * where that one was: what its server saw before it could be reached is not left out, what it remembers does not come twice.
+   */
   add(key: string, place: Place, node?: string): void {
     if (this.#members.has(key)) return;
     const { question } = this.#options;
     const isCatchingUp = asksForPast(question) && !this.#isComplete;
-    const member = new Member({ node, place, question, listener: this, isCatchingUp });
+    const after = node === undefined ? undefined : this.#lastOf.get(node)?.after;
+    const member = new Member({ node, place, question, listener: this, isCatchingUp, after });
     this.#members.set(key, member);
+    if (node !== undefined) this.#remember(node, member);
     void member.run();
   }
 
@@ -127,6 +134,13 @@ export class Fleet implements MemberListener {
       this.#options.onEvent(received);
       return true;
     });
+  }
+
+  #remember(node: string, member: Member): void {
+    this.#lastOf.delete(node);
+    this.#lastOf.set(node, member);
+    const [longestAgo] = this.#lastOf.keys();
+    if (this.#lastOf.size > MAX_NODES) this.#lastOf.delete(longestAgo as string);
   }
 
   event(_member: Member, received: Received): Standing {
@@ -268,6 +282,8 @@ const WINDOW_MS = 2000;
 const PATIENCE_MS = 15_000;
 /** Some 20,000 events; their objects take some five times as much. */
 const MAX_BYTES = 16 << 20;
+/** Nodes that come and go for months: more than are there at a time. */
+const MAX_NODES = 20_000;
 const PASS_MS = 50;
 const TELL_MS = 1000;
 /** Events between two questions whether there is room for more. */

@@ -27,6 +27,8 @@ export interface MemberOptions {
   readonly listener: MemberListener;
   /** Events of the past are asked for, and to come before others go on. */
   readonly isCatchingUp: boolean;
+  /** Its node had another server, from which all up to there has come. */
+  readonly after?: EventId | undefined;
 }
 
 export type MemberState =
@@ -66,6 +68,7 @@ export class Member {
   constructor(options: MemberOptions) {
     this.#options = options;
     this.#node = options.node;
+    this.#after = options.after;
     this.isCatchingUp = options.isCatchingUp;
   }
 
@@ -80,6 +83,11 @@ export class Member {
 
   get node(): string | undefined {
     return this.#node;
+  }
+
+  /** All up to there has come. */
+  get after(): EventId | undefined {
+    return this.#after;
   }
 
   /** Until stop(), or until all has come that was asked for. Never rejects. */

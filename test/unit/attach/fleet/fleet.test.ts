@@ -104,7 +104,7 @@ describe('who is silent', () => {
     await fleet.begin();
     tellAt(agents[0] as Agent, Date.now());
     await until((events) => events.length === 1);
-    await vi.waitFor(() => expect(notes.join('\n')).toContain('/node-1 is silent'), WAIT);
+    await vi.waitFor(() => expect(notes.join('\n')).toMatch(/^node-1 \(http.*\) is silent/m), WAIT);
   });
 });
 
@@ -152,6 +152,29 @@ describe('bounds', () => {
   });
 });
 
+describe('a server that takes the place of another on its node', () => {
+  test('is followed from its beginning', async () => {
+    const { agents, fleet, until, replace } = await following({ nodes: 1 });
+    await fleet.begin();
+    tellAt(agents[0] as Agent, Date.now());
+    await until((events) => events.length === 1);
+    await replace('mwsegiks', 3);
+    await until((events) => events.length === 4);
+  });
+
+  test('that remembers what the other told does not tell it again', async () => {
+    const { agents, fleet, until, replace } = await following({ nodes: 1, question: { since: '1h' } });
+    for (let index = 0; index < 5; index++) tellAt(agents[0] as Agent, Date.now());
+    await fleet.begin();
+    await until((events) => events.length === 5);
+    const successor = await replace('mwsegikr', 5);
+    await vi.waitFor(() => expect(successor.readers).toBe(1), WAIT);
+    tellAt(successor, Date.now());
+    await until((events) => events.length === 6);
+    expect(fleet.report).toMatchObject({ members: 1, left: 1, events: 6 });
+  });
+});
+
 const WINDOW_MS = 400;
 const WAIT = { timeout: 15_000, interval: 20 };
 
@@ -177,9 +200,17 @@ async function following({ nodes, question = {}, history = 10_000, ...options }:
     note: (text) => notes.push(text),
     onEvent: ({ event }) => event && events.push(event),
   });
+  const placeOf = (agent: Agent) => openPlace(parseTarget(server.urlOf(agent)), { token: () => undefined });
+  /** Has another take the place of the first, that has told so many events before it is found. */
+  const replace = async (epoch: string, told: number) => {
+    fleet.remove('node-0');
+    const successor = server.add('node-0', { epoch });
+    for (let index = 0; index < told; index++) tellAt(successor, Date.now());
+    fleet.add('successor', await placeOf(successor), 'node-0');
+    return successor;
+  };
   const run = async () => {
-    for (const agent of agents)
-      fleet.add(agent.node, await openPlace(parseTarget(server.urlOf(agent)), { token: () => undefined }));
+    for (const agent of agents) fleet.add(agent.node, await placeOf(agent), agent.node);
     fleet.complete();
     await fleet.run(stop.signal);
   };
@@ -207,7 +238,7 @@ async function following({ nodes, question = {}, history = 10_000, ...options }:
       return fleet.report;
     },
   };
-  return { agents, fleet: view, until, notes };
+  return { agents, fleet: view, until, notes, replace };
 }
 
 function tellAt(agent: Agent, ms: number, fields: Parameters<typeof aDrop>[0] = {}): void {
