@@ -14,6 +14,8 @@ export class Incoming {
   readonly #options: IncomingOptions;
   #after: EventId | undefined;
   #missing: Gap | undefined = { events: 0 };
+  /** The position that comes next is that of a loss: what follows may be old. */
+  #isBehindLoss = false;
   isStop = false;
 
   constructor(options: IncomingOptions) {
@@ -36,14 +38,17 @@ export class Incoming {
   #reach(id: EventId): void {
     this.#after = id;
     this.#settle();
-    this.#options.onPosition(id);
+    if (!this.#isBehindLoss) this.#options.onPosition(id);
+    this.#isBehindLoss = false;
   }
 
   #event(received: Received): void {
     const { id, event, kind } = received;
     if (id && this.#isOld(id)) return;
     this.isStop = kind === 'stop';
-    if (event?.kind === 'lost' && event.where === 'reader') this.#miss(event.count, event.count_unknown);
+    const loss = event?.kind === 'lost' && event.where === 'reader' ? event : undefined;
+    this.#isBehindLoss = loss !== undefined;
+    if (loss) this.#miss(loss.count, loss.count_unknown);
     else this.#settle();
     this.#options.onEvent(received);
     if (id) this.#after = id;

@@ -73,12 +73,12 @@ export class Reader {
 
   async #run(): Promise<void> {
     const { missing, from, cursorAt, follow, isOver } = this.#options;
-    if (missing) await this.#tellLoss(missing);
+    if (missing) await this.#tellLoss(missing, typeof from === 'number' ? from - 1 : undefined);
     const cursor = cursorAt(typeof from === 'number' ? from : await this.#readPast(from));
     while (!this.#signal.aborted) {
       const loss = cursor.takeLoss();
       const span = loss ? undefined : cursor.next();
-      if (loss) await this.#tellLoss(loss);
+      if (loss) await this.#tellLoss(loss, cursor.number - 1);
       else if (span) await this.#pass(span);
       // Nothing may come between having found nothing and waiting: what comes then wakes nobody.
       else if (follow && !isOver()) await this.#waitForMore(cursor.number);
@@ -135,9 +135,11 @@ export class Reader {
     this.#isIdle = true;
   }
 
-  async #tellLoss(missing: Missing): Promise<void> {
+  /** `upTo`: what was lost is known to be all up to there. Who comes back behind it is not told of it again. */
+  async #tellLoss(missing: Missing, upTo?: number): Promise<void> {
     this.lost += missing.events;
-    const { encoding, lostLine } = this.#options;
-    await this.#write(encoding.line(lostLine(missing)));
+    const { encoding, lostLine, positionOf } = this.#options;
+    const position = upTo === undefined || !positionOf ? '' : encoding.position(positionOf(upTo));
+    await this.#write(encoding.line(lostLine(missing)) + position);
   }
 }

@@ -11,6 +11,7 @@ import type { Received } from '../../../src/attach/received.js';
 import { tcpPlace } from '../../../src/attach/sockets.js';
 import { tokenReader } from '../../../src/attach/token.js';
 import { formatError, TracerError } from '../../../src/errors.js';
+import type { EventId } from '../../../src/serve/history/event-id.js';
 import { temporaryDirectory } from '../../fixtures/directory.js';
 import { dropEventOf } from '../../fixtures/event.js';
 
@@ -63,6 +64,17 @@ describe('a connection that breaks', () => {
       epoch: EPOCH,
       missing: { events: 41, unknown: 'it was started again' },
     });
+  });
+
+  test('tells of a loss once: the next one begins behind it, which is not yet the newest there is', async () => {
+    const { place, asked } = await serve(
+      (response) => response.write(`${lost(41, 'x')}{"position":"${EPOCH}-41"}\n`, () => response.destroy()),
+      (response) => response.write(`{"position":"${EPOCH}-42"}\n${drop(43)}`),
+    );
+    const positions: number[] = [];
+    await followTo(place, 2, { onPosition: ({ number }) => positions.push(number) });
+    expect(asked[1]?.get('since')).toBe(`${EPOCH}-41`);
+    expect(positions).toEqual([42]);
   });
 
   test('of which the other side closes its half is made again', async () => {
@@ -340,6 +352,7 @@ interface Follows {
   readonly reconnect?: boolean;
   readonly onEvent?: (received: Received) => void;
   readonly onPortion?: () => Promise<void>;
+  readonly onPosition?: (id: EventId) => void;
 }
 
 /** Follows until so many events have come. */

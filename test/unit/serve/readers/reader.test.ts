@@ -39,6 +39,32 @@ describe('Reader', () => {
     expect(other.reader.lost).toBe(0);
   });
 
+  test('is told behind a loss up to where that was, so that it is not told of it again', async () => {
+    const positionOf = (number: number) => `mwsegikr-${number}`;
+    const { told, read, end } = reading(2 * CHUNK_BYTES, { positionOf });
+    read.target.stall();
+    for (let index = 0; index < 100; index++) {
+      told.tell(aDrop({ padding: 6000 }));
+      await read.target.taken();
+    }
+    read.target.go();
+    await end();
+    const seen = read.lines.map((line) => JSON.parse(line));
+    const at = seen.findIndex(({ kind }) => kind === 'lost');
+    const next = Number(seen[at + 2].event_id.split('-')[1]);
+    expect(seen[at + 1]).toEqual({ position: positionOf(next - 1) });
+  });
+
+  test('is told where it stands behind what was missing from the beginning', async () => {
+    const { read, end } = reading(undefined, {
+      positionOf: (number) => `mwsegikr-${number}`,
+      missing: { events: 7, drops: undefined },
+    });
+    await end();
+    expect(read.lines[0]).toContain('"lost"');
+    expect(read.lines[1]).toBe('{"position":"mwsegikr-0"}');
+  });
+
   test('gets what it wants only', async () => {
     const { told, read, end } = reading(undefined, {
       selection: ({ devices }) => devices?.includes('a') ?? true,
