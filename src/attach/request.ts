@@ -1,4 +1,5 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { TracerError } from '../errors.js';
 import { printable } from '../printable.js';
 import { NotOurs } from './not-ours.js';
@@ -10,8 +11,8 @@ import { refusalOf } from './refusal.js';
  * names the place. Aborting the signal ends all of it.
  */
 export async function request(place: Place, path: string, signal: AbortSignal): Promise<IncomingMessage> {
-  const token = place.token();
   const connection = await place.connect(signal);
+  const token = tokenOf(place, connection);
   return await new Promise((resolve, reject) => {
     const sent = httpRequest(
       {
@@ -34,6 +35,16 @@ export async function request(place: Place, path: string, signal: AbortSignal): 
     sent.on('error', (error) => reject(brokenOff(place, error)));
     sent.end();
   });
+}
+
+/** Which one it is may depend on what was reached. */
+function tokenOf(place: Place, connection: Duplex): string | undefined {
+  try {
+    return place.token();
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  }
 }
 
 /** A small answer of JSON. Rejects as request() does. */

@@ -52,14 +52,17 @@ export function tlsPlace({ host, port, prefix }: HttpTarget, credentials: Creden
 export function anyPlace(places: readonly [Place, ...Place[]]): Place {
   const [first] = places;
   const name = places.map((place) => place.name).join(' or ');
+  let reached: Place = first;
   return {
     ...{ name, host: first.host, prefix: '' },
-    token: () => places.map((place) => place.token()).find((token) => token !== undefined),
+    token: () => reached.token(),
     connect: async (signal) => {
       const failures: string[] = [];
       for (const place of places) {
         try {
-          return await place.connect(signal);
+          const connection = await place.connect(signal);
+          reached = place;
+          return connection;
         } catch (error) {
           signal.throwIfAborted();
           failures.push((error as Error).message);

@@ -19,6 +19,18 @@ test('of several places the first that answers counts', async () => {
   expect(place.name).toBe(`unix:${path}.not or unix:${path}`);
 });
 
+test('of several places the one that was reached gets its own token, no other', async () => {
+  const path = join(temporaryDirectory(), 'here.sock');
+  const server = createServer().listen(path);
+  onTestFinished(() => {
+    server.close();
+  });
+  const token = { token: () => 'a-token-for-tcp' };
+  const place = anyPlace([unixPlace(path), tcpPlace(closedPort, token)]);
+  (await place.connect(signal)).destroy();
+  expect(place.token()).toBeUndefined();
+});
+
 test('where none answers, each is told, and why', async () => {
   const place = anyPlace([unixPlace('/nowhere/x.sock'), tcpPlace(closedPort, noToken)]);
   await expect(place.connect(signal)).rejects.toMatchObject({
