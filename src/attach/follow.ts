@@ -88,9 +88,14 @@ class Follower {
   /** How long a connection takes is for the place to bound: it may have to wait for its turn. */
   #heardFrom(silence: Silence): Place {
     const connect = async (signal: AbortSignal) => {
-      const connection = await this.#place.connect(signal);
-      silence.hear();
-      return connection;
+      // The client of Kubernetes keeps no process alive; who waits for it does.
+      const alive = setInterval(() => undefined, SILENT_MS);
+      try {
+        return await this.#place.connect(signal);
+      } finally {
+        clearInterval(alive);
+        silence.hear();
+      }
     };
     return { ...this.#place, connect };
   }
