@@ -76,7 +76,7 @@ describe('a trace ends', () => {
     const reading = setInterval(() => {
       stdout?.resume();
       setImmediate(() => stdout?.pause());
-    }, 40);
+    }, 120);
     const { code, stderr } = await trace.ended.finally(() => clearInterval(reading));
 
     expect(performance.now() - startedMs).toBeGreaterThan(1500);
