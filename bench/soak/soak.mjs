@@ -176,9 +176,12 @@ export class Soak {
 
   /** Resolves to what it holds, as soon as that is no more than before, or after a while. */
   async #settle(before, readers) {
-    const isAsBefore = async () => exceeding(before, this.#server.holdings(), readers.open).length === 0;
-    await this.#until(isAsBefore);
-    const after = this.#server.holdings();
+    let after;
+    // One look for both: a namespace that is looked into is open for a moment.
+    await this.#until(async () => {
+      after = this.#server.holdings();
+      return exceeding(before, after, readers.open).length === 0;
+    });
     return { ...after, bpf: this.#server.bpfIds(), exceeding: exceeding(before, after, readers.open) };
   }
 
