@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ifThere } from '../../src/if-there.js';
 import { FakeRuntime } from '../fixtures/cri-runtime.js';
 import { temporaryDirectory } from '../fixtures/directory.js';
 import { type Program, startTrace, stopOf } from '../process/support/program.js';
@@ -128,5 +129,5 @@ describe('one file', () => {
 
 function descriptorsOf({ pid }: Program): string[] {
   const directory = `/proc/${pid}/fd`;
-  return readdirSync(directory).map((name) => readlinkSync(join(directory, name)));
+  return readdirSync(directory).flatMap((name) => ifThere(() => readlinkSync(join(directory, name))) ?? []);
 }
