@@ -77,7 +77,10 @@ async function fixedRates(bench, tracer) {
   const samples = [];
   for (const rate of bench.options.rates) {
     const drops = Math.round(rate * bench.options.rateSeconds);
-    samples.push({ rate, ...(await tracedRun(bench, tracer, drops, { rate })) });
+    samples.push({
+      rate,
+      ...(await tracedRun(bench, tracer, drops, { rate, leadSeconds: bench.options.rateLeadSeconds })),
+    });
   }
   return samples;
 }
@@ -86,8 +89,14 @@ async function fixedRates(bench, tracer) {
  * Drops at `rate`, or at full speed, with the tracer; what it made of them and what it used for that. `afterwards` is called
  * as soon as it has ended.
  */
-async function tracedRun(bench, tracer, drops, { rate, afterwards = async () => undefined }) {
+async function tracedRun(
+  bench,
+  tracer,
+  drops,
+  { rate, leadSeconds = 0, afterwards = async () => undefined },
+) {
   return await bench.withTrace(tracer, { cpu: bench.cpus.tracer }, async (trace) => {
+    await sleep(leadSeconds * 1000, undefined, { signal: bench.signal });
     const cpuBefore = cpuSeconds(trace.pid);
     const sent = await bench.flood.send(drops, rate);
     const lastLineMs = await trace.settle(tracer.quietMs, bench.signal);
