@@ -3,8 +3,17 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 /** CPU time of a process, all threads that it has now, in seconds; /proc/PID/task/TID/schedstat has nanoseconds. */
 export function cpuSeconds(pid) {
   const threads = readdirSync(`/proc/${pid}/task`);
-  const times = threads.map((thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8'));
-  return times.reduce((sum, text) => sum + Number(text.split(' ')[0]), 0) / 1e9;
+  return threads.reduce((sum, thread) => sum + threadNs(`/proc/${pid}/task/${thread}`), 0) / 1e9;
+}
+
+/** 0 when it has just ended. */
+function threadNs(directory) {
+  try {
+    return Number(readFileSync(`${directory}/schedstat`, 'utf8').split(' ')[0]);
+  } catch (error) {
+    if (error.code === 'ENOENT' || error.code === 'ESRCH') return 0;
+    throw error;
+  }
 }
 
 /** VmHWM: the most memory that a process ever had; 0 when it has ended. */
