@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { connect as connectSocket, isIP, isIPv6, type NetConnectOpts, type Socket } from 'node:net';
 import { type ConnectionOptions, checkServerIdentity, connect as connectTls } from 'node:tls';
 import { TracerError } from '../errors.js';
+import { readNamedFile } from '../named-file.js';
 import { printable } from '../printable.js';
 import type { Credentials, Place } from './place.js';
 import type { HttpTarget } from './target.js';
@@ -41,7 +41,7 @@ export function tlsPlace({ host, port, prefix }: HttpTarget, credentials: Creden
         // An address is no name that a server could be asked for, RFC 6066 section 3.
         ...(isIP(expected) === 0 && { servername: expected }),
         checkServerIdentity: (_, certificate) => checkServerIdentity(expected, certificate),
-        ...(tlsCa !== undefined && { ca: readCa(tlsCa) }),
+        ...(tlsCa !== undefined && { ca: readNamedFile(tlsCa, 'E_USAGE') }),
       };
       return open(name, signal, () => connectTls(options), 'secureConnect');
     },
@@ -115,15 +115,6 @@ function unreachable(name: string, why: string, cause: Error | undefined): Trace
 function whyOf(error: NodeJS.ErrnoException): string {
   const [first = error] = error instanceof AggregateError ? (error.errors as NodeJS.ErrnoException[]) : [];
   return WHY[first.code ?? ''] ?? printable(first.message);
-}
-
-/** Throws E_USAGE. */
-function readCa(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new TracerError('E_USAGE', `cannot read ${path}: ${(error as Error).message}`, { cause: error });
-  }
 }
 
 function authorityOf(host: string, port: number): string {

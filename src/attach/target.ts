@@ -29,6 +29,8 @@ export interface KubernetesTarget {
 /** Where `rpftrace serve` listens unless told otherwise. */
 export const DEFAULT_SOCKET = '/run/rpftrace/rpftrace.sock';
 export const DEFAULT_PORT = 14_100;
+/** What the chart makes: which pods the agents of the nodes are. */
+export const AGENTS = { namespace: 'rpftrace', selector: 'app.kubernetes.io/name=rpftrace' };
 
 /** Undefined: where a server on this machine would be. Throws E_USAGE. */
 export function parseTarget(text: string | undefined): Target {

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { TracerError } from '../errors.js';
+import { readNamedFile } from '../named-file.js';
 
 /** Where the token is. No message ever shows it. */
 export interface TokenPlace {
@@ -11,17 +11,9 @@ export interface TokenPlace {
 export function tokenReader({ file, environment }: TokenPlace): () => string | undefined {
   if (file !== undefined && environment !== undefined)
     throw new TracerError('E_USAGE', 'a token comes by --token-file or by RPFTRACE_TOKEN, not by both');
-  const read = () => (file === undefined ? environment : readToken(file));
+  const read = () => (file === undefined ? environment : readNamedFile(file, 'E_USAGE').trim());
   check(read());
   return () => check(read());
-}
-
-function readToken(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch (error) {
-    throw new TracerError('E_USAGE', `cannot read ${path}: ${(error as Error).message}`, { cause: error });
-  }
 }
 
 function check(token: string | undefined): string | undefined {

@@ -1,8 +1,8 @@
 import { Fleet } from '../attach/fleet/fleet.js';
-import { formatReport } from '../attach/fleet/report.js';
+import { reportLines } from '../attach/fleet/report.js';
 import type { Credentials, Place } from '../attach/place.js';
 import type { Question } from '../attach/question.js';
-import { DEFAULT_PORT } from '../attach/target.js';
+import { AGENTS, DEFAULT_PORT } from '../attach/target.js';
 import { grouped } from '../grouped.js';
 import type { AttachOptions } from './attach-options.js';
 import type { Reading } from './reading.js';
@@ -21,7 +21,7 @@ export function openMany({ places, question, credentials, options }: ManyOptions
   let fleet: Fleet | undefined;
   return {
     get summary() {
-      return fleet ? formatReport(fleet.report).split('\n') : [];
+      return fleet ? reportLines(fleet.report) : [];
     },
     run: async ({ onConnected, onEvent, onPortion, signal }) => {
       const onReady = (heard: number, total: number) => {
@@ -55,8 +55,8 @@ async function findAgents(
   ]);
   const { agentsNamespace, agentsSelector, agentsPort } = options;
   await followAgents(await openApi(kubernetes, signal), fleet, {
-    ...{ namespace: agentsNamespace ?? 'rpftrace', port: agentsPort ?? DEFAULT_PORT },
-    selector: agentsSelector ?? 'app.kubernetes.io/name=rpftrace',
+    ...{ namespace: agentsNamespace ?? AGENTS.namespace, port: agentsPort ?? DEFAULT_PORT },
+    selector: agentsSelector ?? AGENTS.selector,
     ...{ token, note, signal },
   });
 }

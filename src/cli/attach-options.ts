@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { AGENTS } from '../attach/target.js';
 import { KUBERNETES_FLAGS } from '../attribute/sources/kubernetes-options.js';
 import type { FormatOptions } from './sinks.js';
 import { addEventFilterOptions, addFormatOptions, repeatable } from './trace-options.js';
@@ -45,8 +46,8 @@ export function addAttachOptions(command: Command): Command {
       'a URL, a socket, or k8s:NAMESPACE/POD (default: the server of this machine); several become one stream',
     )
     .option('--all-nodes', 'follow the agents of all nodes, found by the Kubernetes API')
-    .option('--agents-namespace <ns>', 'where they are (default: rpftrace)')
-    .option('--agents-selector <text>', 'their labels (default: app.kubernetes.io/name=rpftrace)')
+    .option('--agents-namespace <ns>', `where they are (default: ${AGENTS.namespace})`)
+    .option('--agents-selector <text>', `their labels (default: ${AGENTS.selector})`)
     .option('--agents-port <port>', 'where they listen (default: 14100)', parseInteger(1, 65_535))
     .option(
       '--window <time>',

@@ -24,15 +24,14 @@ export class AttachSummary {
     } else if (event.kind === 'lost' && event.where !== 'sysctl') this.#lost += event.count;
   }
 
-  /** Lines for people, to stderr. Has a trailing newline. */
-  format(): string {
+  /** For people, to stderr. */
+  get lines(): string[] {
     const seconds = ((performance.now() - this.#startMs) / 1000).toFixed(1);
-    const lines = [
+    return [
       `rpftrace: ${grouped(this.#drops)} drops told in ${seconds} s, ${grouped(this.#lost)} lost`,
       ...this.#tallies.lines,
       ...this.#gaps(),
     ];
-    return `${lines.join('\n')}\n`;
   }
 
   #addDrop({ node, reason, device, packet, count }: DropEvent): void {

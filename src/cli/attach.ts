@@ -76,7 +76,7 @@ async function run({ reading, options, sink, ending, readyFile }: Parts): Promis
   const failure = await Promise.race([following, ending.impatience]);
   if (typeof failure === 'string') return giveUp(failure, ending);
   const exitCode = await finish(sink, ending);
-  if (wasConnected) say([summary.format().trimEnd(), ...reading.summary].join('\n'), 'info');
+  if (wasConnected) say([...summary.lines, ...reading.summary].join('\n'), 'info');
   if (failure) throw failure;
   return exitCode;
 }
@@ -98,7 +98,6 @@ async function finish(sink: AttachSink, ending: Ending): Promise<number> {
 
 function giveUp(signal: NodeJS.Signals, ending: Ending): number {
   say(`rpftrace: ${ending.waitedFor}`, 'error');
-  ending.dispose(); // while it listens, the signal does nothing
   dieBy(signal);
   return EXIT.failed;
 }

@@ -122,10 +122,7 @@ async function run({ config, secrets, load, options }: Parts): Promise<number> {
     await server.open(() => readyFile.write());
     tellStart(server);
     const cause = await Promise.race([ending.first, failure.promise]);
-    ending.second.then((signal) => {
-      ending.remove(); // while it listens, the signal does nothing
-      dieBy(signal);
-    });
+    ending.second.then(dieBy);
     return typeof cause === 'string' ? await endBy(server, cause) : await endWith(server, cause);
   } catch (thrown) {
     await server.abandon({ why: 'error' });

@@ -26,6 +26,7 @@ export class Signals {
  * Ends the process by the signal it was sent. process.exit() would wait for a write to a stalled reader that may never end.
  */
 export function dieBy(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal); // who listens to it keeps it from ending anything
   process.kill(process.pid, signal);
   // The kernel spares the first process of a container all signals that it does not handle.
   if (process.pid === 1) process.abort();

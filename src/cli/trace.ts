@@ -95,10 +95,7 @@ async function run({ addon, filters, options, makeSink, ending, readyFile }: Par
   const { stop, exitCode, signal } = await finish(session, ending);
   say(summary.format(stop), 'info');
   readyFile.remove();
-  if (signal) {
-    ending.dispose(); // while it listens, the signal does nothing
-    dieBy(signal);
-  }
+  if (signal) dieBy(signal);
   return exitCode;
 }
 

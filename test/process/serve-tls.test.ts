@@ -4,7 +4,7 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 import { connect, type PeerCertificate } from 'node:tls';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
-import { type Certificate, makeAuthority } from '../support/certificates.js';
+import { type Certificate, makeAuthority, writePair } from '../support/certificates.js';
 import { DropSource } from './support/drops.js';
 import { emitted, type Program, rpftrace, startAttached } from './support/program.js';
 import { ALONE, portOf, scratch, TOKEN, tokenFile } from './support/serve.js';
@@ -166,15 +166,9 @@ function tlsArguments({ cert, key }: Files): string[] {
   return ['--listen', '127.0.0.1:0', '--tls-cert', cert, '--tls-key', key, '--token-file', tokenFile()];
 }
 
-function writeFiles({ cert, key }: Certificate): Files {
+function writeFiles(pair: Certificate): Files {
   const directory = scratch();
-  const files = {
-    cert: join(directory, 'tls.crt'),
-    key: join(directory, 'tls.key'),
-    ca: join(directory, 'ca.crt'),
-  };
-  writeFileSync(files.cert, cert);
-  writeFileSync(files.key, key, { mode: 0o600 });
+  const files = { ...writePair(directory, pair), ca: join(directory, 'ca.crt') };
   writeFileSync(files.ca, authority.ca);
   return files;
 }

@@ -35,6 +35,14 @@ export function makeAuthority(): Authority {
   };
 }
 
+/** Writes both into a folder, the key for its owner alone. Returns their paths. */
+export function writePair(folder: string, { cert, key }: Certificate): Certificate {
+  const paths = { cert: join(folder, 'tls.crt'), key: join(folder, 'tls.key') };
+  writeFileSync(paths.cert, cert);
+  writeFileSync(paths.key, key, { mode: 0o600 });
+  return paths;
+}
+
 interface Request {
   readonly name: string;
   readonly subject: string;

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { makeAuthority } from './certificates.js';
+import { makeAuthority, writePair } from './certificates.js';
 
 /**
  * What `rpftrace serve --check-config` says of a configuration whose secrets are where the chart mounts them. Throws with its words
@@ -27,8 +27,6 @@ function writeSecrets(folder: string, config: string): void {
   mkdirSync(join(folder, 'token'));
   writeFileSync(join(folder, 'token', 'token'), 'x'.repeat(32), { mode: 0o600 });
   if (!config.includes('tls.crt')) return;
-  const { cert, key } = makeAuthority().server;
   mkdirSync(join(folder, 'tls'));
-  writeFileSync(join(folder, 'tls', 'tls.crt'), cert);
-  writeFileSync(join(folder, 'tls', 'tls.key'), key, { mode: 0o600 });
+  writePair(join(folder, 'tls'), makeAuthority().server);
 }

@@ -143,7 +143,7 @@ export class Fleet implements MemberListener {
     if (this.#lastOf.size > MAX_NODES) this.#lastOf.delete(longestAgo as string);
   }
 
-  event(_member: Member, received: Received): Standing {
+  event(received: Received): Standing {
     const { event, text } = received;
     // A newer server tells what this version does not know, but for its time.
     const time = event?.time ?? timeOfLine(text.slice(0, TIME_WITHIN));

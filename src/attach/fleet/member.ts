@@ -12,7 +12,7 @@ import type { Standing } from './hold-back.js';
 /** What a member tells. */
 export interface MemberListener {
   /** Says where it stands in the order. */
-  event(member: Member, received: Received): Standing;
+  event(received: Received): Standing;
   /** It has become silent, or is back, or has ended. */
   changed(member: Member): void;
   /** Nothing more is read from it until what it returns is fulfilled. */
@@ -140,7 +140,7 @@ export class Member {
     this.#after = id;
     if (event !== undefined) this.#node = event.node;
     if (event?.kind === 'lost' && event.where === 'reader') this.missing += event.count;
-    const { keyMs, isLate, aheadMs } = this.#options.listener.event(this, received);
+    const { keyMs, isLate, aheadMs } = this.#options.listener.event(received);
     this.markMs = Math.max(this.markMs, keyMs);
     this.aheadMs = Math.max(this.aheadMs, aheadMs);
     if (isLate) this.late++;

@@ -48,8 +48,8 @@ export class Tally {
   }
 }
 
-/** For stderr. Has no trailing newline. */
-export function formatReport(report: FleetReport): string {
+/** Lines for stderr. */
+export function reportLines(report: FleetReport): string[] {
   const { members, left, events, late, missing, silent, ahead, slowest } = report;
   const gone = left > 0 ? `, ${grouped(left)} left meanwhile` : '';
   const lines = [`rpftrace: ${grouped(events)} events of ${grouped(members)} nodes${gone}`];
@@ -63,12 +63,12 @@ export function formatReport(report: FleetReport): string {
     lines.push(
       `  the clock of ${printable(member.name)} is ${(member.aheadMs / 1000).toFixed(1)} s ahead of ours`,
     );
-  if (silent.length === 0) return lines.join('\n');
+  if (silent.length === 0) return lines;
   lines.push(`  silent at the end: ${grouped(silent.length)}`);
   for (const member of silent.slice(0, NAMED))
     lines.push(`    ${printable(member.name)} since ${timeText(member.sinceMs)}: ${whyOf(member)}`);
   if (silent.length > NAMED) lines.push(`    and ${grouped(silent.length - NAMED)} more`);
-  return lines.join('\n');
+  return lines;
 }
 
 function timeText(ms: number): string {

@@ -1,5 +1,6 @@
 import type { ApiFailure, FailureKind } from '../../attribute/sources/kubernetes/failure.js';
 import { type ErrorCode, TracerError } from '../../errors.js';
+import { AGENTS } from '../target.js';
 
 /** A failure of the Kubernetes API for people: `what` could not be done, and what to do about it. */
 export function accessError(what: string, failure: ApiFailure): TracerError {
@@ -24,6 +25,7 @@ function codeOf(kind: FailureKind): ErrorCode {
   }
 }
 
+export const LIST_AGENTS = `kubectl get pods -A -l ${AGENTS.selector} -o wide`;
 const REMEDIES: Partial<Record<FailureKind, readonly string[]>> = {
   credentials: ['give a kubeconfig and a context: --kubeconfig FILE --context NAME'],
   unauthorized: ['log in again, as you do for kubectl; see who you are: kubectl auth whoami'],
@@ -31,5 +33,5 @@ const REMEDIES: Partial<Record<FailureKind, readonly string[]>> = {
     'have it granted; get and create are both asked for: {apiGroups: [""], resources: [pods/portforward], verbs: [get, create]}, and get, list and watch of pods',
     'see what you may: kubectl auth can-i create pods/portforward -n NAMESPACE',
   ],
-  missing: ['see what runs where: kubectl get pods -A -l app.kubernetes.io/name=rpftrace -o wide'],
+  missing: [`see what runs where: ${LIST_AGENTS}`],
 };

@@ -6,7 +6,7 @@ import { printable } from '../../printable.js';
 import type { Fleet } from '../fleet/fleet.js';
 import { inTurns, Turns } from '../fleet/turns.js';
 import type { Credentials } from '../place.js';
-import { accessError } from './access-error.js';
+import { accessError, LIST_AGENTS } from './access-error.js';
 import type { KubernetesApi } from './api.js';
 import { podPlace } from './pod-place.js';
 
@@ -76,7 +76,7 @@ function nobody(namespace: string, selector: string): TracerError {
     `there are no pods with ${printable(selector)} in namespace ${printable(namespace)}`,
     {
       remedies: [
-        'see where they are: kubectl get pods -A -l app.kubernetes.io/name=rpftrace -o wide',
+        `see where they are: ${LIST_AGENTS}`,
         'name their namespace and labels: --agents-namespace NS --agents-selector TEXT',
       ],
     },

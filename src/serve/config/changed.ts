@@ -11,8 +11,7 @@ export function changedKeys(old: Config, config: Config): string[] {
 
 /** The configuration that holds until the next start: `config`, and what cannot change of the old one. */
 export function withFixed(old: Config, config: Config): Config {
-  const { listen, socket_mode, capture, sources, otlp, kubernetes_events } = old;
-  return { ...config, listen, socket_mode, capture, sources, otlp, kubernetes_events };
+  return { ...config, ...Object.fromEntries(FIXED.map((key) => [key, old[key]])) };
 }
 
 const FIXED = ['listen', 'socket_mode', 'capture', 'sources', 'otlp', 'kubernetes_events'] as const;

@@ -1,7 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { TracerError } from '../../errors.js';
+import { readNamedFile } from '../../named-file.js';
 import type { TlsFiles } from '../http/listener.js';
 import type { Config } from './schema.js';
 
@@ -28,7 +29,7 @@ export function readSecrets(config: Config, note: (text: string) => void): Secre
 }
 
 function readTls(files: NonNullable<Config['tls']>, note: (text: string) => void): TlsFiles {
-  const tls = { cert: read(files.cert_file), key: readSecret(files.key_file, note) };
+  const tls = { cert: readNamedFile(files.cert_file, 'E_CONFIG'), key: readSecret(files.key_file, note) };
   try {
     // OpenSSL alone takes a file with nothing in it.
     createPrivateKey(tls.key);
@@ -44,15 +45,7 @@ function readTls(files: NonNullable<Config['tls']>, note: (text: string) => void
 }
 
 function readSecret(path: string, note: (text: string) => void): string {
-  const text = read(path);
+  const text = readNamedFile(path, 'E_CONFIG');
   if (statSync(path).mode & 0o004) note(`everybody on this machine can read ${path}: chmod o-r ${path}`);
   return text;
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new TracerError('E_CONFIG', `cannot read ${path}: ${(error as Error).message}`, { cause: error });
-  }
 }

@@ -33,5 +33,5 @@ test('of one node it does not name it', () => {
 function summary(events: readonly TraceEvent[]): string[] {
   const summary = new AttachSummary();
   for (const event of events) summary.add({ text: '', id: undefined, kind: event.kind, event });
-  return summary.format().trimEnd().split('\n').slice(1);
+  return summary.lines.slice(1);
 }

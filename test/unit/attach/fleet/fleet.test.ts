@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Agent, Agents } from '../../../../bench/lib/agents.mjs';
 import { Fleet, type FleetOptions } from '../../../../src/attach/fleet/fleet.js';
-import { formatReport } from '../../../../src/attach/fleet/report.js';
+import { reportLines } from '../../../../src/attach/fleet/report.js';
 import { openPlace } from '../../../../src/attach/open-place.js';
 import { parseTarget } from '../../../../src/attach/target.js';
 import type { TraceEvent } from '../../../../src/events.js';
@@ -45,7 +45,7 @@ describe('many servers as one', () => {
     tellAt(slow, Date.now() - 60_000);
     await until((events) => events.length === 2);
     expect(fleet.report).toMatchObject({ late: 1, slowest: { node: 'node-0' } });
-    expect(formatReport(fleet.report)).toContain(
+    expect(reportLines(fleet.report).join('\n')).toContain(
       '1 events came late and stand behind later ones; most from node-0',
     );
   });
@@ -58,7 +58,7 @@ describe('many servers as one', () => {
     tellAt(agents[1] as Agent, Date.now());
     await until((events) => events.length === 2);
     expect(fleet.report.late).toBe(0);
-    expect(formatReport(fleet.report)).toMatch(
+    expect(reportLines(fleet.report).join('\n')).toMatch(
       /the clock of node-0 \(http.*\) is (59|60)\.\d s ahead of ours/,
     );
   });
@@ -77,7 +77,9 @@ describe('who is silent', () => {
     tellAt(gone, Date.now());
     tellAt(other, Date.now());
     await until((events) => events.length === 4);
-    expect(formatReport(fleet.report)).toMatch(/silent at the end: 1\n {4}node-0 \(http.*\) since 20.*Z: /);
+    expect(reportLines(fleet.report).join('\n')).toMatch(
+      /silent at the end: 1\n {4}node-0 \(http.*\) since 20.*Z: /,
+    );
     gone.comeBack();
     await until((events) => events.length === 5);
     await vi.waitFor(() => expect(notes.join('\n')).toMatch(/^node-0 \(http.*\) is back after/m), WAIT);

@@ -26,7 +26,7 @@ test('who took no question any more, and takes them again, goes on where it was'
     question: { filters: {}, since: '1h', follow: true },
     isCatchingUp: true,
     listener: {
-      event: (_, { id }) => {
+      event: ({ id }) => {
         ids.push(id?.number);
         return { keyMs: 0, isLate: false, aheadMs: 0 };
       },

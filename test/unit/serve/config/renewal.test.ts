@@ -5,7 +5,7 @@ import { Renewal } from '../../../../src/serve/config/renewal.js';
 import type { Config } from '../../../../src/serve/config/schema.js';
 import { readSecrets, type Secrets } from '../../../../src/serve/config/secrets.js';
 import { temporaryDirectory } from '../../../fixtures/directory.js';
-import { makeAuthority } from '../../../support/certificates.js';
+import { type Certificate, makeAuthority, writePair } from '../../../support/certificates.js';
 
 const MINUTE_MS = 60_000;
 
@@ -30,16 +30,11 @@ test('takes a certificate and a token that are others after a minute, once both 
   expect(notes).toHaveLength(2);
 });
 
-function start({ cert, key }: { cert: string; key: string }) {
+function start(pair: Certificate) {
   vi.useFakeTimers();
   const directory = temporaryDirectory();
-  const files = {
-    cert_file: join(directory, 'tls.crt'),
-    key_file: join(directory, 'tls.key'),
-    token_file: join(directory, 'token'),
-  };
-  writeFileSync(files.cert_file, cert);
-  writeFileSync(files.key_file, key, { mode: 0o600 });
+  const { cert, key } = writePair(directory, pair);
+  const files = { cert_file: cert, key_file: key, token_file: join(directory, 'token') };
   writeFileSync(files.token_file, 'correct-horse-battery\n', { mode: 0o600 });
   const config = { tls: files, token_file: files.token_file } as unknown as Config;
   const taken: Secrets[] = [];
