@@ -33,6 +33,26 @@ describe('a drop of a real pod', () => {
     );
   });
 
+  it('reads so on its way to a service, also when the pod died a second before', async () => {
+    const pod = await containerd.runPod({ namespace: 'qfusion-admin', name: 'mssql-0' });
+    const named = ` qfusion-admin/mssql-0 (${pod.hostDevices[0]}, via cilium_host) -> 10.96.0.1:443 `;
+    const { stdout } = await trace(['-o', 'table', '--interval', '2000'], async (running) => {
+      const count = () => running.stdout.split(named).length - 1;
+      await repeat(
+        () => pod.connectTo('10.96.0.1', 443),
+        () => count() > 0,
+      );
+      const before = count();
+      for (let i = 0; i < 5; i++) await pod.connectTo('10.96.0.1', 443);
+      await pod.remove();
+      // What was counted meanwhile is told once the pod is gone.
+      await until(() => count() > before);
+    });
+    const lines = stdout.split('\n').filter((line) => line.includes(' -> 10.96.0.1:443 '));
+    const known = lines.slice(lines.findIndex((line) => line.includes(named)));
+    expect(known.filter((line) => !line.includes(named))).toEqual([]);
+  });
+
   it('counts in the incident, by name', async () => {
     await using pod = await containerd.runPod({ namespace: 'qfusion-admin', name: 'mssql-1' });
     const told = (running: Program) =>

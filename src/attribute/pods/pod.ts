@@ -14,6 +14,8 @@ export interface Sighted {
 export class Pod {
   /** By source and the source's key. */
   readonly sightings = new Map<string, Sighted>();
+  /** What a source said last that does not tell of it any more, while others do: sources learn of an end one after another. */
+  readonly #last = new Map<SourceName, Sighted>();
   facts: PodFacts = NO_FACTS;
   /** The first source that knows its name, else the first that knows it. */
   source: SourceName = 'kernel';
@@ -40,9 +42,21 @@ export class Pod {
     return this.past.length > MAX_PAST ? this.past.shift() : undefined;
   }
 
-  /** Puts together anew what the sources say. */
+  see(key: string, sighted: Sighted): void {
+    this.sightings.set(key, sighted);
+    this.#last.delete(sighted.source);
+  }
+
+  lose(key: string): void {
+    const lost = this.sightings.get(key);
+    this.sightings.delete(key);
+    if (lost && ![...this.sightings.values()].some(({ source }) => source === lost.source))
+      this.#last.set(lost.source, lost);
+  }
+
+  /** Puts together anew what the sources say; after it what they said. */
   merge(): void {
-    const ordered = [...this.sightings.values()].sort((a, b) => orderOf(a) - orderOf(b));
+    const ordered = [...inOrder(this.sightings), ...inOrder(this.#last)];
     this.facts = merge(ordered.map(({ sighting }) => sighting));
     const named = ordered.find(({ sighting }) => sighting.name !== undefined) ?? ordered[0];
     this.source = named?.source ?? this.source;
@@ -76,6 +90,10 @@ function isEqual(a: PodKeys, b: PodKeys): boolean {
   return KEY_KINDS.every(
     (kind) => a[kind].size === b[kind].size && [...a[kind]].every((key) => b[kind].has(key)),
   );
+}
+
+function inOrder(sightings: ReadonlyMap<string, Sighted>): Sighted[] {
+  return [...sightings.values()].sort((a, b) => orderOf(a) - orderOf(b));
 }
 
 function orderOf({ source }: Sighted): number {

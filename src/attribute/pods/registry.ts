@@ -42,7 +42,7 @@ export class Registry {
     const pod = this.#find(sighting) ?? known ?? new Pod();
     if (before && before !== pod) this.#detach(before, key);
     this.#sighted.set(key, pod);
-    pod.sightings.set(key, { source, sighting });
+    pod.see(key, { source, sighting });
     this.#renew(pod);
     this.#absorb(pod, sighting);
   }
@@ -101,7 +101,7 @@ export class Registry {
       if (other === pod || other.goneMs !== undefined) continue;
       if (![...other.sightings.values()].every((one) => isOf(one.sighting, pod))) continue;
       for (const [key, sighted] of other.sightings) {
-        pod.sightings.set(key, sighted);
+        pod.see(key, sighted);
         this.#sighted.set(key, pod);
       }
       other.sightings.clear();
@@ -113,7 +113,7 @@ export class Registry {
 
   #detach(pod: Pod, key: string): void {
     this.#sighted.delete(key);
-    pod.sightings.delete(key);
+    pod.lose(key);
     if (pod.sightings.size > 0) this.#renew(pod);
     else this.#options.onEnd(pod);
   }

@@ -131,6 +131,14 @@ export class RealPod implements AsyncDisposable {
     ]);
   }
 
+  /** Sends a SYN, always from the same port: packets of one flow. */
+  async connectTo(to: string, port: number): Promise<void> {
+    await run(SENDER, [
+      ...['tcp', '--netns', this.netnsPath, '--src', this.ip, '--dst', to, '--dst-mac', MAC],
+      ...['--dst-port', String(port)],
+    ]);
+  }
+
   /** Stops it with all its containers and takes its network away, as the kubelet does some time before it removes it. */
   async halt(): Promise<void> {
     await this.#admin.call('StopPodSandbox', { podSandboxId: this.id });

@@ -123,6 +123,27 @@ describe('PodIndex', () => {
     expect([...index.pods].map(({ source }) => source)).toEqual(['kubernetes']);
   });
 
+  test('keeps its name and its address until the last source has learned of its end', () => {
+    const index = new PodIndex();
+    index.observer('cri').pod({ ...NAMED, key: 's', uid: 'u', interfaces: [{ ips: [IP] }] });
+    index.observer('kernel').pod({ key: 'k', uid: 'u', netns: 77, interfaces: [] });
+    index.observer('cri').podGone('s');
+    expect([...index.pods].map(({ facts }) => facts)).toMatchObject([{ ...NAMED, uid: 'u', netns: 77 }]);
+    expect((find(index) as Pod).facts).toMatchObject(NAMED);
+    index.observer('kernel').podGone('k');
+    expect([...index.gone].map(({ facts }) => facts)).toMatchObject([NAMED]);
+    expect(find(index)).toBe([...index.gone][0]);
+  });
+
+  test('what a source says again counts, not what it said before', () => {
+    const index = new PodIndex();
+    index.observer('kernel').pod({ key: 'k', uid: 'u', netns: 77, interfaces: [] });
+    index.observer('cri').pod({ ...NAMED, key: 's', uid: 'u', interfaces: [{ ips: [IP] }] });
+    index.observer('cri').podGone('s');
+    index.observer('cri').pod({ ...NAMED, key: 't', uid: 'u', interfaces: [{ ips: ['10.244.3.9'] }] });
+    expect([...index.pods].map(({ facts }) => facts.interfaces)).toEqual([[{ ips: ['10.244.3.9'] }]]);
+  });
+
   test('one that a source forgot for a moment is the same one', () => {
     const index = new PodIndex();
     const observer = index.observer('cilium');
