@@ -29,7 +29,7 @@ export function account(books: Books): Account {
   const difference = totals.matched - totals.emitted - totals.lost - totals.discarded;
   const rpfilter = reasonOfFilter(books.reasons, books.stats);
   const traced = tracedByNetns(books.totals, rpfilter);
-  const netns = reconcile(books.readings, traced, unattributed(books.totals)).filter(
+  const netns = reconcile(books.readings, traced, unattributed(books.totals, rpfilter)).filter(
     ({ netns, reconciled }) => books.netns === undefined || books.netns.includes(netns) || reconciled,
   );
   const verdict = verdictOf(netns, difference === 0, rpfilter !== undefined);
@@ -65,9 +65,9 @@ function tracedByNetns(totals: readonly NativeTotal[], rpfilter: number | undefi
     .map(({ netns, netnsCookie, seen }) => ({ netns, netnsCookie, count: Number(seen) }));
 }
 
-/** Drops for whose namespace and reason the totals had no place left, native/include/rpf_maps.h. */
-function unattributed(totals: readonly NativeTotal[]): number {
-  const found = totals.filter(({ netns, reason }) => netns === 0 && reason === 0);
+/** Drops by rp_filter, or by who knows what, for whose namespace the totals had no place left, native/include/rpf_maps.h. */
+function unattributed(totals: readonly NativeTotal[], rpfilter: number | undefined): number {
+  const found = totals.filter(({ netns, reason }) => netns === 0 && (reason === 0 || reason === rpfilter));
   return found.reduce((sum, { seen }) => sum + Number(seen), 0);
 }
 

@@ -16,6 +16,8 @@ export interface NativeConfig {
   readonly snaplen?: number;
   readonly ringBytes?: number;
   readonly flowSlots?: number;
+  /** Pairs of network namespace and reason that are counted apart, 1 to 3839; 3839 when not given. */
+  readonly totalPairs?: number;
   readonly intervalMs?: number;
   readonly wholePerFlow?: number;
   /** Network namespaces by inode number. */

@@ -26,8 +26,7 @@ export interface Traced {
  * Inode numbers of namespaces that are gone are given to new ones at once, so namespaces are told apart by their cookie
  * where it is known. Where it is not, a counter that is lower than it was shows that it is another's.
  *
- * `unattributed` drops were counted without namespace and reason, because there were too many pairs of these: what is missing
- * may be among them.
+ * `unattributed` drops were counted without their namespace, because there were too many: what is missing may be among them.
  */
 export function reconcile(
   readings: CounterReadings,
@@ -39,7 +38,7 @@ export function reconcile(
     .map(({ netns, netnsCookie }) => ({ netns, netnsCookie, count: 0 }));
   return [...traced, ...silent].flatMap((entry) => {
     const { netns, count } = entry;
-    const bounds = boundsOf(entry, readings, traced);
+    const bounds = netns === 0 ? NAMELESS : boundsOf(entry, readings, traced);
     if (typeof bounds !== 'string')
       return bounds.max > 0 || count > 0 ? [compare(netns, count, bounds, unattributed)] : [];
     return count > 0 ? [{ netns, traced: count, reconciled: null, why: bounds }] : [];
@@ -50,6 +49,9 @@ interface Named {
   readonly netns: number;
   readonly netnsCookie: bigint;
 }
+
+/** native/include/rpf_maps.h */
+const NAMELESS = 'too many network namespaces had drops: these were counted without theirs';
 
 function isSame(a: Named, b: Named): boolean {
   return (
@@ -101,7 +103,7 @@ function compare(
   const notes = [
     isNew ? 'not visible at the start: counted from 0' : '',
     max > min ? `${max - min} of the kernel's drops fell into attaching or detaching` : '',
-    isOpen ? `may be among the ${unattributed} drops that were counted without namespace and reason` : '',
+    isOpen ? `may be among the ${unattributed} drops that were counted without their network namespace` : '',
     difference === 0 || isOpen ? '' : 'kernel and trace disagree',
   ].filter((note) => note !== '');
   return {

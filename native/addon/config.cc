@@ -134,6 +134,11 @@ void ReadFlowSlots(const Napi::Value &value, const std::string &name, Config &co
 	config.raw.flow_slots = ReadUint32(value, name);
 }
 
+void ReadTotalPairs(const Napi::Value &value, const std::string &name, Config &config)
+{
+	config.raw.total_pairs = ReadUint32(value, name);
+}
+
 void ReadInterval(const Napi::Value &value, const std::string &name, Config &config)
 {
 	config.raw.interval_ms = ReadUint32(value, name);
@@ -184,13 +189,21 @@ constexpr struct {
 	const char *name;
 	Reader read;
 } kMembers[] = {
-	{ "every", ReadEvery },		{ "snaplen", ReadSnaplen },
-	{ "ringBytes", ReadRingBytes }, { "flowSlots", ReadFlowSlots },
-	{ "intervalMs", ReadInterval }, { "wholePerFlow", ReadWholePerFlow },
-	{ "netns", ReadNetns },		{ "reasons", ReadReasons },
-	{ "devices", ReadDevices },	{ "expression", ReadExpression },
-	{ "probeRead", ReadProbeRead }, { "backend", ReadBackend },
-	{ "legacy", ReadLegacy },	{ "kfreeSkbArguments", ReadKfreeSkbArguments },
+	{ "every", ReadEvery },
+	{ "snaplen", ReadSnaplen },
+	{ "ringBytes", ReadRingBytes },
+	{ "flowSlots", ReadFlowSlots },
+	{ "totalPairs", ReadTotalPairs },
+	{ "intervalMs", ReadInterval },
+	{ "wholePerFlow", ReadWholePerFlow },
+	{ "netns", ReadNetns },
+	{ "reasons", ReadReasons },
+	{ "devices", ReadDevices },
+	{ "expression", ReadExpression },
+	{ "probeRead", ReadProbeRead },
+	{ "backend", ReadBackend },
+	{ "legacy", ReadLegacy },
+	{ "kfreeSkbArguments", ReadKfreeSkbArguments },
 };
 
 Reader FindReader(Napi::Env env, const std::string &name)

@@ -379,11 +379,13 @@ static __always_inline void fill_record(const struct drop *drop, struct rpf_drop
 /* Without an atomic counter a place is taken by being the first to write it down. 0: none was free. */
 static __always_inline __u32 free_place(const struct rpf_total_key *key)
 {
+	__u32 first = key->netns ? 1 : RPF_TOTALS - RPF_TOTALS_OF_REASONS;
+	__u32 count = key->netns ? control.pairs : RPF_TOTALS_OF_REASONS;
 	__u32 hash = key->netns * 31 + key->reason, i, place;
 	__u8 taken = 1;
 
 	for (i = 0; i < PLACES_TRIED; i++) {
-		place = 1 + (hash + i) % (RPF_TOTALS - 1);
+		place = first + (hash + i) % count;
 		if (!bpf_map_update_elem(&total_places, &place, &taken, BPF_NOEXIST))
 			return place;
 	}
@@ -392,11 +394,24 @@ static __always_inline __u32 free_place(const struct rpf_total_key *key)
 
 #else
 
+/* Counts one more of what is taken. Returns which one it is, from 1 on; 0: none was left. */
+static __always_inline __u32 take_next(__u32 *taken, __u32 count)
+{
+	__u32 before = *(volatile __u32 *)taken; /* or else it would wrap after 2^32 that find none */
+
+	if (before < count)
+		before = __sync_fetch_and_add(taken, 1);
+	return before < count ? before + 1 : 0;
+}
+
 static __always_inline __u32 free_place(const struct rpf_total_key *key)
 {
-	__u32 place = 1 + __sync_fetch_and_add(&control.next_total, 1);
+	__u32 reason;
 
-	return place < RPF_TOTALS ? place : RPF_TOTAL_UNATTRIBUTED;
+	if (key->netns)
+		return take_next(&control.pairs_taken, control.pairs);
+	reason = take_next(&control.reasons_taken, RPF_TOTALS_OF_REASONS);
+	return reason ? RPF_TOTALS - reason : RPF_TOTAL_UNATTRIBUTED;
 }
 
 #endif
@@ -431,7 +446,8 @@ static __always_inline struct rpf_total_value *total_of(__u64 cookie, __u32 netn
 		cache->key.netns_cookie = cookie;
 		cache->key.netns = netns;
 		cache->key.reason = reason;
-		cache->place = place_of(cookie, netns, reason);
+		place = place_of(cookie, netns, reason);
+		cache->place = place ? place : place_of(0, 0, reason);
 	}
 	place = cache->place;
 	return bpf_map_lookup_elem(&totals, &place);

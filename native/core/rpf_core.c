@@ -46,6 +46,8 @@ static int check_config(struct rpf_config *config, uint32_t cpus, struct rpf_err
 		config->ring_bytes = config->every ? EVERY_RING_BYTES : FLOW_RING_BYTES;
 	if (!config->flow_slots)
 		config->flow_slots = default_flow_slots(cpus);
+	if (!config->total_pairs)
+		config->total_pairs = RPF_TOTALS_OF_PAIRS;
 	if (!config->interval_ms)
 		config->interval_ms = DEFAULT_INTERVAL_MS;
 	if (!config->whole_per_flow)
@@ -56,6 +58,9 @@ static int check_config(struct rpf_config *config, uint32_t cpus, struct rpf_err
 	if (!is_power_of_two(config->flow_slots) || config->flow_slots < MIN_FLOW_SLOTS)
 		return rpf_fail(error, -EINVAL, "E_USAGE", "flow_slots %u is not a power of two of at least %u",
 				config->flow_slots, MIN_FLOW_SLOTS);
+	if (config->total_pairs > RPF_TOTALS_OF_PAIRS)
+		return rpf_fail(error, -EINVAL, "E_USAGE", "total_pairs %u is more than %u",
+				config->total_pairs, RPF_TOTALS_OF_PAIRS);
 	if (config->snaplen > RPF_MAX_SNAP)
 		return rpf_fail(error, -EINVAL, "E_USAGE", "snaplen %u is more than %u", config->snaplen,
 				RPF_MAX_SNAP);
@@ -382,6 +387,7 @@ int rpf_open(const struct rpf_config *config, struct rpf_tracer **opened, struct
 		goto out_close;
 	}
 	tracer->control->whole_per_flow = tracer->config.whole_per_flow;
+	tracer->control->pairs = tracer->config.total_pairs;
 	rpf_links_open(&tracer->links); /* without netlink names come from the records alone */
 	tracer->routes_err = rpf_watches_open(&tracer->watches);
 	if (!tracer->routes_err)

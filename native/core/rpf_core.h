@@ -57,7 +57,8 @@ struct rpf_config {
 	uint32_t snaplen;	      /* packet bytes with each record; 0 = none; at most RPF_MAX_SNAP */
 	uint32_t ring_bytes;	      /* power of two, at least 64 KiB; 0 = default */
 	uint32_t flow_slots;	      /* flow table entries per CPU, power of two; 0 = default */
-	uint32_t interval_ms;	      /* how often the counts of flows come out; 0 = default (1000) */
+	uint32_t total_pairs; /* pairs of network namespace and reason that are counted apart; 0 = default, the most */
+	uint32_t interval_ms;	 /* how often the counts of flows come out; 0 = default (1000) */
 	uint32_t whole_per_flow; /* drops of a flow that go out whole before it is counted; 0 = default (1) */
 	uint32_t netns[RPF_MAX_NETNS]; /* only these network namespaces (inode numbers); none = all */
 	uint32_t netns_count;

@@ -54,9 +54,13 @@ struct rpf_total_key {
 
 /*
  * The totals: one entry per CPU for each pair of network namespace and reason. total_index gives a pair its place in
- * totals; a small cache per CPU in front of it spares the hot path the hash map. Place 0 takes what found no other.
+ * totals; a small cache per CPU in front of it spares the hot path the hash map. Network namespaces come and go, so that
+ * places run out: pairs that find none are summed by reason, as of namespace 0, in the last places, which are kept for
+ * that. Place 0 takes what finds none of these either.
  */
 #define RPF_TOTALS 4096
+#define RPF_TOTALS_OF_REASONS 256 /* kernels have some 150, drivers and modules a few more */
+#define RPF_TOTALS_OF_PAIRS (RPF_TOTALS - 1 - RPF_TOTALS_OF_REASONS)
 #define RPF_TOTAL_UNATTRIBUTED 0
 #define RPF_TOTAL_CACHE 64 /* power of two */
 
@@ -99,8 +103,10 @@ struct rpf_control {
 	__u32 lost;    /* 1: a record was lost since the core last set it to 0 */
 	__u32 filters; /* enum rpf_filters */
 	__u32 pattern_count;
-	__u32 next_total; /* the next free place in totals */
-	__u32 witness;	  /* 1: route lookups are watched */
+	__u32 pairs;	     /* places for pairs; at most RPF_TOTALS_OF_PAIRS */
+	__u32 pairs_taken;   /* of these */
+	__u32 reasons_taken; /* of RPF_TOTALS_OF_REASONS */
+	__u32 witness;	     /* 1: route lookups are watched */
 	__u32 whole_before; /* a new flow's whole drops are counted from here: the times that lookups were watched */
 	__u32 whole_per_flow; /* whole drops of a flow are sent up to this count */
 	__u32 sysctl_lost;    /* sysctl records that found no room in the ring */

@@ -115,7 +115,17 @@ describe('an inode number that was given to another namespace', () => {
   });
 });
 
-describe('drops that were counted without namespace and reason', () => {
+describe('drops that were counted without their namespace', () => {
+  test('are an entry of their own that cannot be compared', () => {
+    const nameless = { netns: 0, netnsCookie: 0n, count: 3 };
+    const accounts = reconcile(readingsOf(at(0), at(10)), [traced(10), nameless], 3);
+    expect(accounts.map(({ netns, reconciled }) => [netns, reconciled])).toEqual([
+      [NETNS, true],
+      [0, null],
+    ]);
+    expect(accounts[1]?.why).toContain('too many network namespaces');
+  });
+
   test.each([
     [10, 5, 0, true],
     [6, 5, -4, null],
