@@ -138,6 +138,7 @@ static __always_inline void rpf_raise_flag(__u32 *flag)
 		type *_base = (type *)(address); \
 		BPF_CORE_READ(_base, member); \
 	})
+#define rpf_loose(type, pointer) (pointer)
 
 #else
 
@@ -150,6 +151,12 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #define rpf_load32(address) (rpf_cast(struct in6_addr, address)->in6_u.u6_addr32[0])
 #define rpf_load64(address) ((__u64)rpf_cast(struct timespec64, address)->tv_sec)
 #define rpf_member(type, address, member) (rpf_cast(type, address)->member)
+/*
+ * An argument of a tracepoint, for a member that is a pointer itself. Of each one that the verifier sees read through the argument
+ * as it is, it asks whether it may be trusted too: up to four searches by name through all of the kernel's BTF
+ * (btf_nested_type_is_trusted(), kernel/bpf/btf.c, v6.18), 1 ms each time.
+ */
+#define rpf_loose(type, pointer) rpf_cast(type, pointer)
 
 #endif
 

@@ -159,7 +159,7 @@ static __always_inline bool is_net(struct net *net)
 
 static __always_inline struct net *find_net(struct sk_buff *skb, struct sock *rx_sk)
 {
-	struct sock *sk = skb->sk;
+	struct sock *sk = rpf_loose(struct sk_buff, skb)->sk;
 	struct net *net = sk ? sk->__sk_common.skc_net.net : NULL;
 
 	if (is_net(net))
@@ -219,7 +219,7 @@ static __always_inline void fill_flow(struct drop *drop, struct sk_buff *skb, st
  */
 static __always_inline void fill_socket(struct drop *drop, struct sk_buff *skb, struct sock *rx_sk)
 {
-	struct sock *sk = rx_sk ? rx_sk : skb->sk;
+	struct sock *sk = rx_sk ? rx_sk : rpf_loose(struct sk_buff, skb)->sk;
 	struct net *net;
 
 	if (!sk)
@@ -973,7 +973,7 @@ static __always_inline __u32 join_refusal(struct drop *drop, __u32 reason)
 static __always_inline int fill_and_deliver(struct drop *drop, struct sk_buff *skb, void *location,
 					    __u32 reason, struct sock *rx_sk)
 {
-	struct net_device *device = skb->dev;
+	struct net_device *device = rpf_loose(struct sk_buff, skb)->dev;
 	struct net *net = device ? device->nd_net.net : NULL;
 	struct rpf_total_value *total;
 
@@ -1090,7 +1090,7 @@ int BPF_PROG(rpf_kfree_skb_3, struct sk_buff *skb, void *location, __u32 reason)
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(rpf_kfree_skb_4, struct sk_buff *skb, void *location, __u32 reason, struct sock *rx_sk)
 {
-	return on_drop(skb, location, reason, rx_sk);
+	return on_drop(skb, location, reason, rpf_loose(struct sock, rx_sk));
 }
 
 /* The programs below are not attached: the core runs them. */

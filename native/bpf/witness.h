@@ -16,7 +16,7 @@ struct {
 
 static __always_inline void fill_hop(struct rpf_lookup *lookup, const struct fib_nh_common *hop)
 {
-	struct net_device *device = hop->nhc_dev;
+	struct net_device *device = rpf_loose(struct fib_nh_common, hop)->nhc_dev;
 	struct fib_info *info;
 
 	lookup->scope = hop->nhc_scope;

@@ -372,7 +372,7 @@ int rpf_open(const struct rpf_config *config, struct rpf_tracer **opened, struct
 	tracer->wake_fd = -1;
 	err = check_config(&tracer->config, tracer->cpus, error);
 	if (!err)
-		err = rpf_probe_features(config, &tracer->features, &tracer->hooks, error);
+		err = rpf_probe_features(config, &tracer->btf, &tracer->features, &tracer->hooks, error);
 	if (!err)
 		err = load(tracer, error);
 	if (err)
@@ -458,6 +458,12 @@ int rpf_executed(struct rpf_tracer *tracer, uint32_t number, uint32_t netns, str
 	return bpf_map_lookup_elem(map_fd(tracer, "execs"), &key, record) ? -errno : 0;
 }
 
+static void release_btf(struct rpf_tracer *tracer)
+{
+	rpf_release_kernel_btf(tracer->btf);
+	tracer->btf = NULL;
+}
+
 int rpf_attach(struct rpf_tracer *tracer, struct rpf_error *error)
 {
 	struct bpf_prog_info info = { 0 };
@@ -473,6 +479,7 @@ int rpf_attach(struct rpf_tracer *tracer, struct rpf_error *error)
 	attach_exec(tracer);
 	rpf_attach_hooks(tracer->object, &tracer->hooks);
 	tracer->link = bpf_program__attach(tracer->program);
+	release_btf(tracer);
 	if (tracer->link)
 		return 0;
 	err = -errno;
@@ -565,6 +572,7 @@ void rpf_close(struct rpf_tracer *tracer)
 	if (tracer->wake_fd >= 0)
 		close(tracer->wake_fd);
 	rpf_kallsyms_free(tracer->kallsyms);
+	release_btf(tracer);
 	free(tracer->told);
 	free(tracer->totals);
 	free(tracer);

@@ -226,15 +226,26 @@ void rpf_detach_hooks(struct rpf_hooks *hooks);
 /* "fentry/ip_handle_martian_source"; NULL for RPF_HOOK_NONE. */
 const char *rpf_hook_name(enum rpf_hook hook);
 
-#define RPF_BTF_PATH "/sys/kernel/btf/vmlinux"
-
 /* Arity of the tracepoint on this kernel, or a negative errno where BTF does not tell. */
 int rpf_kfree_skb_arguments(const struct btf *btf);
-/* Chooses the hooks on refused sources too. Fails where the backend that was asked for is not to be had. */
-int rpf_probe_features(const struct rpf_config *config, struct rpf_features *features,
+/*
+ * Chooses the hooks on refused sources too. Fails where the backend that was asked for is not to be had. What is put in btf is
+ * to be released in any case.
+ */
+int rpf_probe_features(const struct rpf_config *config, struct btf **btf, struct rpf_features *features,
 		       struct rpf_hooks *hooks, struct rpf_error *error);
 /* Names the reason behind a refused load as well as can be told. Returns err. */
 int rpf_explain_refusal(int err, const char *what, bool probe_read, struct rpf_error *error);
+
+/* ---- rpf_btf.c: the types of the running kernel ---- */
+
+#define RPF_BTF_PATH "/sys/kernel/btf/vmlinux"
+
+/* Shared with all others that have it at the moment, for reading. NULL: errno. To be released. */
+struct btf *rpf_kernel_btf(void);
+void rpf_release_kernel_btf(const struct btf *btf);
+/* What a program for a tracepoint is attached to: the type of its prototype, or a negative errno. */
+int rpf_find_tracepoint(const struct btf *btf, const char *name);
 
 /* ---- rpf_trial.c ---- */
 
@@ -323,6 +334,7 @@ static inline void rpf_set_flag(__u32 *flag, uint32_t value)
 
 struct rpf_tracer {
 	struct rpf_config config;
+	struct btf *btf; /* held until attached: what is asked of it meanwhile takes no time */
 	struct rpf_features features;
 	struct rpf_hooks hooks;
 	struct bpf_object *object;

@@ -92,7 +92,7 @@ static int visit_modules(struct btf *vmlinux, int (*visit)(void *, uint32_t, con
 
 int rpf_reasons(int (*visit)(void *context, uint32_t reason, const char *name), void *context)
 {
-	struct btf *btf = btf__parse("/sys/kernel/btf/vmlinux", NULL);
+	struct btf *btf = rpf_kernel_btf();
 	int err;
 
 	if (!btf)
@@ -100,7 +100,7 @@ int rpf_reasons(int (*visit)(void *context, uint32_t reason, const char *name), 
 	err = visit_btf(btf, 1, visit, context);
 	if (!err)
 		err = visit_modules(btf, visit, context);
-	btf__free(btf);
+	rpf_release_kernel_btf(btf);
 	return err;
 }
 

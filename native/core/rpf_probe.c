@@ -34,7 +34,7 @@ static int check_capabilities(struct rpf_error *error)
 
 int rpf_kfree_skb_arguments(const struct btf *btf)
 {
-	int id = btf__find_by_name_kind(btf, "btf_trace_kfree_skb", BTF_KIND_TYPEDEF);
+	int id = rpf_find_tracepoint(btf, "kfree_skb");
 	const struct btf_type *type;
 
 	if (id < 0)
@@ -130,22 +130,19 @@ static int probe_btf(const struct btf *btf, const struct rpf_config *config, str
 	return check_backend(config->backend, hooks, error);
 }
 
-int rpf_probe_features(const struct rpf_config *config, struct rpf_features *features,
+int rpf_probe_features(const struct rpf_config *config, struct btf **btf, struct rpf_features *features,
 		       struct rpf_hooks *hooks, struct rpf_error *error)
 {
 	int err = check_capabilities(error);
-	struct btf *btf;
 
 	if (err)
 		return err;
 	if (access(RPF_BTF_PATH, R_OK))
 		return rpf_fail(error, -errno, "E_NO_BTF", "cannot read %s: %s", RPF_BTF_PATH, strerror(errno));
-	btf = btf__parse(RPF_BTF_PATH, NULL);
-	if (!btf)
+	*btf = rpf_kernel_btf();
+	if (!*btf)
 		return rpf_fail(error, -errno, "E_NO_BTF", "cannot parse %s: %s", RPF_BTF_PATH, strerror(errno));
-	err = probe_btf(btf, config, features, hooks, error);
-	btf__free(btf);
-	return err;
+	return probe_btf(*btf, config, features, hooks, error);
 }
 
 static bool lockdown_is_confidentiality(void)

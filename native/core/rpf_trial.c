@@ -111,8 +111,8 @@ static int find(const struct trials *trials, const char *name, uint32_t kind)
 
 static void try_tracepoints(const struct trials *trials)
 {
-	int drop = find(trials, "btf_trace_kfree_skb", BTF_KIND_TYPEDEF),
-	    lookup = find(trials, "btf_trace_fib_table_lookup", BTF_KIND_TYPEDEF),
+	int drop = trials->btf ? rpf_find_tracepoint(trials->btf, "kfree_skb") : 0,
+	    lookup = trials->btf ? rpf_find_tracepoint(trials->btf, "fib_table_lookup") : 0,
 	    cast = find(trials, "bpf_rdonly_cast", BTF_KIND_FUNC),
 	    type = find(trials, "sk_buff", BTF_KIND_STRUCT),
 	    arguments = trials->btf ? rpf_kfree_skb_arguments(trials->btf) : 0;
@@ -261,7 +261,7 @@ void rpf_trials(void (*visit)(void *context, const struct rpf_trial *trial), voi
 	struct trials trials = { .visit = visit, .context = context };
 	libbpf_print_fn_t before = libbpf_set_print(ignore);
 
-	trials.btf = btf__parse(RPF_BTF_PATH, NULL);
+	trials.btf = rpf_kernel_btf();
 	trials.btf_err = trials.btf ? 0 : -errno;
 	tell(&trials, "btf", trials.btf_err, FIND, 0);
 	try_tracepoints(&trials);
@@ -270,6 +270,6 @@ void rpf_trials(void (*visit)(void *context, const struct rpf_trial *trial), voi
 	try_functions(&trials);
 	try_kprobes(&trials);
 	tell(&trials, "netlink", rpf_with_rtnetlink(join_netconf, NULL), ATTACH, 0);
-	btf__free(trials.btf);
+	rpf_release_kernel_btf(trials.btf);
 	libbpf_set_print(before);
 }

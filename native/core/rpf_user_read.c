@@ -53,13 +53,23 @@ static int restore_helper(struct bpf_program *program)
 	return err;
 }
 
+/* libbpf_find_vmlinux_btf_id() would read all of the kernel's types once more. */
+static int find_tracepoint(const char *name)
+{
+	struct btf *btf = rpf_kernel_btf();
+	int id = btf ? rpf_find_tracepoint(btf, name) : -errno;
+
+	rpf_release_kernel_btf(btf);
+	return id;
+}
+
 static int prepare_load(struct bpf_program *program, struct bpf_prog_load_opts *options, long cookie)
 {
 	const struct user_reader *reader = &USER_READERS[cookie];
 	int id;
 
 	if (reader->tracepoint) {
-		id = libbpf_find_vmlinux_btf_id(reader->tracepoint, reader->attach);
+		id = find_tracepoint(reader->tracepoint);
 		if (id < 0)
 			return id;
 		options->attach_btf_id = id;
