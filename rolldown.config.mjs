@@ -2,13 +2,18 @@ import { fileURLToPath } from 'node:url';
 import { thirdParty } from './scripts/lib/third-party.mjs';
 
 /**
- * Puts the program's modules together: all that a trace needs into one file, what is loaded on demand (schema, table, doctor,
- * lab, sources of pods) into files beside it. To load some fifty modules one by one takes node 60 ms, a quarter of the time in
- * which rpftrace has to be attached. The library stays as tsc wrote it.
+ * Puts the program's modules together: what begins a trace into one file, all that a trace needs besides into another, which is read
+ * while the kernel looks at the programs, and what is loaded on demand (schema, table, doctor, lab, sources of pods) into files beside
+ * them. To load some fifty modules one by one takes node 60 ms, a quarter of the time in which rpftrace has to be attached. The
+ * library stays as tsc wrote it.
  */
 // cli/main.js stays outside too: it awaits the program, and what is loaded on demand meanwhile must not wait for it.
 const onDemand =
   /\/dist\/(cli\/main|events|sink\/(table|(pcapng|hubble)\/.*)|(metrics|otlp|pod-events)\/.*|cli\/(doctor|lab|serve|kubectl|attach(-\w+)?)|(attach|doctor|lab|serve)\/.*|attribute\/sources\/.*)\.js$/;
+
+/** What src/cli/start-trace.ts and the reading of the command line need. */
+const neededFirst =
+  /\/node_modules\/commander\/|\/dist\/((addon|backends|capture-config|enclosed-addon|errors|nameless|package-file|printable|root|suggest|tracer-options|units|version|http-url)|record\/layout\.gen|attribute\/sources\/kubernetes-options|cli\/(formats|heap|help|http-url|program|say|signals|start-trace|stderr|trace-options|units))\.js$/;
 
 /** Of the packages, those that each trace needs. */
 const neededAtOnce = /\/node_modules\/(commander|sonic-boom)\//;
@@ -36,7 +41,12 @@ export default {
     dir: 'dist/program',
     format: 'esm',
     cleanDir: true,
-    codeSplitting: { groups: [{ name: 'trace', test: isNeededAtOnce }] },
+    codeSplitting: {
+      groups: [
+        { name: 'start', test: isNeededFirst, priority: 1 },
+        { name: 'trace', test: isNeededAtOnce },
+      ],
+    },
   },
 };
 
@@ -53,6 +63,10 @@ export const singleFile = {
     dynamicImportInCjs: false,
   },
 };
+
+function isNeededFirst(id) {
+  return neededFirst.test(id);
+}
 
 function isNeededAtOnce(id) {
   return id.includes('/node_modules/') ? neededAtOnce.test(id) : !onDemand.test(id);

@@ -328,6 +328,11 @@ export interface NativeAddon {
   readonly Tracer: new (
     config: NativeConfig,
   ) => NativeTracer;
+  /**
+   * Begins to load in another thread what the next Tracer takes over, if its configuration says the same of all but filters and
+   * intervalMs. What goes wrong is thrown by that one.
+   */
+  loadAhead(config: NativeConfig): void;
   /** Drop reasons of the running kernel, from its BTF: number to name. */
   reasons(): Map<number, string>;
   netnsCounters(): NativeNetnsCounter[];

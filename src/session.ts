@@ -1,14 +1,13 @@
 import { release } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { account } from './account.js';
-import { backendConfig } from './backends.js';
 import { TracerError } from './errors.js';
 import type { StartEvent, StopEvent } from './events.js';
 import { readOwnNetns } from './filters/own-netns.js';
 import { PodFollower } from './filters/pod-follower.js';
 import type { PodFilter } from './filters/pods.js';
 import { reasonOfFilter } from './names/reasons.js';
-import type { NativeAddon, NativeConfig, NativeNetnsCounter, NativePodKeys, NativeStats } from './native.js';
+import type { NativeAddon, NativeNetnsCounter, NativePodKeys, NativeStats } from './native.js';
 import { DEFAULT_INTERVAL_MS, Pipeline, type PipelineOptions } from './pipeline.js';
 import { readHeld } from './privileges/capabilities.js';
 import { lacksOf, missingFor } from './privileges/lacks.js';
@@ -261,19 +260,4 @@ function whyNot(errno: number): string {
 
 function errorName(errno: number): string {
   return getSystemErrorName(errno < 0 ? errno : -errno);
-}
-
-/** What the kernel is asked for, beside the filters. */
-export function captureConfig(options: {
-  every?: boolean | undefined;
-  snaplen?: number | undefined;
-  intervalMs?: number | undefined;
-  backend?: readonly string[] | undefined;
-}): NativeConfig {
-  return {
-    ...backendConfig(options.backend ?? []),
-    ...(options.every && { every: true }),
-    ...(options.snaplen !== undefined && { snaplen: options.snaplen }),
-    ...(options.intervalMs !== undefined && { intervalMs: options.intervalMs }),
-  };
 }

@@ -1,11 +1,12 @@
 import { hostname } from 'node:os';
 import { loadAddon } from './addon.js';
 import { podSources } from './attribute/pods/default-sources.js';
+import { captureConfig } from './capture-config.js';
 import { TracerError } from './errors.js';
 import type { TraceEvent } from './events.js';
 import { resolveFilters } from './filters/filters.js';
 import { checkPodSources } from './filters/pods.js';
-import { captureConfig, Session, type StopCause } from './session.js';
+import { Session, type StopCause } from './session.js';
 import { DropEventSink } from './sink/event-sink.js';
 import { QueueSink } from './sink/queue.js';
 import { checkTracerOptions, type TracerOptions } from './tracer-options.js';

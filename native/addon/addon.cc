@@ -109,10 +109,24 @@ Napi::Value Lock(const Napi::CallbackInfo &info)
 	throw rpf::ToError(env, -errno, "locking it failed");
 }
 
+// What goes wrong shows when the tracer is opened; without a thread it is loaded then.
+void LoadAhead(const Napi::CallbackInfo &info)
+{
+	const auto config = rpf::ReadConfig(info[0]);
+	rpf_load_ahead(&config->raw);
+}
+
+// The thread must not outlive the environment, with which this code may go.
+void ForgetAhead(void *)
+{
+	rpf_forget_ahead();
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports)
 {
 	exports.Set("layoutHash", rpf_layout_hash);
 	exports.Set("Tracer", rpf::Tracer::Define(env));
+	exports.Set("loadAhead", Napi::Function::New(env, LoadAhead, "loadAhead"));
 	exports.Set("reasons", Napi::Function::New(env, Reasons, "reasons"));
 	exports.Set("netnsCounters", Napi::Function::New(env, NetnsCounters, "netnsCounters"));
 	exports.Set("checkFilter", Napi::Function::New(env, CheckFilter, "checkFilter"));
@@ -125,6 +139,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports)
 	exports.Set("neighbours", Napi::Function::New(env, rpf::Neighbours, "neighbours"));
 	exports.Set("lock", Napi::Function::New(env, Lock, "lock"));
 	exports.Set("trials", Napi::Function::New(env, rpf::Trials, "trials"));
+	napi_add_env_cleanup_hook(env, ForgetAhead, nullptr);
 	return exports;
 }
 

@@ -358,7 +358,7 @@ static int find_programs(struct rpf_tracer *tracer)
 	return tracer->clock_fd < 0 ? tracer->clock_fd : 0;
 }
 
-int rpf_open(const struct rpf_config *config, struct rpf_tracer **opened, struct rpf_error *error)
+int rpf_load(const struct rpf_config *config, struct rpf_tracer **loaded, struct rpf_error *error)
 {
 	struct rpf_tracer *tracer = calloc(1, sizeof(*tracer));
 	int err;
@@ -376,8 +376,32 @@ int rpf_open(const struct rpf_config *config, struct rpf_tracer **opened, struct
 	if (!err)
 		err = load(tracer, error);
 	if (err)
-		goto out_close;
+		rpf_close(tracer);
+	else
+		*loaded = tracer;
+	return err;
+}
 
+/* Of what was loaded ahead the filters and the interval are those of somebody who did not know them yet. */
+static int load_or_take(const struct rpf_config *config, struct rpf_tracer **loaded, struct rpf_error *error)
+{
+	int err = rpf_take_loaded(config, loaded, error);
+
+	if (!err)
+		return rpf_load(config, loaded, error);
+	if (err < 0)
+		return err;
+	(*loaded)->config = *config;
+	return check_config(&(*loaded)->config, (*loaded)->cpus, error);
+}
+
+int rpf_open(const struct rpf_config *config, struct rpf_tracer **opened, struct rpf_error *error)
+{
+	struct rpf_tracer *tracer = NULL;
+	int err = load_or_take(config, &tracer, error);
+
+	if (err)
+		goto out_close;
 	tracer->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	err = tracer->wake_fd < 0 ? -errno : find_programs(tracer);
 	if (!err)

@@ -106,6 +106,14 @@ struct rpf_stats {
 /* Probes the kernel, loads the programs and fills the filters. Nothing is attached yet. */
 int rpf_open(const struct rpf_config *config, struct rpf_tracer **tracer, struct rpf_error *error);
 
+/*
+ * Begins to load in a thread of its own what the next rpf_open() takes over, if its configuration says the same of all but
+ * filters, interval and whole_per_flow. What goes wrong is told by rpf_open(). What was loaded ahead before is forgotten.
+ */
+int rpf_load_ahead(const struct rpf_config *config);
+/* Waits for it and frees it, unless rpf_open() has taken it over. */
+void rpf_forget_ahead(void);
+
 /* Replaces the filters (netns, reasons, devices) while running. The expression cannot be replaced: -EINVAL. */
 int rpf_configure(struct rpf_tracer *tracer, const struct rpf_config *config, struct rpf_error *error);
 

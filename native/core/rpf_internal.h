@@ -22,6 +22,16 @@ extern const size_t rpf_bpf_probe_object_size;
 extern const unsigned char rpf_bpf_legacy_object[];
 extern const size_t rpf_bpf_legacy_object_size;
 
+/* ---- rpf_core.c ---- */
+
+/* The first half of rpf_open(): probes the kernel and loads the programs. */
+int rpf_load(const struct rpf_config *config, struct rpf_tracer **loaded, struct rpf_error *error);
+
+/* ---- rpf_ahead.c: loading in a thread ---- */
+
+/* 1: that is loaded now which was begun with rpf_load_ahead(); 0: nothing like this was; or the error that came of it. */
+int rpf_take_loaded(const struct rpf_config *config, struct rpf_tracer **tracer, struct rpf_error *error);
+
 /* ---- rpf_batch.c: where records are gathered ---- */
 
 struct rpf_writer {

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { AGENTS } from '../attach/target.js';
 import { KUBERNETES_FLAGS } from '../attribute/sources/kubernetes-options.js';
-import type { FormatOptions } from './sinks.js';
+import type { FormatOptions } from './formats.js';
 import { addEventFilterOptions, addFormatOptions, repeatable } from './trace-options.js';
 import { parseDuration, parseInteger } from './units.js';
 

@@ -1,6 +1,7 @@
 import type { Received } from '../attach/received.js';
 import type { Output } from '../sink/output.js';
-import { type FormatOptions, formatOf, openEventSink, openOutput } from './sinks.js';
+import type { FormatOptions } from './formats.js';
+import { formatOf, openEventSink, openOutput } from './sinks.js';
 
 /** Where events go that came from afar. */
 export interface AttachSink {

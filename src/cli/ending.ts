@@ -11,14 +11,15 @@ export class Ending {
   readonly failure: Promise<TracerError>;
   /** Resolves with the signal when nothing should be waited for any longer: a while after the first one, or at the second. */
   readonly impatience: Promise<NodeJS.Signals>;
-  readonly #signals = new Signals();
+  readonly #signals: Signals;
   #end: (cause: StopCause) => void = () => undefined;
   #fail: (error: TracerError) => void = () => undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #patience: Patience;
 
-  /** `output` is what is written to at the end, where that is known. */
-  constructor(output?: Progress) {
+  /** `output` is what is written to at the end, where that is known; `signals` those that are listened to already. */
+  constructor(output?: Progress, signals = new Signals()) {
+    this.#signals = signals;
     this.#patience = new Patience(output);
     this.cause = new Promise((resolve) => {
       this.#end = resolve;

@@ -8,6 +8,7 @@ import { VERSION } from '../version.js';
 import type { AttachOptions } from './attach-options.js';
 import { addHelpCommand } from './help.js';
 import { say } from './say.js';
+import { startTrace } from './start-trace.js';
 import { addTraceOptions, type TraceOptions } from './trace-options.js';
 
 /** Runs the program with `argv` as node gives it and returns its exit code. Never throws. */
@@ -41,8 +42,7 @@ function makeProgram(result: { exitCode: number }): Command {
     .description('stream drops (default command)')
     .argument('[expression...]', "pcap-filter(7) expression, as for tcpdump: 'tcp and dst port 443'")
     .action(async (words: string[], options: TraceOptions) => {
-      const { trace } = await import('./trace.js');
-      result.exitCode = await trace(words, options).catch((error) => {
+      result.exitCode = await startTrace(words, options).catch((error) => {
         throw mistakenCommand(error, words) ?? error;
       });
     });

@@ -9,16 +9,7 @@ import { Output } from '../sink/output.js';
 import type { Sink } from '../sink/sink.js';
 import { TeeSink } from '../sink/tee-sink.js';
 import { wantsColor } from './color.js';
-import type { Format } from './formats.js';
-
-/** In which format, and into what. */
-export interface FormatOptions {
-  readonly output?: Format;
-  readonly out?: string;
-  readonly rotateSize?: number;
-  readonly rotateKeep?: number;
-  readonly snaplen?: number;
-}
+import { type Format, type FormatOptions, snaplenOf } from './formats.js';
 
 export interface SinkOptions extends FormatOptions, KubernetesOptions {
   readonly otlp?: string;
@@ -59,11 +50,6 @@ async function openFormat(options: SinkOptions, node: string): Promise<OpenedSin
   }
   const { output, sink } = await openEventSink(format, options);
   return { output, make: (clock) => new DropEventSink(sink, clock, node) };
-}
-
-/** Packet bytes that are asked for; a format of packets wants some. */
-export function snaplenOf({ output, snaplen }: FormatOptions): number | undefined {
-  return snaplen ?? (output === 'pcapng' ? PCAPNG_SNAPLEN : undefined);
 }
 
 /** The formats that are made of events. They are loaded only where they are used. Throws as openSink() does. */
@@ -123,5 +109,3 @@ function size(isTerminal: boolean): { columns: number; rows: number } | undefine
 }
 
 const STDOUT = 1;
-/** Headers of tunnels too, and the beginning of what was in them. */
-const PCAPNG_SNAPLEN = 256;

@@ -1,5 +1,4 @@
 import { hostname } from 'node:os';
-import { loadAddon } from '../addon.js';
 import { podSources } from '../attribute/pods/default-sources.js';
 import type { Source } from '../attribute/source.js';
 import { EXIT, exitCodeOf, formatError, TracerError } from '../errors.js';
@@ -7,21 +6,32 @@ import type { StartEvent, StopEvent } from '../events.js';
 import { type Filters, resolveFilters } from '../filters/filters.js';
 import { checkPodSources } from '../filters/pods.js';
 import { ReasonNames } from '../names/reasons.js';
-import type { NativeAddon } from '../native.js';
+import type { NativeAddon, NativeConfig } from '../native.js';
 import { keptWhileTracing } from '../privileges/kept.js';
-import { captureConfig, Session } from '../session.js';
+import { Session } from '../session.js';
 import { Ending } from './ending.js';
 import { ReadyFile } from './ready-file.js';
 import { note, say } from './say.js';
-import { dieBy } from './signals.js';
-import { checkRotation, type OpenedSink, openSink, snaplenOf } from './sinks.js';
+import { dieBy, type Signals } from './signals.js';
+import { checkRotation, type OpenedSink, openSink } from './sinks.js';
 import { Summary } from './summary.js';
 import type { TraceOptions } from './trace-options.js';
 
+/** What start-trace.ts has begun with. */
+export interface Begun {
+  readonly addon: NativeAddon;
+  readonly signals: Signals;
+  /** What the addon loads already. */
+  readonly capture: NativeConfig;
+}
+
 /** Runs `rpftrace trace` and returns its exit code. Throws a TracerError when the trace cannot begin. */
-export async function trace(words: readonly string[], options: TraceOptions): Promise<number> {
+export async function trace(
+  words: readonly string[],
+  options: TraceOptions,
+  { addon, signals, capture }: Begun,
+): Promise<number> {
   checkRotation(options);
-  const addon = loadAddon();
   if (options.reason.includes('help')) return listReasons(addon);
   const filters = resolveFilters(addon, {
     reasons: options.reason,
@@ -36,10 +46,10 @@ export async function trace(words: readonly string[], options: TraceOptions): Pr
   });
   const readyFile = new ReadyFile(options.readyFile);
   const { output, make } = await openSink(options, { node: nodeName(options), note });
-  const ending = new Ending(output);
+  const ending = new Ending(output, signals);
   output.onError = (error) => ending.fail(error);
   try {
-    const exitCode = await run({ addon, filters, options, makeSink: make, ending, readyFile });
+    const exitCode = await run({ addon, capture, filters, options, makeSink: make, ending, readyFile });
     // The exporter would wait for its next try, and the program for the exporter.
     if (options.otlp !== undefined) process.exit(exitCode);
     return exitCode;
@@ -51,6 +61,7 @@ export async function trace(words: readonly string[], options: TraceOptions): Pr
 
 interface Parts {
   readonly addon: NativeAddon;
+  readonly capture: NativeConfig;
   readonly filters: Filters;
   readonly options: TraceOptions;
   readonly makeSink: OpenedSink['make'];
@@ -58,15 +69,20 @@ interface Parts {
   readonly readyFile: ReadyFile;
 }
 
-async function run({ addon, filters, options, makeSink, ending, readyFile }: Parts): Promise<number> {
+async function run({
+  addon,
+  capture,
+  filters,
+  options,
+  makeSink,
+  ending,
+  readyFile,
+}: Parts): Promise<number> {
   const summary = new Summary();
   const sources = podSources(options);
   checkPodSources(filters.pods, sources);
   const session = new Session(addon, {
-    config: {
-      ...filters.config,
-      ...captureConfig({ ...options, snaplen: snaplenOf(options), intervalMs: options.interval }),
-    },
+    config: { ...filters.config, ...capture },
     filters: filters.described,
     reasons: filters.reasonNames,
     node: nodeName(options),

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { podSources } from '../attribute/pods/default-sources.js';
 import type { Source } from '../attribute/source.js';
+import { captureConfig } from '../capture-config.js';
 import type { TracerError } from '../errors.js';
 import type { StartEvent, StopEvent, TraceEvent } from '../events.js';
 import { resolveFilters } from '../filters/filters.js';
@@ -12,7 +13,7 @@ import { bitsOf, type CapabilityName } from '../privileges/capabilities.js';
 import { keptWhileTracing } from '../privileges/kept.js';
 import type { Clock } from '../record/clock.js';
 import { monotonicNs } from '../record/clock.js';
-import { captureConfig, Session, type StopCause } from '../session.js';
+import { Session, type StopCause } from '../session.js';
 import type { Forwarder } from '../sink/forwarder.js';
 import type { Sink } from '../sink/sink.js';
 import { TeeSink } from '../sink/tee-sink.js';

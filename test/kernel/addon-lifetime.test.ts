@@ -98,6 +98,46 @@ describe('a tracer is closed', () => {
   });
 });
 
+describe('what is loaded ahead', () => {
+  const programs = () => bpfObjectsOf(process.pid).filter((object) => object.startsWith('prog'));
+
+  it('is what the next tracer has, with filters of its own', async () => {
+    addon.loadAhead({ every: true });
+    const [first] = await vi.waitFor(() => {
+      expect(programs()).not.toEqual([]);
+      return programs();
+    });
+    const tracer = new Tracer(everyDrop());
+    expect(programs()).toContain(first);
+    const taker = new Taker(tracer);
+    await port.drop(3);
+    await taker.until(() => taker.dropped === 3);
+    await tracer.close();
+    await expectNoBpfObjects();
+  });
+
+  it('is left alone by a tracer that asks for something else, which then loads it', async () => {
+    addon.loadAhead({ every: true });
+    const tracer = new Tracer({ snaplen: 64, expression: port.expression });
+    const taker = new Taker(tracer);
+    await port.drop(1);
+    await taker.until(() => taker.dropped === 1);
+    await tracer.close();
+    await expectNoBpfObjects();
+  });
+
+  it('fails when the tracer is opened, and only then', () => {
+    addon.loadAhead({ ringBytes: 5 });
+    expect(() => new Tracer({ ringBytes: 5 })).toThrow(expect.objectContaining({ code: 'E_USAGE' }));
+  });
+
+  it('goes with the worker thread that nothing else came of', async () => {
+    const worker = new Worker(`require(${JSON.stringify(addonPath)}).loadAhead({});`, { eval: true });
+    expect(await once(worker, 'exit')).toEqual([0]);
+    await expectNoBpfObjects();
+  });
+});
+
 /** Attaches to every drop of a port, says so, and does something with the first batch that holds one. `post` says words. */
 const script = (post: string, then = '') => `
   const { Tracer } = require(${JSON.stringify(addonPath)});

@@ -1,0 +1,23 @@
+import { loadAddon } from '../addon.js';
+import { captureConfig } from '../capture-config.js';
+import { snaplenOf } from './formats.js';
+import { Signals } from './signals.js';
+import type { TraceOptions } from './trace-options.js';
+
+/**
+ * Runs `rpftrace trace`, as trace.ts does. The kernel takes its time to look at the programs, so that begins before the rest of
+ * this program is read: this module and those that it imports are few, and import none of the rest.
+ */
+export async function startTrace(words: readonly string[], options: TraceOptions): Promise<number> {
+  const addon = loadAddon();
+  const capture = captureConfig({ ...options, snaplen: snaplenOf(options), intervalMs: options.interval });
+  // Whoever ends it from now on, it ends in good order.
+  const signals = new Signals();
+  try {
+    if (!options.reason.includes('help')) addon.loadAhead(capture);
+    const { trace } = await import('./trace.js');
+    return await trace(words, options, { addon, signals, capture });
+  } finally {
+    signals.remove();
+  }
+}
