@@ -17,7 +17,8 @@ export class LineSplitter {
       yield this.#join(bytes.subarray(start, end));
       start = end + 1;
     }
-    if (start < bytes.length) this.#keep(bytes.subarray(start));
+    // A copy: the beginning of a line is not to keep all the bytes that it came with.
+    if (start < bytes.length) this.#keep(Buffer.from(bytes.subarray(start)));
   }
 
   #join(end: Buffer): string {

@@ -1,4 +1,5 @@
-import { connect as connectSocket, isIP, isIPv6, type NetConnectOpts, type Socket } from 'node:net';
+import { connect, isIP, isIPv6, type NetConnectOpts, type Socket } from 'node:net';
+import type { DuplexOptions } from 'node:stream';
 import { type ConnectionOptions, checkServerIdentity, connect as connectTls } from 'node:tls';
 import { TracerError } from '../errors.js';
 import { readNamedFile } from '../named-file.js';
@@ -71,6 +72,20 @@ export function anyPlace(places: readonly [Place, ...Place[]]): Place {
       throw new TracerError('E_UNREACHABLE', failures.join('\n'));
     },
   };
+}
+
+/** Reads little at a time: of a thousand servers that all have much to tell, each has one such portion here before any can go on. */
+function connectSocket(options: NetConnectOpts): Socket {
+  const socket: Socket = connect({
+    ...options,
+    ...BUFFERED,
+    onread: {
+      buffer: READ_BUFFER,
+      // What it returns says whether to read on.
+      callback: (count) => socket.push(Buffer.from(READ_BUFFER.subarray(0, count))),
+    },
+  });
+  return socket;
 }
 
 function open(name: string, signal: AbortSignal, start: () => Socket, ready: string): Promise<Socket> {
@@ -158,6 +173,10 @@ const REMEDIES: Record<string, readonly string[]> = {
   ),
 };
 
+/** An answer takes over from its socket how much it keeps: one portion, and no further one before somebody wants it. */
+const BUFFERED: DuplexOptions = { highWaterMark: 1 };
+/** Of all connections: what is in it is copied before the next one is read. Node.js reads 64 kB at a time into one of its own. */
+const READ_BUFFER = Buffer.alloc(16 << 10);
 /** Longer than three tries of a SYN take. */
 const CONNECT_MS = 8000;
 /** Finds out that the other side is gone without a word, should its heartbeat not. */

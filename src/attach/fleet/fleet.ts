@@ -2,8 +2,10 @@ import type { TracerError } from '../../errors.js';
 import { TIME_WITHIN, timeOfLine } from '../../serve/history/search.js';
 import type { Place } from '../place.js';
 import type { Question } from '../question.js';
-import type { Received } from '../received.js';
+import { type Packed, pack, packedBytes, type Received, unpack } from '../received.js';
 import { HoldBack, type Standing } from './hold-back.js';
+import { horizonOf } from './horizon.js';
+import { Intake, PORTION_BYTES } from './intake.js';
 import { Member, type MemberListener } from './member.js';
 import { type FleetReport, Tally } from './report.js';
 import { RollCall } from './roll-call.js';
@@ -20,7 +22,7 @@ export interface FleetOptions {
   readonly onReady?: (heard: number, total: number) => void;
   /** How long an event is held back for others that happened before, ms. */
   readonly windowMs?: number | undefined;
-  /** Events that are held, in bytes of their text. */
+  /** For events that are held, besides what each connection brings at a time. */
   readonly maxBytes?: number;
 }
 
@@ -30,21 +32,18 @@ export interface FleetOptions {
  */
 export class Fleet implements MemberListener {
   readonly #options: FleetOptions;
-  readonly #windowMs: number;
+  readonly windowMs: number;
   readonly #maxBytes: number;
   readonly #members = new Map<string, Member>();
   /** Who was followed last on a node, also when it is gone. */
   readonly #lastOf = new Map<string, Member>();
-  readonly #held = new HoldBack<Received>();
+  readonly #held = new HoldBack<Packed>();
   readonly #rollCall: RollCall;
   readonly #tally = new Tally();
-  /** Those that wait until there is room. */
-  readonly #paused = new Map<Member, () => void>();
-  readonly #patienceMs: number;
+  readonly #intake: Intake;
+  readonly patienceMs: number;
   readonly #timers: NodeJS.Timeout[] = [];
-  #boundMs = Number.NEGATIVE_INFINITY;
-  /** Of those who hold the others back. */
-  #furthestBehind: Member | undefined;
+  #moving: NodeJS.Immediate | undefined;
   /** Who takes the events wants no more for now. */
   #isBlocked = false;
   /** All whom to begin with are there. */
@@ -52,15 +51,18 @@ export class Fleet implements MemberListener {
   #isReady = false;
   #isOver = false;
   #completeMs = 0;
+  /** Events that went before their window was over. */
+  #early = 0;
   #wasConnected = false;
   #end: (why: TracerError | undefined) => void = () => undefined;
 
   constructor(options: FleetOptions) {
     const { question, windowMs = WINDOW_MS, maxBytes = MAX_BYTES } = options;
     this.#options = options;
-    this.#windowMs = windowMs;
+    this.windowMs = windowMs;
     this.#maxBytes = maxBytes;
-    this.#patienceMs = asksForPast(question) ? PATIENCE_MS : windowMs;
+    this.#intake = new Intake(windowMs);
+    this.patienceMs = asksForPast(question) ? PATIENCE_MS : windowMs;
     this.#rollCall = new RollCall(options.note, () => ({ total: this.size, silent: this.#silent.length }));
   }
 
@@ -73,7 +75,7 @@ export class Fleet implements MemberListener {
   }
 
   get report(): FleetReport {
-    return this.#tally.report([...this.#members.values()]);
+    return { ...this.#tally.report([...this.#members.values()]), early: this.#early };
   }
 
   /**
@@ -98,7 +100,7 @@ export class Fleet implements MemberListener {
     this.#members.delete(key);
     this.#tally.leave(member);
     this.#rollCall.forget(member);
-    this.#resume(member);
+    this.#intake.resume(member);
     member.stop();
   }
 
@@ -126,12 +128,13 @@ export class Fleet implements MemberListener {
     this.#isOver = true;
     signal.removeEventListener('abort', stop);
     for (const timer of this.#timers) clearInterval(timer);
+    clearImmediate(this.#moving);
     for (const member of this.#members.values()) member.stop();
     this.#checkReady();
     this.#rollCall.tell();
     if (why) throw why;
-    this.#held.release(Number.POSITIVE_INFINITY, (received) => {
-      this.#options.onEvent(received);
+    this.#held.release(Number.POSITIVE_INFINITY, (packed) => {
+      this.#options.onEvent(unpack(packed));
       return true;
     });
   }
@@ -147,7 +150,8 @@ export class Fleet implements MemberListener {
     const { event, text } = received;
     // A newer server tells what this version does not know, but for its time.
     const time = event?.time ?? timeOfLine(text.slice(0, TIME_WITHIN));
-    return this.#held.add(received, time, text.length, Date.now());
+    const packed = pack(received);
+    return this.#held.add(packed, time, packedBytes(packed), Date.now());
   }
 
   changed(member: Member): void {
@@ -156,37 +160,41 @@ export class Fleet implements MemberListener {
     this.#checkEnd();
   }
 
+  /** Reading would keep the program from writing, so nobody is read while who takes the events is busy. */
   portion(member: Member): Promise<void> | undefined {
-    if (!this.#hasToWait(member, this.#maxBytes)) return undefined;
-    return new Promise((resolve) => {
-      member.pausedMs = performance.now();
-      this.#paused.set(member, resolve);
-    });
+    this.#intake.heard(member);
+    if (!this.#isBlocked && this.#room >= 0) return undefined;
+    this.#moveSoon();
+    return this.#intake.pause(member);
   }
 
   get #silent(): Member[] {
     return [...this.#members.values()].filter(({ state }) => state.kind === 'silent');
   }
 
-  /**
-   * Reading would keep the program from writing, so nobody is read while who takes the events is busy. Of too many that are held,
-   * the server that is furthest behind is still read: the others wait for it.
-   */
-  #hasToWait(member: Member, bytes: number): boolean {
-    if (this.#isBlocked) return true;
-    return this.#held.bytes > bytes && member !== this.#furthestBehind;
-  }
-
   #pass(): void {
-    this.#boundMs = this.#findBound();
-    this.#give(this.#boundMs);
+    for (const member of this.#members.values()) member.checkBehind();
+    this.#move();
+    if (!this.#isBlocked) this.#intake.resumeMore(this.#room);
     this.#checkReady();
-    this.#resumeAll();
   }
 
-  #resumeAll(): void {
-    for (const member of this.#paused.keys())
-      if (!this.#hasToWait(member, this.#maxBytes / 2)) this.#resume(member);
+  /** When all connections have been looked at that have something. */
+  #moveSoon(): void {
+    this.#moving ??= setImmediate(() => this.#move());
+  }
+
+  /** Lets go what may go, and reads those for whom there is room then. */
+  #move(): void {
+    clearImmediate(this.#moving);
+    this.#moving = undefined;
+    if (this.#isBlocked) return;
+    this.#give(horizonOf(this.#members.values(), this));
+    if (!this.#isBlocked) this.#intake.resumeSome(this.#room);
+  }
+
+  get #room(): number {
+    return this.#maxBytes - this.#held.bytes;
   }
 
   #checkReady(): void {
@@ -201,37 +209,25 @@ export class Fleet implements MemberListener {
     );
   }
 
-  /** What happened before that may go. */
-  #findBound(): number {
-    const now = performance.now();
-    let boundMs = Date.now() - this.#windowMs;
-    this.#furthestBehind = undefined;
-    for (const member of this.#members.values()) {
-      if (!this.#holdsBack(member, now) || member.markMs - this.#windowMs >= boundMs) continue;
-      boundMs = member.markMs - this.#windowMs;
-      this.#furthestBehind = member;
-    }
-    return boundMs;
+  /** What does not fit goes before its window is over: in the order of what has come so far. */
+  #give(knownMs: number): void {
+    this.#release(knownMs - this.windowMs, () => true);
+    // To be put in order with others, each of them has to have brought something.
+    const most = this.#maxBytes + this.size * PORTION_BYTES;
+    if (this.#held.bytes <= most || this.#isBlocked) return;
+    this.#release(knownMs, () => {
+      this.#early++;
+      return this.#held.bytes > most * ENOUGH;
+    });
   }
 
-  #holdsBack(member: Member, now: number): boolean {
-    const { isCatchingUp, heardMs, state } = member;
-    if (state.kind === 'silent' || state.kind === 'ended') return false;
-    return this.#isPausedForLong(member, now) || (isCatchingUp && now - heardMs < this.#patienceMs);
-  }
-
-  /** So long that what it told meanwhile may come too late, if the others do not wait. */
-  #isPausedForLong({ pausedMs }: Member, now: number): boolean {
-    return pausedMs !== undefined && now - pausedMs > this.#windowMs / 2;
-  }
-
-  #give(untilMs: number): void {
-    if (this.#isBlocked) return;
+  #release(untilMs: number, goesOn: () => boolean): void {
     const { onEvent, onPortion } = this.#options;
     let count = 0;
-    this.#held.release(untilMs, (received) => {
-      onEvent(received);
-      return ++count % PORTION > 0 || !this.#block(onPortion?.());
+    this.#held.release(untilMs, (packed) => {
+      onEvent(unpack(packed));
+      if (++count % PORTION === 0 && this.#block(onPortion?.())) return false;
+      return goesOn();
     });
     this.#block(onPortion?.());
   }
@@ -242,22 +238,10 @@ export class Fleet implements MemberListener {
     this.#isBlocked = true;
     const unblock = () => {
       this.#isBlocked = false;
-      if (this.#isOver) return;
-      this.#give(this.#boundMs);
-      this.#resumeAll();
+      if (!this.#isOver) this.#move();
     };
     work.then(unblock, unblock);
     return true;
-  }
-
-  #resume(member: Member): void {
-    const resume = this.#paused.get(member);
-    this.#paused.delete(member);
-    const now = performance.now();
-    member.isCatchingUp ||= this.#isPausedForLong(member, now);
-    member.pausedMs = undefined;
-    member.heardMs = now;
-    resume?.();
   }
 
   #checkEnd(): void {
@@ -280,8 +264,10 @@ function asksForPast({ since, last, follow }: Question): boolean {
 const WINDOW_MS = 2000;
 /** For a server that has to tell of the past: to be connected to, and between what it tells. */
 const PATIENCE_MS = 15_000;
-/** Some 20,000 events; their objects take some five times as much. */
-const MAX_BYTES = 16 << 20;
+/** Some 12,000 events: more than come within the window from a thousand nodes with five a second each. */
+const MAX_BYTES = 24 << 20;
+/** How much is held on when more has come than that: it is not to be full again at once. */
+const ENOUGH = 7 / 8;
 /** Nodes that come and go for months: more than are there at a time. */
 const MAX_NODES = 20_000;
 const PASS_MS = 50;

@@ -25,13 +25,14 @@ export class HoldBack<T> {
     return this.#bytes;
   }
 
-  /** `time`: RFC 3339 with nine digits after the point, as events have it, so that texts compare as times do. */
+  /** `time`: RFC 3339 with nine digits after the point, as events have it. */
   add(item: T, time: string, bytes: number, nowMs: number): Standing {
     const told = Date.parse(time);
     const timeMs = Number.isNaN(told) ? nowMs : told;
     const keyMs = Math.min(timeMs, nowMs);
     const isLate = keyMs < this.#passedMs;
-    this.#heap.push({ item, keyMs, time, bytes, serial: this.#serial++ });
+    const keyNs = keyMs === timeMs ? nsWithin(time) : 0;
+    this.#heap.push({ item, keyMs, keyNs, bytes, serial: this.#serial++ });
     this.#bytes += bytes;
     return { keyMs, isLate, aheadMs: timeMs - keyMs };
   }
@@ -47,10 +48,12 @@ export class HoldBack<T> {
   }
 }
 
+/** Without the text of its time: there are many of them. */
 interface Held<T> {
   readonly item: T;
   readonly keyMs: number;
-  readonly time: string;
+  /** Nanoseconds within the millisecond. */
+  readonly keyNs: number;
   readonly bytes: number;
   /** Of what happened at the same time, the first that came is the first that goes. */
   readonly serial: number;
@@ -58,5 +61,13 @@ interface Held<T> {
 
 function isBefore<T>(a: Held<T>, b: Held<T>): boolean {
   if (a.keyMs !== b.keyMs) return a.keyMs < b.keyMs;
-  return a.time === b.time ? a.serial < b.serial : a.time < b.time;
+  return a.keyNs === b.keyNs ? a.serial < b.serial : a.keyNs < b.keyNs;
 }
+
+/** Of "2026-11-22T09:49:05.123456789Z" the last six digits. */
+function nsWithin(time: string): number {
+  return Number(time.slice(NS_FROM, NS_TO)) || 0;
+}
+
+const NS_FROM = '2026-11-22T09:49:05.123'.length;
+const NS_TO = NS_FROM + 6;

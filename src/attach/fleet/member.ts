@@ -50,7 +50,7 @@ export class Member {
   missing = 0;
   /** All up to there has come, ms since 1970, as far as events of one server stand in order. */
   markMs = Number.NEGATIVE_INFINITY;
-  /** What was asked for of the past, or was left to the server meanwhile, is still coming. */
+  /** What was asked for of the past is still coming. */
   isCatchingUp: boolean;
   /** performance.now() since when it is not read; undefined: it is. */
   pausedMs: number | undefined;
@@ -58,6 +58,8 @@ export class Member {
   heardMs = performance.now();
   /** How far its clock is ahead of ours. */
   aheadMs = 0;
+  /** Times that somebody looked and found that nothing had come; undefined where what was left to the server has come. */
+  #quiet: number | undefined;
   #node: string | undefined;
   /** All up to there has come. */
   #after: EventId | undefined;
@@ -90,6 +92,25 @@ export class Member {
     return this.#after;
   }
 
+  /** What was left to the server while it was not read is still coming. */
+  get isBehind(): boolean {
+    return this.#quiet !== undefined;
+  }
+
+  /** It is read again after it was not for long. */
+  fallBehind(): void {
+    this.#quiet = 0;
+  }
+
+  /**
+   * To be called now and then, between two looks at all connections: what waits on this machine has come by the next call, and
+   * what waits for room on the way soon after it.
+   */
+  checkBehind(): void {
+    if (this.#quiet === undefined || this.pausedMs !== undefined) return;
+    this.#quiet = this.#quiet < QUIET_LOOKS ? this.#quiet + 1 : undefined;
+  }
+
   /** Until stop(), or until all has come that was asked for. Never rejects. */
   async run(): Promise<void> {
     const { signal } = this.#abort;
@@ -100,7 +121,7 @@ export class Member {
         this.#become({ kind: 'ended', why });
         return;
       }
-      this.isCatchingUp = false;
+      this.#catchUp();
       this.#become({ kind: 'silent', why });
       const waitMs = PATIENT.includes(why.code) ? DENIED_MS : this.#backOff.next();
       await sleep(waitMs, undefined, { signal }).catch(() => undefined);
@@ -122,7 +143,7 @@ export class Member {
           this.#hear();
           this.#after = id;
           this.markMs = Math.max(this.markMs, Date.now());
-          this.isCatchingUp = false;
+          this.#catchUp();
         },
         onPortion: () => listener.portion(this),
         onState: (state) => this.#see(state),
@@ -148,12 +169,19 @@ export class Member {
 
   #hear(): void {
     this.heardMs = performance.now();
+    if (this.#quiet !== undefined) this.#quiet = 0;
+  }
+
+  /** Nothing of the past is waited for any more. */
+  #catchUp(): void {
+    this.isCatchingUp = false;
+    this.#quiet = undefined;
   }
 
   #see(state: FollowState): void {
     this.#hear();
     if (state.kind === 'disconnected') {
-      this.isCatchingUp = false;
+      this.#catchUp();
       this.#become({ kind: 'silent', why: state.why });
     } else {
       this.wasConnected = true;
@@ -173,3 +201,5 @@ export class Member {
 /** Nothing of it changes within seconds. */
 const PATIENT: readonly TracerError['code'][] = ['E_DENIED', 'E_NO_SERVER', 'E_USAGE'];
 const DENIED_MS = 30_000;
+/** With a look each 50 ms: more than a way there and back takes. */
+const QUIET_LOOKS = 4;

@@ -10,6 +10,8 @@ export interface FleetReport {
   readonly left: number;
   readonly events: number;
   readonly late: number;
+  /** Those that were let go before their window was over: there was no room for them. */
+  readonly early: number;
   readonly missing: number;
   readonly silent: readonly Member[];
   /** Those with a clock that is ahead of ours. */
@@ -31,7 +33,7 @@ export class Tally {
     this.#missing += missing;
   }
 
-  report(members: readonly Member[]): FleetReport {
+  report(members: readonly Member[]): Omit<FleetReport, 'early'> {
     const sum = (key: 'events' | 'late' | 'missing') =>
       members.reduce((total, member) => total + member[key], 0);
     const byLate = [...members].filter(({ late }) => late > 0).sort((a, b) => b.late - a.late);
@@ -50,7 +52,7 @@ export class Tally {
 
 /** Lines for stderr. */
 export function reportLines(report: FleetReport): string[] {
-  const { members, left, events, late, missing, silent, ahead, slowest } = report;
+  const { members, left, events, late, early, missing, silent, ahead, slowest } = report;
   const gone = left > 0 ? `, ${grouped(left)} left meanwhile` : '';
   const lines = [`rpftrace: ${grouped(events)} events of ${grouped(members)} nodes${gone}`];
   if (missing > 0)
@@ -58,6 +60,10 @@ export function reportLines(report: FleetReport): string[] {
   if (late > 0 && slowest)
     lines.push(
       `  ${grouped(late)} events came late and stand behind later ones; most from ${printable(slowest.name)}: ${grouped(slowest.late)}`,
+    );
+  if (early > 0)
+    lines.push(
+      `  ${grouped(early)} events were put in order among fewer others: more came within the window than are held`,
     );
   for (const member of ahead.slice(0, NAMED))
     lines.push(

@@ -135,6 +135,61 @@ describe('bounds', () => {
     expect(fleet.report).toMatchObject({ events: 8000, late: 0, missing: 0 });
   });
 
+  test('a past that is far larger than what is held comes as fast as it can be read, in order', async () => {
+    const nodes = 400;
+    const { agents, fleet, until } = await following({ nodes, maxBytes: 100_000, question: { since: '1h' } });
+    const start = Date.now() - 600_000;
+    for (let index = 0; index < 20_000; index++)
+      tellAt(agents[index % nodes] as Agent, start + index * 29, { padding: 1500 });
+    await fleet.begin();
+    await until((events) => events.length === 20_000);
+    expect(fleet.times).toEqual([...fleet.times].sort());
+    expect(fleet.report).toMatchObject({ late: 0, early: 0, missing: 0 });
+    expect(fleet.peakBytes).toBeLessThan(100_000 + (nodes + 16) * PORTION_BYTES);
+  });
+
+  test('more within one window than is held does not pile up, and is told', async () => {
+    const nodes = 4;
+    const { agents, fleet, until } = await following({ nodes, maxBytes: 100_000, question: { since: '1h' } });
+    const start = Date.now() - 60_000;
+    for (let index = 0; index < 16_000; index++)
+      tellAt(agents[index % nodes] as Agent, start + index / 80, { padding: 500 });
+    await fleet.begin();
+    await until((events) => events.length === 16_000);
+    expect(fleet.peakBytes).toBeLessThan(100_000 + nodes * 2 * PORTION_BYTES);
+    expect(fleet.times).toEqual([...fleet.times].sort());
+    expect(reportLines(fleet.report).join('\n')).toMatch(
+      /[\d,]+ events were put in order among fewer others/,
+    );
+  });
+
+  test('after a pause those that have nothing to say are waited for no longer than it takes to see it', async () => {
+    let room = (): void => undefined;
+    const gate = { isShut: false };
+    const { agents, fleet, until } = await following({
+      nodes: 60,
+      maxBytes: 100_000,
+      question: { since: '1h' },
+      onPortion: () => (gate.isShut ? new Promise<void>((resolve) => (room = resolve)) : undefined),
+    });
+    for (const agent of agents) tellAt(agent, Date.now() - 60_000);
+    await fleet.begin();
+    await until((events) => events.length === 60);
+    gate.isShut = true;
+    for (const agent of agents) tellAt(agent, Date.now());
+    await vi.waitFor(() => expect(fleet.fleet.heldBytes).toBe(0), WAIT);
+    for (const agent of agents) tellAt(agent, Date.now());
+    await new Promise((resolve) => setTimeout(resolve, 2 * WINDOW_MS));
+    gate.isShut = false;
+    room();
+    const [talker] = agents as [Agent];
+    for (let index = 0; index < 500; index++) tellAt(talker, Date.now(), { padding: 500 });
+    const beganMs = performance.now();
+    await until((events) => events.length === 680);
+    expect(performance.now() - beganMs).toBeLessThan(HEARTBEAT_MS / 2);
+    expect(fleet.times).toEqual([...fleet.times].sort());
+  });
+
   test('all that was asked for: then it ends', async () => {
     const { agents, fleet } = await following({ nodes: 2, question: { since: '1h', follow: false } });
     tellAt(agents[1] as Agent, Date.now() - 2000);
@@ -178,6 +233,10 @@ describe('a server that takes the place of another on its node', () => {
 });
 
 const WINDOW_MS = 400;
+/** What one connection may bring at a time. */
+const PORTION_BYTES = 64 << 10;
+/** A server that has nothing to say tells so then. */
+const HEARTBEAT_MS = 5000;
 const WAIT = { timeout: 15_000, interval: 20 };
 
 interface Wanted {
@@ -195,12 +254,16 @@ async function following({ nodes, question = {}, history = 10_000, ...options }:
   const events: TraceEvent[] = [];
   const notes: string[] = [];
   const stop = new AbortController();
+  let peakBytes = 0;
   const fleet = new Fleet({
     ...options,
     question: { filters: {}, follow: true, ...question },
     windowMs: WINDOW_MS,
     note: (text) => notes.push(text),
-    onEvent: ({ event }) => event && events.push(event),
+    onEvent: ({ event }) => {
+      peakBytes = Math.max(peakBytes, fleet.heldBytes);
+      if (event) events.push(event);
+    },
   });
   const placeOf = (agent: Agent) => openPlace(parseTarget(server.urlOf(agent)), { token: () => undefined });
   /** Has another take the place of the first, that has told so many events before it is found. */
@@ -238,6 +301,10 @@ async function following({ nodes, question = {}, history = 10_000, ...options }:
     },
     get report() {
       return fleet.report;
+    },
+    /** The most that was held when an event was let go. */
+    get peakBytes() {
+      return peakBytes;
     },
   };
   return { agents, fleet: view, until, notes, replace };
