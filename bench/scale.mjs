@@ -1,28 +1,62 @@
 /**
- * Many agents, one reader:  npm run bench:scale -- [--agents N] [--rates A,B,...] [--seconds N] [--silent N] [--results DIR]
+ * Many agents, one reader:  npm run bench:scale -- [--agents N] [--rates A,B,...] [--seconds N] [--silent N] [--past EVENTS] [--results DIR]
  *
  * Simulates the agents of a cluster (bench/lib/agents.mjs, on loopback) and has one `rpftrace attach` follow all of them: first
- * without events, then with so many a second from each, with some that fall silent and come back in between. Holds what the
- * reader writes against what the agents told: order, gaps, doubles. Ends with 0 when nothing was missing.
+ * without events, then with so many a second from each, with some that fall silent and come back in between. Then another one
+ * reads what the agents have told in ten minutes before. Holds what the reader writes against what the agents told: order,
+ * gaps, doubles. Ends with 0 when nothing was missing, twice, or in another order than it should be.
  */
-import { fork, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { main, root } from '../scripts/lib/command.mjs';
 import { describeMachine, loadAverage } from './lib/machine.mjs';
+import { startAgents } from './lib/scale-cluster.mjs';
+import { startReader } from './lib/scale-reader.mjs';
+import { formatScale } from './lib/scale-report.mjs';
 import { quantile, round } from './lib/statistics.mjs';
-import { StreamCheck } from './lib/stream-check.mjs';
 import { cpuSeconds, peakRssBytes } from './lib/usage.mjs';
 
-const PROCESSES = 2;
 /** Longer than the window in which the reader puts events in order. */
 const SETTLE_MS = 4000;
-const LINES_SHOWN = 30;
 
 await main(async () => {
   const options = readOptions();
+  const load = { before: loadAverage() };
+  const live = await readLive(options);
+  const past = await readPast(options);
+  const result = {
+    ...{ v: 1, machine: describeMachine(root), load: { ...load, after: loadAverage() } },
+    ...{ options, live, past },
+  };
+  const report = formatScale(result);
+  process.stdout.write(`\n${report}`);
+  write(report, result, options);
+  process.exitCode = [live, past].every(isWhole) ? 0 : 1;
+});
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      agents: { type: 'string', default: '1000' },
+      rates: { type: 'string', default: '1,5' },
+      seconds: { type: 'string', default: '12' },
+      silent: { type: 'string', default: '20' },
+      past: { type: 'string', default: '105' },
+      results: { type: 'string', default: join(root, 'bench', 'results') },
+    },
+  });
+  const { agents, seconds, silent, past } = values;
+  return {
+    ...{ agents: Number(agents), seconds: Number(seconds), silent: Number(silent) },
+    ...{ past: Number(past), pastSeconds: 600 },
+    ...{ rates: values.rates.split(',').map(Number), results: values.results },
+  };
+}
+
+/** What comes while it is followed. */
+async function readLive(options) {
   const cluster = await startAgents(options.agents);
   const reader = startReader(cluster.urls);
   // Those of the first process that leave and come back.
@@ -35,33 +69,40 @@ await main(async () => {
     await sleep(SETTLE_MS);
     const told = await cluster.told();
     const { stderr } = await reader.stop();
-    const result = { phases, told, check: reader.check.result, stderr };
-    const report = format(result, options);
-    process.stdout.write(`\n${report}`);
-    write(report, { v: 1, machine: describeMachine(root), load: loadAverage(), options, ...result }, options);
-    const { gaps, doubles, disordered } = result.check;
-    process.exitCode = gaps + doubles + disordered === 0 && told === result.check.events ? 0 : 1;
+    return { phases, told, check: reader.check.result, stderr };
   } finally {
     reader.kill();
     cluster.stop();
   }
-});
+}
 
-function readOptions() {
-  const { values } = parseArgs({
-    options: {
-      agents: { type: 'string', default: '1000' },
-      rates: { type: 'string', default: '1,5,10' },
-      seconds: { type: 'string', default: '10' },
-      silent: { type: 'string', default: '20' },
-      results: { type: 'string', default: join(root, 'bench', 'results') },
-    },
-  });
-  const { agents, seconds, silent } = values;
-  return {
-    ...{ agents: Number(agents), seconds: Number(seconds), silent: Number(silent) },
-    ...{ rates: values.rates.split(',').map(Number), results: values.results },
-  };
+/** What has come before. */
+async function readPast({ agents, past, pastSeconds }) {
+  const cluster = await startAgents(agents);
+  cluster.tell({ past: { events: past, seconds: pastSeconds } });
+  const told = await cluster.told();
+  const startMs = performance.now();
+  const reader = startReader(cluster.urls, ['--since', '10m']);
+  try {
+    await reader.until(() => reader.check.result.events >= told);
+    const seconds = round((performance.now() - startMs) / 1000, 1);
+    const figures = {
+      ...{ seconds, megabytes: round(reader.check.bytes / 1e6) },
+      ...{
+        cpu_seconds: round(cpuSeconds(reader.pid), 1),
+        peak_rss_mb: round(peakRssBytes(reader.pid) / 1e6),
+      },
+    };
+    const { stderr } = await reader.stop();
+    return { ...figures, told, check: reader.check.result, stderr };
+  } finally {
+    reader.kill();
+    cluster.stop();
+  }
+}
+
+function isWhole({ told, check }) {
+  return check.gaps + check.doubles + check.disordered === 0 && told === check.events;
 }
 
 function phasesOf({ rates }) {
@@ -88,98 +129,6 @@ async function measure({ name, rate }, cluster, reader, { seconds, silent }) {
     peak_rss_mb: round(peakRssBytes(reader.pid) / 1e6),
     lag_ms: lags.length > 0 ? { median: round(quantile(lags, 0.5)), p99: round(quantile(lags, 0.99)) } : null,
   };
-}
-
-/** The agents, in a few processes. */
-async function startAgents(count) {
-  const each = Math.ceil(count / PROCESSES);
-  const firsts = Array.from({ length: PROCESSES }, (_, index) => index * each);
-  const children = firsts.map((first) =>
-    fork(new URL('lib/agents-process.mjs', import.meta.url), [first, Math.min(each, count - first)]),
-  );
-  const answers = (key) =>
-    Promise.all(
-      children.map(
-        (child) =>
-          new Promise((resolve) => {
-            child.once('message', (message) => resolve(message[key]));
-          }),
-      ),
-    );
-  const urls = (await answers('urls')).flat();
-  return {
-    urls,
-    tell: ({ leave, comeBack, ...message }) => {
-      for (const child of children) child.send(message);
-      if (leave ?? comeBack) children[0].send({ leave, comeBack });
-    },
-    told: async () => {
-      const counts = answers('told');
-      for (const child of children) child.send({ count: true });
-      return (await counts).reduce((sum, one) => sum + one, 0);
-    },
-    stop: () => {
-      for (const child of children) child.disconnect();
-    },
-  };
-}
-
-/** One `rpftrace attach`, and what becomes of its output. */
-function startReader(urls) {
-  const words = [join(root, 'bin', 'rpftrace'), 'attach', ...urls, '-o', 'ndjson'];
-  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const check = new StreamCheck();
-  const said = { stderr: '' };
-  let onText = () => undefined;
-  child.stdout.on('data', (bytes) => check.take(bytes));
-  child.stderr.on('data', (bytes) => {
-    said.stderr += bytes;
-    onText();
-  });
-  const ended = new Promise((resolve) => child.once('close', resolve));
-  return {
-    check,
-    pid: child.pid,
-    until: (holds) =>
-      new Promise((resolve, reject) => {
-        onText = () => holds(said) && resolve();
-        ended.then(() => reject(new Error(`the reader ended: ${said.stderr}`)));
-        onText();
-      }),
-    stop: async () => {
-      child.kill('SIGINT');
-      await ended;
-      return said;
-    },
-    kill: () => child.kill('SIGKILL'),
-  };
-}
-
-function format({ phases, told, check, stderr }, { agents, silent, seconds }) {
-  const machine = describeMachine(root);
-  const rows = phases.map((phase) => [
-    phase.name,
-    phase.events_per_second.toLocaleString('en'),
-    String(phase.megabytes_per_second),
-    `${phase.cpu_percent} %`,
-    String(phase.peak_rss_mb),
-    phase.lag_ms ? `${phase.lag_ms.median} / ${phase.lag_ms.p99}` : '',
-  ]);
-  const head = ['each agent', 'events/s', 'MB/s', 'CPU', 'peak RSS, MB', 'behind, ms: median / p99'];
-  const widths = head.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => row[column].length)),
-  );
-  const line = (cells) => cells.map((cell, column) => cell.padStart(widths[column])).join('  ');
-  return `${[
-    `${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Node ${machine.node}, ${machine.commit?.slice(0, 9)}`,
-    `${agents} agents, one reader, ${seconds} s each; ${silent} agents away for the middle third of each with events`,
-    '',
-    ...[head, ...rows].map(line),
-    '',
-    `told ${told}, read ${check.events}: ${check.gaps} missing, ${check.doubles} double, ${check.disordered} out of order, ${check.late} late of those who were away`,
-    '',
-    ...stderr.trimEnd().split('\n').slice(-LINES_SHOWN),
-  ].join('\n')}\n`;
 }
 
 function write(report, result, { results }) {

@@ -92,25 +92,28 @@ export class Agent {
     if (this.isAway) return response.destroy();
     response.writeHead(200, { 'content-type': 'application/x-ndjson', 'rpftrace-epoch': this.epoch });
     response.flushHeaders();
-    const reader = {
-      response,
-      next: this.#startOf(query),
-      send: () => {
-        const lines = this.#lines.slice(reader.next - this.#first);
-        if (lines.length > 0) response.write(lines.join(''));
-        reader.next += lines.length;
-      },
-    };
+    const follows = query.get('follow') !== 'false';
     const position = () => response.write(`{"position":"${this.epoch}-${this.told}"}\n`);
+    const reader = new Reader(response, this.#startOf(query), {
+      linesFrom: (number) => this.#linesFrom(number),
+      onPlaced: () => (follows ? query.get('position') === 'true' && position() : response.end()),
+    });
     reader.send();
-    if (query.get('follow') === 'false') return response.end();
-    if (query.get('position') === 'true') position();
-    const timer = setInterval(position, Number(query.get('heartbeat') ?? 3600) * 1000);
+    if (!follows) return;
+    const beat = () => reader.isPlaced && position();
+    const timer = setInterval(beat, Number(query.get('heartbeat') ?? 3600) * 1000);
     this.#readers.add(reader);
     response.on('close', () => {
       clearInterval(timer);
       this.#readers.delete(reader);
     });
+  }
+
+  /** Those from this number on, some at a time, and the number that follows. */
+  #linesFrom(number) {
+    const from = Math.max(number, this.#first);
+    const lines = this.#lines.slice(from - this.#first, from - this.#first + LINES_AT_ONCE);
+    return { text: lines.join(''), next: from + lines.length };
   }
 
   #startOf(query) {
@@ -119,3 +122,45 @@ export class Agent {
     return query.has('since') || query.has('last') ? this.#first : this.told + 1;
   }
 }
+
+/** One who reads an agent, at his own pace: what he does not take stays with the agent. */
+class Reader {
+  #next;
+  #parts;
+  #isFull = false;
+  #wasPlaced = false;
+
+  /** `onPlaced`: all that had been told before has been given. */
+  constructor(response, first, parts) {
+    this.response = response;
+    this.#next = first;
+    this.#parts = parts;
+    response.on('drain', () => {
+      this.#isFull = false;
+      this.send();
+    });
+  }
+
+  /** Has got all. */
+  get isPlaced() {
+    return this.#wasPlaced && !this.#isFull;
+  }
+
+  send() {
+    while (!this.#isFull) {
+      const { text, next } = this.#parts.linesFrom(this.#next);
+      if (text === '') return this.#place();
+      this.#next = next;
+      this.#isFull = !this.response.write(text);
+    }
+  }
+
+  #place() {
+    if (this.#wasPlaced) return;
+    this.#wasPlaced = true;
+    this.#parts.onPlaced();
+  }
+}
+
+/** Some 64 kB, as a server gives of its history at a time. */
+const LINES_AT_ONCE = 32;
