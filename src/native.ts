@@ -329,8 +329,8 @@ export interface NativeAddon {
     config: NativeConfig,
   ) => NativeTracer;
   /**
-   * Begins to load in another thread what the next Tracer takes over, if its configuration says the same of all but filters and
-   * intervalMs. What goes wrong is thrown by that one.
+   * Begins to load in another thread what the next Tracer takes over, if its configuration says the same of all but intervalMs,
+   * wholePerFlow, filters, and which expression it is. What goes wrong is thrown by that one.
    */
   loadAhead(config: NativeConfig): void;
   /** Drop reasons of the running kernel, from its BTF: number to name. */

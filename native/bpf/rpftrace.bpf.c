@@ -898,7 +898,7 @@ static __always_inline bool passes_packet(const struct drop *drop)
 {
 	if (control.filters & RPF_FILTER_PODS && !is_of_pod(drop))
 		return false;
-	return !(control.filters & RPF_FILTER_EXPRESSION) || passes_expression(drop);
+	return !settings.has_expression || !(control.filters & RPF_FILTER_EXPRESSION) || passes_expression(drop);
 }
 
 /* Plain IPv4 in line, since a call costs as much as the parsing; the rest by the call. */

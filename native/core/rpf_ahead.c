@@ -70,7 +70,8 @@ int rpf_load_ahead(const struct rpf_config *config)
 	if (!ahead)
 		return -ENOMEM;
 	ahead->config = *config;
-	ahead->config.expression = NULL; /* the caller's memory, and not needed to load */
+	if (config->expression)
+		ahead->config.expression = ""; /* the caller's memory, and which one it is need not be known to load */
 	err = start_thread(ahead);
 	if (err)
 		free(ahead);
@@ -84,12 +85,13 @@ void rpf_forget_ahead(void)
 	forget(exchange(NULL));
 }
 
-/* Filters and intervals are set later. */
+/* Which filters there are and the interval is set later. */
 static bool loads_alike(const struct rpf_config *a, const struct rpf_config *b)
 {
 	return a->every == b->every && a->probe_read == b->probe_read && a->legacy == b->legacy &&
 	       a->backend == b->backend && a->kfree_skb_arguments == b->kfree_skb_arguments &&
-	       a->snaplen == b->snaplen && a->ring_bytes == b->ring_bytes && a->flow_slots == b->flow_slots;
+	       a->snaplen == b->snaplen && a->ring_bytes == b->ring_bytes && a->flow_slots == b->flow_slots &&
+	       !a->expression == !b->expression;
 }
 
 int rpf_take_loaded(const struct rpf_config *config, struct rpf_tracer **tracer, struct rpf_error *error)

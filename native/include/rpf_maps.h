@@ -159,6 +159,7 @@ struct rpf_settings {
 	__u32 join_refusals;   /* 1: drops are joined with what the hooks on refused sources saw */
 	__u32 rpfilter_reason; /* what stands for IP_RPFILTER where the tracepoint does not tell it, else 0 */
 	__s32 rpfilter_result; /* what fib_validate_source() returns where rp_filter refused */
+	__u32 has_expression; /* 0: what runs expressions is left out, and the verifier does not look at it (v6.8) */
 };
 
 /* The last refused source that the hooks saw on a CPU. */

@@ -1,5 +1,6 @@
 import { accessSync, constants, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { performance } from 'node:perf_hooks'; // the global one would load it once all is attached
 import { TracerError } from '../errors.js';
 
 /**

@@ -3,8 +3,8 @@ import { main } from './program.js';
 import { outliveStderr } from './stderr.js';
 
 // Where the single-file executable (npm run sea) begins. Node takes CommonJS there only, so nothing can be awaited.
-keepHeapSmall();
 outliveStderr();
 void main(process.argv).then((exitCode) => {
   process.exitCode = exitCode;
 });
+keepHeapSmall();

@@ -1,5 +1,6 @@
 import { loadAddon } from '../addon.js';
 import { captureConfig } from '../capture-config.js';
+import type { NativeConfig } from '../native.js';
 import { snaplenOf } from './formats.js';
 import { Signals } from './signals.js';
 import type { TraceOptions } from './trace-options.js';
@@ -14,10 +15,16 @@ export async function startTrace(words: readonly string[], options: TraceOptions
   // Whoever ends it from now on, it ends in good order.
   const signals = new Signals();
   try {
-    if (!options.reason.includes('help')) addon.loadAhead(capture);
+    if (!options.reason.includes('help')) addon.loadAhead({ ...capture, ...expressionOf(words) });
     const { trace } = await import('./trace.js');
     return await trace(words, options, { addon, signals, capture });
   } finally {
     signals.remove();
   }
+}
+
+/** Whether there is one decides about what is loaded. */
+function expressionOf(words: readonly string[]): NativeConfig {
+  const expression = words.join(' ');
+  return expression === '' ? {} : { expression };
 }

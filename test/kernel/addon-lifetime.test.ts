@@ -102,7 +102,7 @@ describe('what is loaded ahead', () => {
   const programs = () => bpfObjectsOf(process.pid).filter((object) => object.startsWith('prog'));
 
   it('is what the next tracer has, with filters of its own', async () => {
-    addon.loadAhead({ every: true });
+    addon.loadAhead({ every: true, expression: 'tcp' });
     const [first] = await vi.waitFor(() => {
       expect(programs()).not.toEqual([]);
       return programs();
