@@ -2,33 +2,40 @@
  * Measures what each backend costs per dropped and per accepted packet:  npm run bench:backends -- [--kernel NAME]... [--packets N] [--rounds N]
  *
  * This machine's kernel may take none but the tracepoint, so the others run in emulated machines whose clocks count instructions. What an instruction takes here
- * is found out with the tracepoint, which runs in both. docs/bench.md says how far to trust that. Prints a table for each kernel
+ * is found out with what runs in both. What the kernel does on the way into a program is found out with programs that do nothing. docs/bench.md says how far to trust all that. Prints a table for each kernel
  * and writes them to bench/results/<date>-<kernel>-backends.txt. Needs root.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { isRoot, main, root, Stop } from '../scripts/lib/command.mjs';
+import { isRoot, main, root, runQuietly, Stop } from '../scripts/lib/command.mjs';
 import { KERNELS, kernel } from '../test/vm/lib/kernel.mjs';
 import { runInMachine } from '../test/vm/lib/machine.mjs';
 import { prepare } from '../test/vm/matrix/prepare.mjs';
+import { EMPTY_OF, formatCosts, OTHER_WAYS, YARDSTICK } from './lib/backends-report.mjs';
 import { describeMachine, loadAverage } from './lib/machine.mjs';
 
 const SCRIPTS = join(root, 'bench', 'lib');
 const BACKENDS = ['default', 'tracepoint', 'fentry', 'fexit', 'kprobe'];
+const EMPTY = [...Object.values(EMPTY_OF), ...OTHER_WAYS, YARDSTICK];
+const EMPTY_HOOKS = join(root, 'build', 'bench', 'empty_hooks');
 /** On the real machine packets take a hundredth of the time. */
 const MORE_HERE = 10;
+
+/** Of a kernel that hangs; else some minutes. */
+const MACHINE_MS = 1_800_000;
 
 await main(async () => {
   if (!isRoot()) throw new Stop('the bench needs root: it creates network namespaces and loads BPF programs');
   const options = readOptions();
   const { lack } = await prepare(options.kernels, { arch: 'x64', short: true });
   if (lack !== undefined) throw new Stop(lack, 3);
+  buildEmptyHooks();
   const real = measureHere(options);
   const tables = [];
-  for (const name of options.kernels) tables.push(format(await measureOn(name, options), real));
+  for (const name of options.kernels) tables.push(formatCosts(await measureOn(name, options), real));
   const report = [head(options), ...tables, ''].join('\n\n');
   process.stdout.write(`\n${report}`);
   write(report);
@@ -49,13 +56,20 @@ function readOptions() {
   return { kernels, packets: Number(packets), rounds: Number(rounds) };
 }
 
+/** The same libraries are in the machines. */
+function buildEmptyHooks() {
+  mkdirSync(dirname(EMPTY_HOOKS), { recursive: true });
+  const source = join(SCRIPTS, 'empty_hooks.c');
+  runQuietly('cc', ['-std=gnu11', '-O1', '-Wall', '-D_GNU_SOURCE', source, '-o', EMPTY_HOOKS, '-lbpf']);
+}
+
 /** Nanoseconds of this machine. */
 function measureHere({ packets, rounds }) {
-  const words = [String(packets * MORE_HERE), String(rounds), 'tracepoint'];
+  const words = [packets * MORE_HERE, rounds, 'tracepoint', YARDSTICK].map(String);
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [join(SCRIPTS, 'backend-costs.mjs'), ...words],
-    { cwd: root, encoding: 'utf8' },
+    { cwd: root, encoding: 'utf8', env: { ...process.env, EMPTY_HOOKS } },
   );
   if (status !== 0) throw new Stop(`the tracepoint cannot be measured here: ${stderr.trim()}`);
   return JSON.parse(stdout);
@@ -63,10 +77,11 @@ function measureHere({ packets, rounds }) {
 
 /** Instructions, and the release of the kernel that they were counted on. */
 async function measureOn(name, { packets, rounds }) {
+  const names = [...BACKENDS, ...EMPTY].map((word) => `'${word}'`);
   const { code, stdout, stderr } = await runInMachine({
     kernel: name,
-    command: `node /bench/backend-costs.mjs ${packets} ${rounds} ${BACKENDS.join(' ')}`,
-    shares: { '/bench': SCRIPTS },
+    command: `EMPTY_HOOKS=/empty/${basename(EMPTY_HOOKS)} node /bench/backend-costs.mjs ${packets} ${rounds} ${names.join(' ')}`,
+    shares: { '/bench': SCRIPTS, '/empty': dirname(EMPTY_HOOKS) },
     countsInstructions: true,
     timeoutMs: MACHINE_MS,
   });
@@ -74,73 +89,12 @@ async function measureOn(name, { packets, rounds }) {
   return { ...JSON.parse(stdout), release: (await kernel(name)).release };
 }
 
-/** Of a kernel that hangs; else some two minutes. */
-const MACHINE_MS = 1_800_000;
-
 function head({ packets, rounds }) {
   const { cpu, cores, kernel: release, node, commit } = describeMachine(tmpdir());
   return [
     `${cpu}, ${cores} cores, Linux ${release}, Node ${node}, ${commit.slice(0, 9)}; load ${loadAverage()}`,
     `${packets} packets a run (${packets * MORE_HERE} on this machine's kernel), the least of ${rounds} rounds`,
   ].join('\n');
-}
-
-function format({ release, untraced, backends }, real) {
-  const perInstruction = calibrate({ untraced, backends }, real);
-  const [low, high] = [
-    Math.min(...Object.values(perInstruction)),
-    Math.max(...Object.values(perInstruction)),
-  ];
-  const names = Object.keys(backends);
-  const row = (title, cell) => [title, ...names.map((name) => cellOf(backends[name], cell))];
-  const more = (traffic) => (costs) => costs[traffic] - untraced[traffic];
-  const rows = [
-    [`Linux ${release}, emulated`, ...names],
-    row('instructions more per accepted packet', (costs) => more('accepted')(costs).toFixed(0)),
-    row(`  against ${untraced.accepted.toFixed(0)} untraced`, (costs) => ratio(costs, untraced, 'accepted')),
-    row('  ns on this machine, estimated', (costs) => range(more('accepted')(costs), low, high)),
-    row('instructions more per drop', (costs) => more('dropped')(costs).toFixed(0)),
-    row(`  against ${untraced.dropped.toFixed(0)} untraced`, (costs) => ratio(costs, untraced, 'dropped')),
-    row('  ns on this machine, estimated', (costs) => range(more('dropped')(costs), low, high)),
-    row('  instructions in its programs, the clock read twice', (costs) => costs.program.toFixed(0)),
-  ];
-  const refusals = names.filter((name) => backends[name].refused);
-  const factors = Object.entries(perInstruction).map(([by, ns]) => `${ns.toFixed(3)} by ${by}`);
-  return [
-    aligned(rows),
-    `ns per instruction: ${factors.join(', ')}`,
-    ...refusals.map((name) => `${name}: ${backends[name].refused}`),
-  ].join('\n');
-}
-
-/** What the same work takes here in nanoseconds and there in instructions: three works, three answers. */
-function calibrate({ untraced, backends: { tracepoint } }, real) {
-  return {
-    'accepted packets without a tracer': real.untraced.accepted / untraced.accepted,
-    'drops without a tracer': real.untraced.dropped / untraced.dropped,
-    'the program at the tracepoint': real.backends.tracepoint.program / tracepoint.program,
-  };
-}
-
-function cellOf(costs, cell) {
-  return costs.refused ? 'refused' : cell(costs);
-}
-
-function ratio(costs, untraced, traffic) {
-  return `x${(costs[traffic] / untraced[traffic]).toFixed(3)}`;
-}
-
-function range(instructions, low, high) {
-  return `${(instructions * low).toFixed(0)} to ${(instructions * high).toFixed(0)}`;
-}
-
-function aligned(rows) {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  return rows
-    .map(([title, ...cells]) =>
-      [title.padEnd(widths[0]), ...cells.map((cell, at) => cell.padStart(widths[at + 1]))].join('  '),
-    )
-    .join('\n');
 }
 
 function write(report) {

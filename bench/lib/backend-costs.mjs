@@ -1,13 +1,15 @@
 /**
  * What each backend costs the one who sends, on the running kernel:
  *
- *     node .../backend-costs.mjs PACKETS ROUNDS BACKEND...      in the folder of a built package
+ *     node .../backend-costs.mjs PACKETS ROUNDS NAME...      in the folder of a built package
  *
- * Prints one JSON object: {untraced: {accepted, dropped}, backends: {name: {accepted, dropped, program} or {refused}}}. The first two are the sender's nanoseconds
- * per packet; `program` is the run time of the BPF programs for each packet dropped. `default` is a backend too: what is attached if nobody asks.
+ * Prints one JSON object: {untraced: {accepted, dropped}, costs: {name: {accepted, dropped, program} or {refused}}}. The first two are the sender's nanoseconds
+ * per packet; `program` is the run time of the BPF programs for each packet dropped. A name is a backend, `default` too, which is what is attached if nobody asks;
+ * or programs that do nothing, [TIMES*]KIND/FUNCTION[,KIND/FUNCTION] as empty_hooks.c has them, which EMPTY_HOOKS is the path of; they have no `program`.
  * All are the least of the rounds: whatever else runs on a CPU only adds to what it does. Needs root.
  */
 import { setTimeout } from 'node:timers/promises';
+import { withEmptyHooks } from './empty-hooks.mjs';
 import { importLibrary } from './library.mjs';
 import { takeAllInWorld } from './taking.mjs';
 import { bpfRuns, withBpfStats } from './usage.mjs';
@@ -34,13 +36,13 @@ async function measureAll() {
     const plain = await timed();
     if (isCounted) untraced.push(plain);
     for (const name of names.filter((other) => !(other in refused))) {
-      const sample = await withTracer(name, measure);
+      const sample = name.includes('/') ? await withEmptyHooks(name, timed) : await withTracer(name, measure);
       if (sample.refused) refused[name] = sample;
       else if (isCounted) traced[name].push(sample);
     }
   }
-  const backends = names.map((name) => [name, refused[name] ?? least(traced[name])]);
-  return { untraced: least(untraced), backends: Object.fromEntries(backends) };
+  const costs = names.map((name) => [name, refused[name] ?? least(traced[name])]);
+  return { untraced: least(untraced), costs: Object.fromEntries(costs) };
 }
 
 async function withTracer(name, work) {

@@ -33,6 +33,11 @@ struct netns_ipv4 {
 	struct ipv4_devconf *devconf_all;
 };
 
+/* Per-CPU memory: the pointer is no address of anybody's, include/net/netns/mib.h. */
+struct netns_mib {
+	struct linux_mib *net_statistics;
+};
+
 struct net_device;
 
 struct net {
@@ -40,6 +45,12 @@ struct net {
 	__u64 net_cookie; /* atomic64_t up to v5.11: the same 8 bytes */
 	struct net_device *loopback_dev;
 	struct netns_ipv4 ipv4;
+	struct netns_mib mib;
+};
+
+/* A map of the type array. Of a per-CPU one: the per-CPU memory of each value, include/linux/bpf.h. */
+struct bpf_array {
+	void *pptrs[1];
 };
 
 struct in_ifaddr;

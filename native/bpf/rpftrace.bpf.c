@@ -955,6 +955,13 @@ static __always_inline int deliver(struct drop *drop, struct rpf_total_value *to
 	return send_whole(drop);
 }
 
+#include "counter.h"
+
+static __always_inline bool is_by_filter(const struct rpf_refusal *refusal)
+{
+	return refusal->err ? refusal->err == settings.rpfilter_result : has_counted(refusal);
+}
+
 /* Joins what the hooks of source.h saw of this skb. Returns the reason where the kernel has none of its own for it. */
 static __always_inline __u32 join_refusal(struct drop *drop, __u32 reason)
 {
@@ -966,8 +973,7 @@ static __always_inline __u32 join_refusal(struct drop *drop, __u32 reason)
 	refusal->skb = 0; /* the next skb at this address is another one */
 	if (refusal->refused)
 		drop->flags |= RPF_SOURCE_REFUSED;
-	return settings.rpfilter_reason && refusal->err == settings.rpfilter_result ? settings.rpfilter_reason
-										    : reason;
+	return settings.rpfilter_reason && is_by_filter(refusal) ? settings.rpfilter_reason : reason;
 }
 
 static __always_inline int fill_and_deliver(struct drop *drop, struct sk_buff *skb, void *location,

@@ -11,7 +11,7 @@
  *                 route was taken over from the one before them do not pass through it (ip_route_use_hint())
  *
  * net/ipv4/route.c and net/ipv4/fib_frontend.c, v5.10 to v7.3. What they see joins the drop of the same skb, which follows on
- * the same CPU.
+ * the same CPU. The last two run for accepted packets too; where the kernel's counter is looked at (counter.h), on_refused suffices.
  */
 #ifndef RPF_SOURCE_H
 #define RPF_SOURCE_H
@@ -73,6 +73,13 @@ static __always_inline bool is_arp(__u64 skb)
 	return rpf_member(struct sk_buff, skb, protocol) == rpf_swap16(RPF_ETH_P_ARP);
 }
 
+/* As is_route_question(). It is asked in a task, which can be on another CPU when it frees the dummy: nothing may wait for that here. */
+static __always_inline bool is_question_at(__u64 skb)
+{
+	return !rpf_member(struct sk_buff, skb, mac_header) && !rpf_member(struct sk_buff, skb, network_header) &&
+	       rpf_member(struct sk_buff, skb, data) == rpf_member(struct sk_buff, skb, head);
+}
+
 /* What is known of this skb's source on this CPU, nothing so far where the last one was another's. */
 static __always_inline struct rpf_refusal *refusal_of(__u64 skb)
 {
@@ -82,6 +89,7 @@ static __always_inline struct rpf_refusal *refusal_of(__u64 skb)
 	if (!refusal || refusal->skb == skb)
 		return refusal;
 	refusal->skb = skb;
+	refusal->counter = 0;
 	refusal->err = 0;
 	refusal->refused = 0;
 	return refusal;
@@ -104,9 +112,14 @@ static __always_inline int on_refused(__u64 device, __u64 skb, __be32 daddr, __b
 
 	if (is_arp(skb))
 		return on_arp_refused(skb, device, saddr, daddr);
+	if (is_question_at(skb))
+		return 0;
 	refusal = refusal_of(skb);
-	if (refusal)
-		refusal->refused = 1;
+	if (!refusal)
+		return 0;
+	refusal->refused = 1;
+	if (settings.rpfilter_counter)
+		remember_counter(refusal, device);
 	return 0;
 }
 
@@ -117,7 +130,7 @@ static __always_inline int on_result(__u64 skb, int err, __u32 refused)
 
 	if (err >= 0)
 		return forget_refusal(skb);
-	if (is_arp(skb))
+	if (is_arp(skb) || is_question_at(skb))
 		return 0;
 	refusal = refusal_of(skb);
 	if (!refusal)

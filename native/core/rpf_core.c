@@ -203,6 +203,7 @@ static int prepare(struct rpf_tracer *tracer)
 		.rpfilter_reason = tracer->features.rpfilter_reason ? 0 : tracer->features.rpfilter_number,
 		.rpfilter_result = tracer->features.rpfilter_result,
 		.has_expression = tracer->config.expression != NULL,
+		.rpfilter_counter = rpf_reads_counter(&tracer->hooks) ? tracer->features.rpfilter_counter : 0,
 	};
 	rpf_prepare_hooks(tracer->object, &tracer->hooks);
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(tracer->object, "ring"), tracer->config.ring_bytes);

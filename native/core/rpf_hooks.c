@@ -28,6 +28,7 @@ static const struct {
 	[RPF_HOOK_VALIDATED_FEXIT] = { { "rpf_validated_fexit" }, "fexit/" VALIDATING_FUNCTION },
 	[RPF_HOOK_VALIDATED_KPROBE] = { { "rpf_validated_kprobe", "rpf_validated_kretprobe" },
 					"kretprobe/" VALIDATING_FUNCTION },
+	[RPF_HOOK_RESULT_COUNTER] = { { NULL }, "counter/IPReversePathFilter" },
 };
 
 #define HOOKS (sizeof(PROGRAMS) / sizeof(*PROGRAMS))
@@ -116,7 +117,22 @@ static const struct {
 	[RPF_BACKEND_KPROBE] = { RPF_HOOK_REFUSED_KPROBE, RPF_HOOK_VALIDATED_KPROBE },
 };
 
-void rpf_choose_hooks(const struct btf *btf, enum rpf_backend backend, bool wants_result, struct rpf_hooks *hooks)
+static bool is_there(const struct rpf_chosen_hook *chosen)
+{
+	return chosen->hook != RPF_HOOK_NONE && !chosen->err;
+}
+
+/* The counter costs accepted packets nothing. */
+static void choose_result(const struct btf *btf, const struct rpf_features *features, struct rpf_hooks *hooks)
+{
+	if (features->rpfilter_counter && is_there(&hooks->refused))
+		hooks->result.hook = RPF_HOOK_RESULT_COUNTER;
+	else
+		choose(btf, ANY_RESULT, sizeof(ANY_RESULT) / sizeof(*ANY_RESULT), &hooks->result);
+}
+
+void rpf_choose_hooks(const struct btf *btf, enum rpf_backend backend, const struct rpf_features *features,
+		      struct rpf_hooks *hooks)
 {
 	memset(hooks, 0, sizeof(*hooks));
 	if (backend == RPF_BACKEND_TRACEPOINT)
@@ -127,19 +143,26 @@ void rpf_choose_hooks(const struct btf *btf, enum rpf_backend backend, bool want
 		return;
 	}
 	choose(btf, ANY_REFUSED, sizeof(ANY_REFUSED) / sizeof(*ANY_REFUSED), &hooks->refused);
-	if (wants_result)
-		choose(btf, ANY_RESULT, sizeof(ANY_RESULT) / sizeof(*ANY_RESULT), &hooks->result);
+	if (!features->rpfilter_reason)
+		choose_result(btf, features, hooks);
 }
 
-static bool is_there(const struct rpf_chosen_hook *chosen)
+bool rpf_reads_counter(const struct rpf_hooks *hooks)
 {
-	return chosen->hook != RPF_HOOK_NONE && !chosen->err;
+	return hooks->result.hook == RPF_HOOK_RESULT_COUNTER && is_there(&hooks->result);
 }
 
 static bool is_kprobe(const struct rpf_chosen_hook *chosen)
 {
 	return is_there(chosen) &&
 	       (chosen->hook == RPF_HOOK_REFUSED_KPROBE || chosen->hook == RPF_HOOK_VALIDATED_KPROBE);
+}
+
+/* Without a hook that sees the refusal nobody knows where the counter stood. */
+static void settle_counter(struct rpf_hooks *hooks)
+{
+	if (hooks->result.hook == RPF_HOOK_RESULT_COUNTER)
+		hooks->result.err = hooks->refused.err;
 }
 
 bool rpf_give_up_kprobes(struct rpf_hooks *hooks, int err)
@@ -150,6 +173,7 @@ bool rpf_give_up_kprobes(struct rpf_hooks *hooks, int err)
 		hooks->refused.err = err;
 	if (result)
 		hooks->result.err = err;
+	settle_counter(hooks);
 	return refused || result;
 }
 
@@ -209,6 +233,7 @@ static void attach(struct bpf_object *object, struct rpf_chosen_hook *chosen)
 void rpf_attach_hooks(struct bpf_object *object, struct rpf_hooks *hooks)
 {
 	attach(object, &hooks->refused);
+	settle_counter(hooks);
 	attach(object, &hooks->result);
 }
 

@@ -193,8 +193,9 @@ struct rpf_features {
 	bool rpfilter_reason;	  /* the tracepoint tells the drop reason IP_RPFILTER */
 	bool source_reasons;	  /* and those for all other refused sources */
 	uint32_t rpfilter_number; /* of IP_RPFILTER in the kernel's BTF, or RPF_REASON_RPFILTER */
-	int rpfilter_result;	  /* what fib_validate_source() returns where rp_filter refused */
-	bool counts_memlock;	  /* maps count as locked memory: before v5.11 */
+	uint32_t rpfilter_counter; /* where IPReversePathFilter stands in struct linux_mib, bytes; 0 = unknown */
+	int rpfilter_result;	   /* what fib_validate_source() returns where rp_filter refused */
+	bool counts_memlock;	   /* maps count as locked memory: before v5.11 */
 };
 
 /* ---- rpf_hooks.c: the hooks on refused sources ---- */
@@ -206,6 +207,7 @@ enum rpf_hook {
 	RPF_HOOK_RESULT_FEXIT,
 	RPF_HOOK_VALIDATED_FEXIT,
 	RPF_HOOK_VALIDATED_KPROBE,
+	RPF_HOOK_RESULT_COUNTER, /* no program: what the kernel has counted from the refusal up to the drop */
 };
 
 #define RPF_HOOK_PROGRAMS 2 /* what stands at the entry of a function, and at its return */
@@ -222,9 +224,11 @@ struct rpf_hooks {
 };
 
 struct btf;
-/* wants_result: the tracepoint does not tell what rp_filter refused. */
-void rpf_choose_hooks(const struct btf *btf, enum rpf_backend backend, bool wants_result,
+/* Where the tracepoint does not tell what rp_filter refused, something that sees the result is chosen too. */
+void rpf_choose_hooks(const struct btf *btf, enum rpf_backend backend, const struct rpf_features *features,
 		      struct rpf_hooks *hooks);
+/* Whether the drops of refused sources are held against the kernel's counter. */
+bool rpf_reads_counter(const struct rpf_hooks *hooks);
 /* Whether any of them is there, so that drops are to be joined with what they see. */
 bool rpf_joins_refusals(const struct rpf_hooks *hooks);
 /* Does without kprobes, whose programs the kernel refused with err. false: there are none. */
@@ -238,6 +242,8 @@ const char *rpf_hook_name(enum rpf_hook hook);
 
 /* Arity of the tracepoint on this kernel, or a negative errno where BTF does not tell. */
 int rpf_kfree_skb_arguments(const struct btf *btf);
+/* Where IPReversePathFilter stands in struct linux_mib, bytes; 0 where BTF does not tell. */
+uint32_t rpf_counter_offset(const struct btf *btf);
 /*
  * Chooses the hooks on refused sources too. Fails where the backend that was asked for is not to be had. What is put in btf is
  * to be released in any case.

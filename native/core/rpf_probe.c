@@ -47,13 +47,11 @@ int rpf_kfree_skb_arguments(const struct btf *btf)
 }
 
 /* Returns whether an enumeration has a value of this name, and the value. */
-static bool find_value(const struct btf *btf, const char *enumeration, const char *name, uint32_t *value)
+static bool find_in(const struct btf *btf, const struct btf_type *type, const char *name, uint32_t *value)
 {
-	int id = btf__find_by_name_kind(btf, enumeration, BTF_KIND_ENUM);
-	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, id) : NULL;
 	int i;
 
-	for (i = 0; type && i < btf_vlen(type); i++) {
+	for (i = 0; i < btf_vlen(type); i++) {
 		if (strcmp(btf__name_by_offset(btf, btf_enum(type)[i].name_off), name))
 			continue;
 		*value = btf_enum(type)[i].val;
@@ -62,11 +60,32 @@ static bool find_value(const struct btf *btf, const char *enumeration, const cha
 	return false;
 }
 
+static bool find_value(const struct btf *btf, const char *enumeration, const char *name, uint32_t *value)
+{
+	int id = btf__find_by_name_kind(btf, enumeration, BTF_KIND_ENUM);
+
+	return id > 0 && find_in(btf, btf__type_by_id(btf, id), name, value);
+}
+
 static bool has_helper(const struct btf *btf, const char *name)
 {
 	uint32_t number;
 
 	return find_value(btf, "bpf_func_id", name, &number);
+}
+
+/* Its number is an enumerator of an enumeration without a name (include/uapi/linux/snmp.h), and others have come before it. */
+uint32_t rpf_counter_offset(const struct btf *btf)
+{
+	uint32_t id, count = btf__type_cnt(btf), number;
+
+	for (id = 1; id < count; id++) {
+		const struct btf_type *type = btf__type_by_id(btf, id);
+
+		if (btf_is_enum(type) && !type->name_off && find_in(btf, type, "LINUX_MIB_IPRPFILTER", &number))
+			return number * sizeof(unsigned long);
+	}
+	return 0;
 }
 
 /* Reasons arrived in v5.17; fib_validate_source() returns them, negative, since v6.13, when all refused sources got one. */
@@ -126,7 +145,8 @@ static int probe_btf(const struct btf *btf, const struct rpf_config *config, str
 	/* libbpf tells it by the same helper, which came with v5.11 too. */
 	features->counts_memlock = !has_helper(btf, "BPF_FUNC_ktime_get_coarse_ns");
 	probe_reasons(btf, features);
-	rpf_choose_hooks(btf, config->backend, !features->rpfilter_reason, hooks);
+	features->rpfilter_counter = features->rpfilter_reason ? 0 : rpf_counter_offset(btf);
+	rpf_choose_hooks(btf, config->backend, features, hooks);
 	return check_backend(config->backend, hooks, error);
 }
 

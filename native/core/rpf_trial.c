@@ -201,6 +201,20 @@ static void try_kprobes(const struct trials *trials)
 	tell(trials, "kretprobe/fib_validate_source", err, step, 0);
 }
 
+/* Nothing is attached for the counter, but something has to see the refusals that it is read at. */
+static void try_counter(const struct trials *trials)
+{
+	struct rpf_features features = { .rpfilter_counter = trials->btf ? rpf_counter_offset(trials->btf) : 0 };
+	struct rpf_hooks hooks;
+
+	if (!features.rpfilter_counter) {
+		tell(trials, "counter/IPReversePathFilter", trials->btf ? -ENOENT : trials->btf_err, FIND, 0);
+		return;
+	}
+	rpf_choose_hooks(trials->btf, RPF_BACKEND_AUTO, &features, &hooks);
+	tell(trials, "counter/IPReversePathFilter", hooks.refused.err, ATTACH, 0);
+}
+
 static int attach_cgroup(int program)
 {
 	int root = rpf_cgroup_root(), link, err = 0;
@@ -269,6 +283,7 @@ void rpf_trials(void (*visit)(void *context, const struct rpf_trial *trial), voi
 	try_sysctl(&trials);
 	try_functions(&trials);
 	try_kprobes(&trials);
+	try_counter(&trials);
 	tell(&trials, "netlink", rpf_with_rtnetlink(join_netconf, NULL), ATTACH, 0);
 	rpf_release_kernel_btf(trials.btf);
 	libbpf_set_print(before);

@@ -160,11 +160,14 @@ struct rpf_settings {
 	__u32 rpfilter_reason; /* what stands for IP_RPFILTER where the tracepoint does not tell it, else 0 */
 	__s32 rpfilter_result; /* what fib_validate_source() returns where rp_filter refused */
 	__u32 has_expression; /* 0: what runs expressions is left out, and the verifier does not look at it (v6.8) */
+	__u32 rpfilter_counter; /* where IPReversePathFilter stands in struct linux_mib, bytes; 0 = it is not looked at */
 };
 
 /* The last refused source that the hooks saw on a CPU. */
 struct rpf_refusal {
 	__u64 skb;
+	__u64 counter; /* address of this CPU's IPReversePathFilter in its network namespace; 0 = not looked at */
+	__u64 counted; /* what stood there when the source was refused */
 	__s32 err;     /* what fib_validate_source() returned, or its caller; 0 = not watched */
 	__u32 refused; /* 1: it is the source that was refused */
 };

@@ -42,6 +42,7 @@ interface Tried {
 /** Any of these sees refused sources, and any of those what rp_filter refused: in the order of native/core/rpf_hooks.c. */
 const REFUSED_HOOKS = ['fentry/ip_handle_martian_source', 'kprobe/ip_handle_martian_source'] as const;
 const RESULT_HOOKS = [
+  'counter/IPReversePathFilter',
   'fexit/fib_validate_source',
   'fexit/ip_route_input_noref',
   'kretprobe/fib_validate_source',

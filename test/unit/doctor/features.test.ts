@@ -56,17 +56,26 @@ describe('what is told of a feature', () => {
     expect(feature.cost).toContain(cost);
   });
 
-  it('of missing reasons is what a hook makes good for them', () => {
-    const hook = { name: 'fexit/ip_route_input_noref', errno: 0, detail: 0, step: '' as const };
-    const without = describeFeatures({ ...WORKS, reasons: new Set() });
-    const standingIn = describeFeatures({ ...WORKS, reasons: new Set(), trials: [...WORKS.trials, hook] });
-    expect(find(without, 'drop reasons').cost).toContain('settings and routes alone');
-    expect(find(standingIn, 'drop reasons').cost).toContain('by fexit/ip_route_input_noref');
+  it('of missing reasons is what makes good for them: the kernel’s counter, else a hook', () => {
+    const hooks = ['fexit/ip_route_input_noref', 'counter/IPReversePathFilter'].map((name) => ({
+      name,
+      errno: 0,
+      detail: 0,
+      step: '' as const,
+    }));
+    const costWith = (trials: readonly NativeTrial[]) =>
+      find(
+        describeFeatures({ ...WORKS, reasons: new Set(), trials: [...WORKS.trials, ...trials] }),
+        'drop reasons',
+      ).cost;
+    expect(costWith([])).toContain('settings and routes alone');
+    expect(costWith(hooks.slice(0, 1))).toContain('by fexit/ip_route_input_noref');
+    expect(costWith(hooks)).toContain('by counter/IPReversePathFilter');
   });
 
   it('is that nothing needs it, where that is so', () => {
     const refused = [
-      'fexit/fib_validate_source',
+      'counter/IPReversePathFilter',
       'kprobe/ip_handle_martian_source',
       'bpf_probe_read_kernel',
     ].map((name) => ({ name, errno: -1, detail: 0, step: 'load' as const }));
@@ -78,7 +87,7 @@ describe('what is told of a feature', () => {
         .sort(),
     ).toEqual(refused.map(({ name }) => name).sort());
     const old = describeFeatures({ ...WORKS, reasons: new Set(), trials: refused });
-    expect(find(old, 'fexit/fib_validate_source').unused).toBe(undefined);
+    expect(find(old, 'counter/IPReversePathFilter').unused).toBe(undefined);
   });
 
   it('is none where another hook sees the same', () => {

@@ -21,9 +21,10 @@ import { MAIN_CASES } from './main-cases.mjs';
 
 const PACKETS = 5;
 
-/** Each sees refused sources in its way; with kfree_skb-2 nothing else tells what rp_filter refused. */
+/** Each sees refused sources in its way; with kfree_skb-2 nothing else tells what rp_filter refused, and alone it is the kernel's counter. */
 const BACKENDS = [
   ['tracepoint'],
+  ['kfree_skb-2'],
   ['fentry'],
   ['fexit'],
   ['kprobe'],

@@ -26,6 +26,7 @@ export function* loads(directory) {
 const LOADS = [
   ['-b', 'tracepoint'],
   ['-e', '-b', 'tracepoint'],
+  ['-b', 'auto'],
   ['-b', 'fentry'],
   ['-b', 'fexit'],
   ['-b', 'kprobe'],

@@ -23,11 +23,10 @@ export function judgeRun(run, holes) {
   return verdict;
 }
 
-/** Hooks that every accepted packet would pay for where the tracepoint's own reasons suffice. */
+/** Hooks that every accepted packet would pay for: the kernel's own reasons suffice, or its counter. */
 function needlessHooks({ start }) {
-  const lacksReasons = start?.degraded.some(({ feature }) => feature === 'reason');
   const attached = start?.hooks.map(({ name }) => name) ?? [];
-  return lacksReasons ? [] : attached.filter((name) => PER_ACCEPTED_PACKET.has(name));
+  return attached.filter((name) => PER_ACCEPTED_PACKET.has(name));
 }
 
 /** docs/adr/0012: all others run for refused sources alone. */
