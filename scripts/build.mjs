@@ -44,7 +44,9 @@ function buildAddon() {
 
 /** All that the generated Makefile depends on; make itself looks after the rest. */
 function configureKey(headers) {
-  const hash = createHash('sha256').update([process.version, process.arch, root, ...headers].join('\n'));
+  const listed = ['native/bpf', 'native/include'].flatMap((folder) => readdirSync(join(root, folder))); // binding.gyp lists them
+  const words = [process.version, process.arch, root, ...headers, ...listed.sort()];
+  const hash = createHash('sha256').update(words.join('\n'));
   for (const file of ['binding.gyp', 'native/sources.txt', 'package-lock.json']) {
     if (existsSync(join(root, file))) hash.update(readFileSync(join(root, file)));
   }
