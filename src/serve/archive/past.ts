@@ -5,7 +5,7 @@ import { type Facts, factsOfEvent } from '../history/facts.js';
 import type { Journal } from '../history/journal.js';
 import { TIME_WITHIN, timeOfLine } from '../history/search.js';
 import type { Encoding } from '../readers/encoding.js';
-import type { Missing, Past } from '../readers/reader.js';
+import type { Missing, Past, PastLoss } from '../readers/reader.js';
 import type { Archive } from './archive.js';
 import { type ArchivedLine, parseLine } from './line.js';
 import type { Segment } from './segment.js';
@@ -31,7 +31,7 @@ export class ArchivePast implements Past {
     if (typeof since !== 'string') this.#last = { id: since, event: undefined };
   }
 
-  async *read(signal: AbortSignal): AsyncGenerator<Buffer | Missing, number> {
+  async *read(signal: AbortSignal): AsyncGenerator<Buffer | PastLoss, number> {
     const { journal } = this.#options;
     for (let segment = this.#first(); segment && !signal.aborted; segment = this.#after(segment)) {
       yield* this.#readSegment(segment);
@@ -40,7 +40,8 @@ export class ArchivePast implements Past {
     const last = this.#last;
     if (last?.id.epoch === journal.epoch) return last.id.number + 1;
     // Nothing of this boot is on disk yet: all of it is still in memory.
-    if (last && last.event?.kind !== 'stop') yield UNKNOWN_END;
+    if (last && last.event?.kind !== 'stop')
+      yield { missing: UNKNOWN_END, upTo: { epoch: journal.epoch, number: 0 } };
     return 1;
   }
 
@@ -66,7 +67,7 @@ export class ArchivePast implements Past {
   }
 
   /** To its end, which may move on meanwhile. */
-  async *#readSegment(segment: Segment): AsyncGenerator<Buffer | Missing> {
+  async *#readSegment(segment: Segment): AsyncGenerator<Buffer | PastLoss> {
     for (let at = 0; at < segment.bytes && !this.#isInMemory(); ) {
       const end = segment.bytes;
       for await (const lines of wholeLines(segment.path, at, end)) yield* this.#select(lines);
@@ -74,7 +75,7 @@ export class ArchivePast implements Past {
     }
   }
 
-  *#select(lines: readonly string[]): Generator<Buffer | Missing> {
+  *#select(lines: readonly string[]): Generator<Buffer | PastLoss> {
     let text = '';
     for (const line of lines) {
       const parsed = parseLine(line);
@@ -84,7 +85,8 @@ export class ArchivePast implements Past {
       if (missing) {
         if (text !== '') yield Buffer.from(text);
         text = '';
-        yield missing;
+        const { epoch, number } = parsed.id;
+        yield { missing, upTo: { epoch, number: number - 1 } };
       }
       this.#last = parsed;
       if (this.#isWanted(parsed)) text += this.#options.encoding.line(`${line}\n`);

@@ -1,4 +1,5 @@
 import type { Cursor, Loss, Span } from '../history/cursor.js';
+import type { EventId } from '../history/event-id.js';
 import type { Bell } from './bell.js';
 import type { Encoding } from './encoding.js';
 import type { Selection } from './selection.js';
@@ -12,7 +13,13 @@ export interface Target {
 /** What was kept on disk, before the memory. */
 export interface Past {
   /** Lines, or what is missing between them; ends with the number of the event that follows in the memory. */
-  read(signal: AbortSignal): AsyncGenerator<Buffer | Missing, number>;
+  read(signal: AbortSignal): AsyncGenerator<Buffer | PastLoss, number>;
+}
+
+export interface PastLoss {
+  readonly missing: Missing;
+  /** It is all up to there: the event before the one that follows, of whichever boot. */
+  readonly upTo: EventId;
 }
 
 export interface Missing extends Loss {
@@ -32,8 +39,8 @@ export interface ReaderOptions {
   readonly follow: boolean;
   /** How often an idle stream says that it is there; undefined: never. */
   readonly heartbeatMs: number | undefined;
-  /** The event_id of a number, for who wants to be told where the stream is. */
-  readonly positionOf: ((number: number) => string) | undefined;
+  /** The event_id of an event of this boot by its number, or of another, for who wants to be told where the stream is. */
+  readonly positionOf: ((event: number | EventId) => string) | undefined;
   readonly bell: Bell;
   /** No more events will come. */
   readonly isOver: () => boolean;
@@ -93,7 +100,7 @@ export class Reader {
         const { done, value } = await pieces.next();
         if (done) return value;
         if (Buffer.isBuffer(value)) await this.#write(value);
-        else await this.#tellLoss(value);
+        else await this.#tellLoss(value.missing, value.upTo);
       }
     } finally {
       await pieces.return(0); // who is gone has a file open
@@ -136,7 +143,7 @@ export class Reader {
   }
 
   /** `upTo`: what was lost is known to be all up to there. Who comes back behind it is not told of it again. */
-  async #tellLoss(missing: Missing, upTo?: number): Promise<void> {
+  async #tellLoss(missing: Missing, upTo?: number | EventId): Promise<void> {
     this.lost += missing.events;
     const { encoding, lostLine, positionOf } = this.#options;
     const position = upTo === undefined || !positionOf ? '' : encoding.position(positionOf(upTo));

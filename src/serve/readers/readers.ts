@@ -67,7 +67,8 @@ export class Readers {
           ...start,
           ...{ encoding, selection, bell, lostLine, follow: query.follow, heartbeatMs: query.heartbeatMs },
           positionOf: query.position
-            ? (number) => formatEventId({ epoch: journal.epoch, number })
+            ? (event) =>
+                formatEventId(typeof event === 'number' ? { epoch: journal.epoch, number: event } : event)
             : undefined,
           cursorAt: (number) => new Cursor(journal, number),
           isOver: () => this.#isOver,

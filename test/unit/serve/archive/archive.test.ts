@@ -15,6 +15,7 @@ import { Archive } from '../../../../src/serve/archive/archive.js';
 import { ArchivePast } from '../../../../src/serve/archive/past.js';
 import { ArchiveWriter } from '../../../../src/serve/archive/writer.js';
 import { Cursor } from '../../../../src/serve/history/cursor.js';
+import type { EventId } from '../../../../src/serve/history/event-id.js';
 import { CHUNK_BYTES } from '../../../../src/serve/history/journal.js';
 import { Bell } from '../../../../src/serve/readers/bell.js';
 import { NDJSON } from '../../../../src/serve/readers/encoding.js';
@@ -94,12 +95,28 @@ describe('the history on disk', () => {
     const lines = readFileSync(file, 'utf8').split('\n');
     lines[4] = `${lines[4]?.slice(0, 30)}\u0000\u0000${lines[4]?.slice(32)}`;
     writeFileSync(file, lines.join('\n'));
-    const { numbers, missing } = await readPast(start({ directory: boot.directory, epoch: 'mwsegiks' }), {
-      epoch: boot.epoch,
-      number: 2,
-    });
+    const again = start({ directory: boot.directory, epoch: 'mwsegiks' });
+    const { numbers, missing } = await readPast(again, { epoch: boot.epoch, number: 2 });
     expect(numbers).toEqual([3, 4, 6, 7, 8, 9, 10]);
     expect(missing[0]).toEqual({ events: 1, drops: undefined });
+  });
+
+  test('tells of what is missing once: not to who comes back behind it', async () => {
+    const boot = start();
+    await boot.tell(aDrop(), aDrop(), aDrop());
+    await boot.close();
+    const file = join(boot.directory, readdirSync(boot.directory)[0] ?? '');
+    const [first, , third] = readFileSync(file, 'utf8').split('\n');
+    writeFileSync(file, `${first}\n${third}\n`);
+    const again = start({ directory: boot.directory, epoch: 'mwsegiks' });
+    await again.tell(aDrop());
+    const since = { epoch: boot.epoch, number: 1 };
+    const whole = await readPast(again, since);
+    expect(whole).toMatchObject({ numbers: [3, 1], behindLoss: { epoch: 'mwsegiks', number: 0 } });
+    expect(await readPast(again, whole.behindLoss ?? since)).toMatchObject({ missing: [], next: 1 });
+    const middle = await readPast(again, { epoch: boot.epoch, number: 2 });
+    expect(middle).toMatchObject({ numbers: [3, 1], missing: [{ events: 0 }] });
+    await again.close();
   });
 
   test.each([
@@ -219,12 +236,15 @@ async function readPast(
   });
   const numbers: number[] = [];
   const missing: { events: number }[] = [];
+  let behindLoss: EventId | undefined;
   const pieces = past.read(new AbortController().signal);
   for (;;) {
     const { done, value } = await pieces.next();
-    if (done) return { numbers, missing, next: value };
-    if (!Buffer.isBuffer(value)) missing.push(value);
-    else
+    if (done) return { numbers, missing, next: value, behindLoss };
+    if (!Buffer.isBuffer(value)) {
+      missing.push(value.missing);
+      behindLoss = value.upTo;
+    } else
       for (const line of value.toString().trimEnd().split('\n'))
         numbers.push(Number(JSON.parse(line).event_id.split('-')[1]));
   }

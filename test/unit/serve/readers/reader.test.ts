@@ -1,10 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { Cursor } from '../../../../src/serve/history/cursor.js';
+import { formatEventId } from '../../../../src/serve/history/event-id.js';
 import { CHUNK_BYTES } from '../../../../src/serve/history/journal.js';
 import { Bell } from '../../../../src/serve/readers/bell.js';
 import { NDJSON, SERVER_SENT } from '../../../../src/serve/readers/encoding.js';
 import { type Past, Reader, type ReaderOptions, type Target } from '../../../../src/serve/readers/reader.js';
 import { aDrop, aStop, ToldJournal } from '../../../fixtures/journal.js';
+
+const POSITION_OF: ReaderOptions['positionOf'] = (event) =>
+  formatEventId(typeof event === 'number' ? { epoch: 'mwsegikr', number: event } : event);
 
 describe('Reader', () => {
   test('gets every event while it keeps up, in whatever portions they come', async () => {
@@ -40,7 +44,7 @@ describe('Reader', () => {
   });
 
   test('is told behind a loss up to where that was, so that it is not told of it again', async () => {
-    const positionOf = (number: number) => `mwsegikr-${number}`;
+    const positionOf = POSITION_OF;
     const { told, read, end } = reading(2 * CHUNK_BYTES, { positionOf });
     read.target.stall();
     for (let index = 0; index < 100; index++) {
@@ -57,12 +61,25 @@ describe('Reader', () => {
 
   test('is told where it stands behind what was missing from the beginning', async () => {
     const { read, end } = reading(undefined, {
-      positionOf: (number) => `mwsegikr-${number}`,
+      positionOf: POSITION_OF,
       missing: { events: 7, drops: undefined },
     });
     await end();
     expect(read.lines[0]).toContain('"lost"');
     expect(read.lines[1]).toBe('{"position":"mwsegikr-0"}');
+  });
+
+  test('is told where it stands behind what is missing on disk, of whichever boot', async () => {
+    const past: Past = {
+      async *read() {
+        yield { missing: { events: 7, drops: undefined }, upTo: { epoch: 'mwsegaaa', number: 41 } };
+        return 1;
+      },
+    };
+    const { read, end } = reading(undefined, { positionOf: POSITION_OF, from: past });
+    await end();
+    expect(read.lines[0]).toContain('"lost"');
+    expect(read.lines[1]).toBe('{"position":"mwsegaaa-41"}');
   });
 
   test('gets what it wants only', async () => {
