@@ -1,5 +1,5 @@
 import type { Credentials, Place } from './place.js';
-import { anyPlace, tcpPlace, tlsPlace, unixPlace } from './sockets.js';
+import { localPlace, tcpPlace, tlsPlace, unixPlace } from './sockets.js';
 import {
   DEFAULT_PORT,
   DEFAULT_SOCKET,
@@ -12,7 +12,7 @@ import {
 export async function openPlace(target: Target, credentials: Credentials): Promise<Place> {
   switch (target.kind) {
     case 'default':
-      return anyPlace([unixPlace(DEFAULT_SOCKET), tcpPlace(LOCAL, credentials)]);
+      return localPlace(DEFAULT_SOCKET, LOCAL);
     case 'unix':
       return unixPlace(target.path);
     case 'http':

@@ -11,6 +11,8 @@ export interface Place {
   readonly prefix: string;
   /** The secret that it asks for, read anew for each connection: files of tokens are renewed. Throws a TracerError. */
   token(): string | undefined;
+  /** What to do where it asks for a secret and gets none; undefined: give one. */
+  readonly tokenRemedies?: readonly string[] | undefined;
   /** A new connection, ready to carry HTTP. Rejects with a TracerError: E_UNREACHABLE where trying again may help. */
   connect(signal: AbortSignal): Promise<Duplex>;
 }

@@ -13,14 +13,15 @@ export async function refusalOf(place: Place, response: IncomingMessage): Promis
   const name = printable(place.name);
   switch (status) {
     case 401:
-      return denied(`${name} wants a token${place.token() === undefined ? '' : ', and not this one'}`);
+      if (place.token() === undefined) return denied(`${name} wants a token`, place.tokenRemedies);
+      return denied(`${name} wants a token, and not this one`);
     case 403:
       return denied(`${name} does not let this in: ${said?.message ?? `status ${status}`}`);
     case 429:
-      return denied(
-        `${name} lets nobody from here in for ${seconds(headers['retry-after'])}: ${tooMany(said)}`,
-        ['see that the token is the right one, and try again later'],
-      );
+      // Without the time: that is another one at each try, and a trouble that lasts is told once.
+      return denied(`${name} lets nobody from here in for now: ${tooMany(said)}`, [
+        `see that the token is the right one, and try again in ${seconds(headers['retry-after'])}`,
+      ]);
     case 503:
       if (said?.code === 'E_TOO_MANY') return new TracerError('E_TOO_MANY', `${name}: ${said.message}`);
       return new TracerError('E_UNREACHABLE', `${name} is not available now: status 503`);

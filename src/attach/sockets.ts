@@ -49,6 +49,18 @@ export function tlsPlace({ host, port, prefix }: HttpTarget, credentials: Creden
   };
 }
 
+/**
+ * The server of this machine, where nobody has said which: its socket, else a port. A token is for who was named, not for
+ * whoever has taken the port first.
+ */
+export function localPlace(path: string, target: HttpTarget): Place {
+  const port = tcpPlace(target, { token: () => undefined });
+  const tokenRemedies = [
+    `a token is sent to a place that is named only: rpftrace attach ${port.name} --token-file FILE`,
+  ];
+  return anyPlace([unixPlace(path), { ...port, tokenRemedies }]);
+}
+
 /** Several, of which the first that can be reached counts. Their server is the same one. */
 export function anyPlace(places: readonly [Place, ...Place[]]): Place {
   const [first] = places;
@@ -57,6 +69,9 @@ export function anyPlace(places: readonly [Place, ...Place[]]): Place {
   return {
     ...{ name, host: first.host, prefix: '' },
     token: () => reached.token(),
+    get tokenRemedies() {
+      return reached.tokenRemedies;
+    },
     connect: async (signal) => {
       const failures: string[] = [];
       for (const place of places) {

@@ -286,13 +286,24 @@ describe('a token', () => {
       { message: 'without a token only this machine’s loopback may ask' },
       'only this machine’s loopback',
     ],
-    [429, { message: 'too many wrong tokens from this address' }, 'for a while: too many wrong tokens'],
+    [429, { message: 'too many wrong tokens from this address' }, 'for now: too many wrong tokens'],
   ])('is told to be missing by %i', async (status, said, message) => {
     const { place } = await serve(refuse(status, said));
     const error = await followTo(place, 1).catch((thrown) => thrown);
     expect(error.code).toBe('E_DENIED');
     expect(formatError(error)).toContain(message);
   });
+});
+
+test('who is let in by nobody for a while is told how long, in words that stay the same', async () => {
+  let left = 60;
+  const { place } = await serve((response) => {
+    response.writeHead(429, { 'retry-after': String(left--) }).end();
+  });
+  const first = await followTo(place, 1).catch((thrown) => thrown);
+  const second = await followTo(place, 1).catch((thrown) => thrown);
+  expect(formatError(first)).toContain('try again in 60 s');
+  expect(second.message).toBe(first.message);
 });
 
 test('a newer server may say more, and things that are not known here', async () => {

@@ -1,7 +1,11 @@
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { anyPlace, tcpPlace, unixPlace } from '../../../src/attach/sockets.js';
+import { request } from '../../../src/attach/request.js';
+import { anyPlace, localPlace, tcpPlace, unixPlace } from '../../../src/attach/sockets.js';
+import { formatError } from '../../../src/errors.js';
 import { temporaryDirectory } from '../../fixtures/directory.js';
 
 const { signal } = new AbortController();
@@ -29,6 +33,23 @@ test('of several places the one that was reached gets its own token, no other', 
   const place = anyPlace([unixPlace(path), tcpPlace(closedPort, token)]);
   (await place.connect(signal)).destroy();
   expect(place.token()).toBeUndefined();
+});
+
+test('where no place was named, nobody on the port gets a token; who wants one is said to be named', async () => {
+  const tokens: (string | undefined)[] = [];
+  const server = createHttpServer((request, response) => {
+    tokens.push(request.headers.authorization);
+    response.writeHead(401).end();
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => {
+    server.close();
+  });
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const place = localPlace('/nowhere/x.sock', { ...closedPort, port });
+  const error = await request(place, '/v1/status', signal).catch((thrown) => thrown);
+  expect(tokens).toEqual([undefined]);
+  expect(formatError(error)).toContain(`rpftrace attach http://127.0.0.1:${port} --token-file FILE`);
 });
 
 test('where none answers, each is told, and why', async () => {
