@@ -15,6 +15,8 @@ export class BackOff {
   }
 }
 
+/** A connection that was heard for so long was a good one, ms. */
+export const STABLE_MS = 10_000;
 /** A server that is started again is back within a second or two. */
 const FIRST_MS = 250;
 const LONGEST_MS = 15_000;

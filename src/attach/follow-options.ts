@@ -11,6 +11,8 @@ export interface FollowOptions {
   readonly onPortion?: () => Promise<void> | undefined;
   /** All up to there has come before: it begins behind it, whatever the question says. */
   readonly after?: EventId | undefined;
+  /** Where nothing is known to have come before: it begins with all that the server has told since it was started. */
+  readonly fromBoot?: boolean;
   /** Ends it. */
   readonly signal: AbortSignal;
   /** false: the first connection is the only one. */

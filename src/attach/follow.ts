@@ -5,7 +5,7 @@ import { type ErrorCode, TracerError } from '../errors.js';
 import { printable } from '../printable.js';
 import type { EventId } from '../serve/history/event-id.js';
 import { NDJSON } from '../serve/readers/encoding.js';
-import { BackOff } from './back-off.js';
+import { BackOff, STABLE_MS } from './back-off.js';
 import type { FollowOptions } from './follow-options.js';
 import { Incoming } from './incoming.js';
 import { LineSplitter } from './line-splitter.js';
@@ -72,8 +72,10 @@ class Follower {
     });
     signal.addEventListener('abort', giveUp);
     try {
+      const place = this.#heardFrom(silence);
+      if (this.#options.fromBoot) this.#after ??= await this.#startOfBoot(place, line.signal);
       const path = eventsPath(this.#question, this.#after, HEARTBEAT_MS);
-      await this.#read(await request(this.#heardFrom(silence), path, line.signal), silence);
+      await this.#read(await request(place, path, line.signal), silence);
       return this.#question.follow ? this.#error('E_UNREACHABLE', 'ended the connection') : undefined;
     } catch (thrown) {
       if (isSilent) return this.#error('E_UNREACHABLE', `said nothing for ${SILENT_MS / 1000} s`);
@@ -141,10 +143,22 @@ class Follower {
     room.then(goOn, goOn);
   }
 
-  #begin({ headers }: IncomingMessage): Incoming {
+  /** Before the first event of the server that is there now. */
+  async #startOfBoot(place: Place, signal: AbortSignal): Promise<EventId> {
+    const path = eventsPath({ filters: {}, last: '1', follow: false }, undefined, HEARTBEAT_MS);
+    const response = await request(place, path, signal);
+    response.destroy();
+    return { epoch: this.#epochOf(response), number: 0 };
+  }
+
+  #epochOf({ headers }: IncomingMessage): string {
     const epoch = headers['rpftrace-epoch'];
-    if (typeof epoch !== 'string' || headers['content-type'] !== NDJSON.contentType)
-      throw noServer(this.#place, `answers with ${printable(String(headers['content-type']).slice(0, 100))}`);
+    if (typeof epoch === 'string' && headers['content-type'] === NDJSON.contentType) return epoch;
+    throw noServer(this.#place, `answers with ${printable(String(headers['content-type']).slice(0, 100))}`);
+  }
+
+  #begin(response: IncomingMessage): Incoming {
+    const epoch = this.#epochOf(response);
     const { onState, onEvent, onPosition = () => undefined } = this.#options;
     const isAgain = this.#wasConnected;
     if (!isAgain) onState({ kind: 'connected', epoch });
@@ -165,7 +179,5 @@ class Follower {
 const HEARTBEAT_MS = 5000;
 /** Four heartbeats. */
 const SILENT_MS = 20_000;
-/** A connection that was heard for so long was a good one. */
-const STABLE_MS = 10_000;
 /** The largest events are those of a stop on a node with thousands of network namespaces: some hundred kB. */
 const MAX_LINE = 8 << 20;

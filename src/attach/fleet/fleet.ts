@@ -86,8 +86,10 @@ export class Fleet implements MemberListener {
     if (this.#members.has(key)) return;
     const { question } = this.#options;
     const isCatchingUp = asksForPast(question) && !this.#isComplete;
-    const after = node === undefined ? undefined : this.#lastOf.get(node)?.after;
-    const member = new Member({ node, place, question, listener: this, isCatchingUp, after });
+    const before = node === undefined ? undefined : this.#lastOf.get(node);
+    const after = before?.after;
+    const fromBoot = before !== undefined && after === undefined && !asksForPast(question);
+    const member = new Member({ node, place, question, listener: this, isCatchingUp, after, fromBoot });
     this.#members.set(key, member);
     if (node !== undefined) this.#remember(node, member);
     void member.run();

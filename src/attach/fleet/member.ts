@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type TracerError, toTracerError } from '../../errors.js';
 import type { EventId } from '../../serve/history/event-id.js';
-import { BackOff } from '../back-off.js';
+import { BackOff, STABLE_MS } from '../back-off.js';
 import { follow } from '../follow.js';
 import type { FollowState } from '../follow-options.js';
 import type { Place } from '../place.js';
@@ -29,6 +29,8 @@ export interface MemberOptions {
   readonly isCatchingUp: boolean;
   /** Its node had another server, from which all up to there has come. */
   readonly after?: EventId | undefined;
+  /** Its node had another server, of which nothing was heard: all that this one tells is new. */
+  readonly fromBoot?: boolean | undefined;
 }
 
 export type MemberState =
@@ -60,6 +62,8 @@ export class Member {
   aheadMs = 0;
   /** Times that somebody looked and found that nothing had come; undefined where what was left to the server has come. */
   #quiet: number | undefined;
+  /** performance.now() when it was connected to last. */
+  #connectedMs = Number.POSITIVE_INFINITY;
   #node: string | undefined;
   /** All up to there has come. */
   #after: EventId | undefined;
@@ -123,6 +127,8 @@ export class Member {
       }
       this.#catchUp();
       this.#become({ kind: 'silent', why });
+      if (this.heardMs - this.#connectedMs > STABLE_MS) this.#backOff.reset();
+      this.#connectedMs = Number.POSITIVE_INFINITY;
       const waitMs = PATIENT.includes(why.code) ? DENIED_MS : this.#backOff.next();
       await sleep(waitMs, undefined, { signal }).catch(() => undefined);
     }
@@ -133,11 +139,11 @@ export class Member {
   }
 
   async #follow(): Promise<TracerError | undefined> {
-    const { place, question, listener } = this.#options;
+    const { place, question, listener, fromBoot = false } = this.#options;
     try {
       await follow(place, question, {
         signal: this.#abort.signal,
-        after: this.#after,
+        ...{ after: this.#after, fromBoot },
         onEvent: (received) => this.#take(received),
         onPosition: (id) => {
           this.#hear();
@@ -185,6 +191,7 @@ export class Member {
       this.#become({ kind: 'silent', why: state.why });
     } else {
       this.wasConnected = true;
+      this.#connectedMs = this.heardMs;
       this.#become({ kind: 'heard' });
     }
   }

@@ -219,6 +219,18 @@ describe('a server that takes the place of another on its node', () => {
     await until((events) => events.length === 4);
   });
 
+  test('is followed from its beginning where nothing was ever heard of the other', async () => {
+    const { agents, fleet, until, replace } = await following({ nodes: 2 });
+    agents[0]?.leave();
+    await fleet.begin();
+    await vi.waitFor(() => expect(fleet.report.silent).toHaveLength(1), WAIT);
+    const successor = await replace('mwsegiks', 3);
+    await until((events) => events.length === 3);
+    tellAt(successor, Date.now());
+    await until((events) => events.length === 4);
+    expect(fleet.report.missing).toBe(0);
+  });
+
   test('that remembers what the other told does not tell it again', async () => {
     const { agents, fleet, until, replace } = await following({ nodes: 1, question: { since: '1h' } });
     for (let index = 0; index < 5; index++) tellAt(agents[0] as Agent, Date.now());
