@@ -231,7 +231,7 @@ export class Fleet implements MemberListener {
       if (++count % PORTION === 0 && this.#block(onPortion?.())) return false;
       return goesOn();
     });
-    this.#block(onPortion?.());
+    if (count > 0) this.#block(onPortion?.());
   }
 
   /** Returns whether it has to wait. */
