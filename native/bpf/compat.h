@@ -38,7 +38,6 @@
 #ifdef RPF_LEGACY
 
 #define rpf_function static __noinline
-#define rpf_verified_once static __always_inline
 #define rpf_netns_cookie(net) 0
 #define rpf_cookie_of(address) 0
 #define rpf_current_task() ((struct task_struct *)bpf_get_current_task())
@@ -89,8 +88,6 @@ static __always_inline void rpf_raise_flag(__u32 *flag)
 #else
 
 #define rpf_function __noinline
-/* A function only so that the verifier looks at it once, which it does not do with static ones. */
-#define rpf_verified_once rpf_function
 #define rpf_netns_cookie(net) ((net)->net_cookie)
 #define rpf_cookie_of(address) rpf_member(struct net, address, net_cookie)
 #define rpf_current_task() bpf_get_current_task_btf()

@@ -52,35 +52,58 @@ static __always_inline void fill_args(struct rpf_sysctl *record, struct mm_struc
 		record->args_bytes = bytes;
 }
 
+/* Sets `cut` in the flags where there is no room for all of it. */
+static __always_inline void copy_letters(char *to, __u64 from, int bytes, __u32 *flags, __u32 cut)
+{
+	int i;
+
+	for (i = 0; i < bytes; i++) {
+		char letter = rpf_load8(from + i);
+
+		if (!letter)
+			return;
+		if (i == bytes - 1) {
+			*flags |= cut;
+			return;
+		}
+		to[i] = letter;
+	}
+}
+
+#ifdef RPF_LEGACY
+
+#define copy_text copy_letters
+
+#else
+
 /* Room for a part of a path: as much as each has in the record, the members behind it included. */
 struct text {
 	char at[RPF_CGROUP_PART_BYTES];
 };
 
-/* Returns 1 where there is no room in bytes for all of it. In line it is seven of eight instructions that the verifier looks at. */
-rpf_verified_once int copy_text(struct text *to, const __u64 *from, __u32 bytes)
+/* In line it is seven of eight instructions that the verifier looks at, since it does so for each part of each path. */
+rpf_function int copy_part(struct text *to, const __u64 *from, int bytes)
 {
-	__u32 i;
+	__u32 is_cut = 0;
 
-	if (!to || !from)
+	if (!to || !from || bytes > (int)sizeof(to->at))
 		return 0;
-	for (i = 0; i < sizeof(to->at) && i < bytes; i++) {
-		char letter = rpf_load8(*from + i);
-
-		if (!letter)
-			return 0;
-		if (i == bytes - 1)
-			return 1;
-		to->at[i] = letter;
-	}
-	return 1;
+	copy_letters(to->at, *from, bytes, &is_cut, 1);
+	return is_cut;
 }
+
+static __always_inline void copy_text(char *to, __u64 from, int bytes, __u32 *flags, __u32 cut)
+{
+	if (copy_part((struct text *)to, &from, bytes))
+		*flags |= cut;
+}
+
+#endif
 
 static __always_inline void fill_exe(struct rpf_sysctl *record, struct mm_struct *mm)
 {
 	struct file *file = rpf_member(struct mm_struct, mm, exe_file);
 	struct dentry *dentry, *parent;
-	__u64 name;
 	int i;
 
 	if (!file)
@@ -90,9 +113,9 @@ static __always_inline void fill_exe(struct rpf_sysctl *record, struct mm_struct
 		parent = rpf_member(struct dentry, dentry, d_parent);
 		if (parent == dentry)
 			return; /* the root of the file system, or of the mount's */
-		name = (__u64)rpf_member(struct dentry, dentry, d_name.name);
-		if (copy_text((struct text *)(record->exe + i * RPF_EXE_PART_BYTES), &name, RPF_EXE_PART_BYTES))
-			record->flags |= RPF_SYSCTL_EXE_CUT;
+		copy_text(record->exe + i * RPF_EXE_PART_BYTES,
+			  (__u64)rpf_member(struct dentry, dentry, d_name.name), RPF_EXE_PART_BYTES,
+			  &record->flags, RPF_SYSCTL_EXE_CUT);
 		record->exe_parts = i + 1;
 		dentry = parent;
 	}
@@ -104,7 +127,6 @@ static __always_inline void fill_cgroup(struct rpf_sysctl *record, struct task_s
 {
 	struct css_set *set = rpf_member(struct task_struct, task, cgroups);
 	struct cgroup *cgroup = set ? rpf_member(struct css_set, set, dfl_cgrp) : NULL;
-	__u64 name;
 	int i;
 
 	for (i = 0; i < RPF_CGROUP_PARTS && cgroup; i++) {
@@ -113,10 +135,9 @@ static __always_inline void fill_cgroup(struct rpf_sysctl *record, struct task_s
 
 		if (!parent || !node)
 			return; /* the root has no name */
-		name = (__u64)rpf_member(struct kernfs_node, node, name);
-		if (copy_text((struct text *)(record->cgroup + i * RPF_CGROUP_PART_BYTES), &name,
-			      RPF_CGROUP_PART_BYTES))
-			record->flags |= RPF_SYSCTL_CGROUP_CUT;
+		copy_text(record->cgroup + i * RPF_CGROUP_PART_BYTES,
+			  (__u64)rpf_member(struct kernfs_node, node, name), RPF_CGROUP_PART_BYTES,
+			  &record->flags, RPF_SYSCTL_CGROUP_CUT);
 		record->cgroup_parts = i + 1;
 		cgroup = rpf_member(struct cgroup_subsys_state, parent, cgroup);
 	}
