@@ -1,10 +1,11 @@
 import type { KubernetesOptions } from './attribute/sources/kubernetes-options.js';
+import type { OtlpTarget } from './otlp/otlp.js';
 import type { Clock } from './record/clock.js';
 import type { Forwarder } from './sink/forwarder.js';
 
 export interface ForwarderOptions {
-  /** URL of an OpenTelemetry collector. */
-  readonly otlp?: string | undefined;
+  /** An OpenTelemetry collector. */
+  readonly otlp?: OtlpTarget | undefined;
   /** Whether the pods of incidents get Events. */
   readonly kubernetesEvents?: boolean | undefined;
   readonly kubernetes: KubernetesOptions;
@@ -20,13 +21,13 @@ export type OpenForwarder = (clock: Clock) => Forwarder;
 
 /** Those that are asked for. They are loaded only where they are used. */
 export async function loadForwarders(
-  { otlp: url, kubernetesEvents, kubernetes }: ForwarderOptions,
+  { otlp, kubernetesEvents, kubernetes }: ForwarderOptions,
   { node, note }: ForwarderPlace,
 ): Promise<OpenForwarder[]> {
   const forwarders: OpenForwarder[] = [];
-  if (url !== undefined) {
+  if (otlp !== undefined) {
     const { Otlp } = await import('./otlp/otlp.js');
-    forwarders.push((clock) => new Otlp({ node, note, url, clock }));
+    forwarders.push((clock) => new Otlp({ ...otlp, node, note, clock }));
   }
   if (kubernetesEvents) {
     const { PodEvents } = await import('./pod-events/pod-events.js');

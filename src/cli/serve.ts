@@ -13,6 +13,7 @@ import { Server } from '../serve/server.js';
 import { ReadyFile } from './ready-file.js';
 import { note, say } from './say.js';
 import { dieBy, Signals, withResolver } from './signals.js';
+import type { ForwarderFlags } from './sinks.js';
 import {
   addCaptureOptions,
   addForwarderOptions,
@@ -22,7 +23,7 @@ import {
 } from './trace-options.js';
 import { parseInteger } from './units.js';
 
-interface ServeOptions extends CaptureOptions {
+interface ServeOptions extends CaptureOptions, ForwarderFlags {
   readonly config?: string;
   readonly checkConfig?: true;
   readonly listen: string[];
@@ -33,8 +34,6 @@ interface ServeOptions extends CaptureOptions {
   readonly historyDir?: string;
   readonly historyDisk?: string;
   readonly maxReaders?: number;
-  readonly otlp?: string;
-  readonly kubernetesEvents?: true;
   readonly readyFile?: string;
 }
 
@@ -186,7 +185,11 @@ function flagsOf(words: readonly string[], options: ServeOptions): ConfigInput {
     tls: known({ cert_file: tlsCert, key_file: tlsKey }),
     history: known({ memory, directory, disk }),
     limits: known({ readers: options.maxReaders }),
-    otlp: known({ url: options.otlp }),
+    otlp: known({
+      url: options.otlp,
+      logs: onlyFalse(options.otlpLogs),
+      metrics: onlyFalse(options.otlpMetrics),
+    }),
     kubernetes_events: options.kubernetesEvents,
     capture: known({
       rpf_only: options.rpfOnly,

@@ -2,6 +2,7 @@ import { isatty } from 'node:tty';
 import type { KubernetesOptions } from '../attribute/sources/kubernetes-options.js';
 import { TracerError } from '../errors.js';
 import { type ForwarderPlace, loadForwarders } from '../forwarders.js';
+import type { OtlpTarget } from '../otlp/otlp.js';
 import type { Clock } from '../record/clock.js';
 import { DropEventSink, type EventSink } from '../sink/event-sink.js';
 import { NdjsonSink, PREPARED_BYTES } from '../sink/ndjson.js';
@@ -11,10 +12,16 @@ import { TeeSink } from '../sink/tee-sink.js';
 import { wantsColor } from './color.js';
 import { type Format, type FormatOptions, snaplenOf } from './formats.js';
 
-export interface SinkOptions extends FormatOptions, KubernetesOptions {
+/** Who gets the events beside those who read them here. */
+export interface ForwarderFlags {
   readonly otlp?: string;
+  /** false with --no-otlp-logs, --no-otlp-metrics. */
+  readonly otlpLogs: boolean;
+  readonly otlpMetrics: boolean;
   readonly kubernetesEvents?: true;
 }
+
+export interface SinkOptions extends FormatOptions, ForwarderFlags, KubernetesOptions {}
 
 export interface OpenedSink {
   readonly output: Output;
@@ -34,12 +41,21 @@ export function checkRotation({ out, rotateSize, rotateKeep }: FormatOptions): v
 /** Opens what the options say drops are written to. Throws E_OUTPUT, and E_USAGE for what no terminal can show. */
 export async function openSink(options: SinkOptions, place: ForwarderPlace): Promise<OpenedSink> {
   const { output, make } = await openFormat(options, place.node);
-  const { otlp, kubernetesEvents } = options;
-  const forwarders = await loadForwarders({ otlp, kubernetesEvents, kubernetes: options }, place);
+  const { kubernetesEvents } = options;
+  const forwarders = await loadForwarders(
+    { otlp: otlpOf(options), kubernetesEvents, kubernetes: options },
+    place,
+  );
   return {
     output,
     make: (clock) => forwarders.reduce<Sink>((sink, open) => new TeeSink(sink, open(clock)), make(clock)),
   };
+}
+
+function otlpOf({ otlp: url, otlpLogs: logs, otlpMetrics: metrics }: ForwarderFlags): OtlpTarget | undefined {
+  if (!logs && !metrics)
+    throw new TracerError('E_USAGE', '--no-otlp-logs and --no-otlp-metrics leave nothing to send');
+  return url === undefined ? undefined : { url, logs, metrics };
 }
 
 async function openFormat(options: SinkOptions, node: string): Promise<OpenedSink> {

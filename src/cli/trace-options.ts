@@ -144,6 +144,8 @@ export function addForwarderOptions(command: Command): Command {
       'send events and counts to an OpenTelemetry collector, too: http://collector:4318',
       parseHttpUrl,
     )
+    .option('--no-otlp-logs', 'send it no events: for Prometheus, which takes counts only')
+    .option('--no-otlp-metrics', 'send it no counts')
     .option(
       '--kubernetes-events',
       'write an Event to each pod that an incident hits, for kubectl describe pod',

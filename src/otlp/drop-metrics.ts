@@ -1,59 +1,19 @@
 import { type Attributes, type HrTime, ValueType } from '@opentelemetry/api';
-import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
 import type { Resource } from '@opentelemetry/resources';
 import {
   AggregationTemporality,
   DataPointType,
-  MeterProvider,
   type MetricProducer,
-  PeriodicExportingMetricReader,
   type SumMetricData,
 } from '@opentelemetry/sdk-metrics';
 import type { DropCounter, DropLabels, DropSeries } from '../metrics/drop-counter.js';
 import { VERSION } from '../version.js';
 
-export interface OtlpMetricsOptions {
-  readonly url: string;
-  readonly resource: Resource;
-  readonly drops: DropCounter;
-  /** Events that did not reach the collector. */
-  readonly lost: () => number;
-  readonly intervalMs?: number;
-}
-
-/** The counts of drops for a collector, as sums since the start. One that does not arrive is made good by the next. */
-export class OtlpMetrics {
-  readonly #provider: MeterProvider;
-
-  constructor({ url, resource, drops, lost, intervalMs = INTERVAL_MS }: OtlpMetricsOptions) {
-    const timeoutMs = Math.min(TIMEOUT_MS, intervalMs);
-    const reader = new PeriodicExportingMetricReader({
-      exporter: new OTLPMetricExporter({ url, timeoutMillis: timeoutMs }),
-      exportIntervalMillis: intervalMs,
-      exportTimeoutMillis: timeoutMs,
-      metricProducers: [producerOf(drops, resource)],
-    });
-    this.#provider = new MeterProvider({ resource, readers: [reader] });
-    this.#provider
-      .getMeter('rpftrace', VERSION)
-      .createObservableCounter('rpftrace.otlp.lost', {
-        unit: '{event}',
-        description: 'Events that did not reach the collector as log records',
-      })
-      .addCallback((result) => result.observe(lost()));
-  }
-
-  /** Gives out the last sums. */
-  async end(): Promise<void> {
-    await this.#provider.shutdown().catch(() => undefined);
-  }
-}
-
 /**
  * Series are let go and come back at 0. An instrument of the SDK would go on with the start time of the old one, and a sum
  * that has become less means nothing then; so the points are made here, each with the start of its own series.
  */
-function producerOf(drops: DropCounter, resource: Resource): MetricProducer {
+export function dropsProducer(drops: DropCounter, resource: Resource): MetricProducer {
   const scope = { name: 'rpftrace', version: VERSION };
   return {
     collect: async () => {
@@ -100,6 +60,3 @@ function attributesOf({ reason, verdict, namespace, pod, device }: DropLabels): 
   };
   return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== ''));
 }
-
-const INTERVAL_MS = 15_000;
-const TIMEOUT_MS = 10_000;

@@ -5,6 +5,7 @@ import { BatchLogRecordProcessor, LoggerProvider } from '@opentelemetry/sdk-logs
 import type { TraceEvent } from '../events.js';
 import { VERSION } from '../version.js';
 import { CountingExporter } from './counting-exporter.js';
+import { Delivery } from './delivery.js';
 import { hrTime, logRecordOf } from './log-record.js';
 
 export interface OtlpLogsOptions {
@@ -17,6 +18,7 @@ export interface OtlpLogsOptions {
 /** Events as log records for a collector. What it does not take is counted, and told to it once it takes some again. */
 export class OtlpLogs {
   readonly #exporter: CountingExporter;
+  readonly #delivery: Delivery;
   readonly #provider: LoggerProvider;
   readonly #logger: Logger;
   #given = 0;
@@ -24,7 +26,11 @@ export class OtlpLogs {
   #toldLost = 0;
 
   constructor({ url, resource, onChange }: OtlpLogsOptions) {
-    this.#exporter = new CountingExporter(new OTLPLogExporter({ url, timeoutMillis: TIMEOUT_MS }), onChange);
+    this.#delivery = new Delivery(onChange);
+    this.#exporter = new CountingExporter(
+      new OTLPLogExporter({ url, timeoutMillis: TIMEOUT_MS }),
+      this.#delivery,
+    );
     const processor = new BatchLogRecordProcessor({
       exporter: this.#exporter,
       maxQueueSize: MAX_WAITING,
@@ -42,7 +48,7 @@ export class OtlpLogs {
   }
 
   get failure(): string | undefined {
-    return this.#exporter.failure;
+    return this.#delivery.failure;
   }
 
   get hasRoom(): boolean {
@@ -59,7 +65,7 @@ export class OtlpLogs {
       this.lose();
       return;
     }
-    if (this.lost > this.#toldLost && this.#exporter.failure === undefined) this.#tellLost(event.time);
+    if (this.lost > this.#toldLost && this.failure === undefined) this.#tellLost(event.time);
     this.#emit(logRecordOf(event));
   }
 

@@ -1,4 +1,3 @@
-import { resourceFromAttributes } from '@opentelemetry/resources';
 import type { DropEvent, TraceEvent } from '../events.js';
 import { DropCounter } from '../metrics/drop-counter.js';
 import type { Clock } from '../record/clock.js';
@@ -6,19 +5,23 @@ import type { DropReader } from '../record/decode.js';
 import { dropEvent } from '../sink/drop-event.js';
 import type { Forwarder } from '../sink/forwarder.js';
 import type { Flow } from '../sink/sink.js';
-import { VERSION } from '../version.js';
 import { within } from '../within.js';
-import { OtlpMetrics } from './drop-metrics.js';
 import { OtlpLogs } from './logs.js';
+import { OtlpMetrics } from './metrics.js';
+import { resourceOf, type Sender } from './resource.js';
 
-export interface OtlpOptions {
+/** Where to, and what. */
+export interface OtlpTarget {
   /** Of the collector, e.g. http://collector:4318; its paths are /v1/logs and /v1/metrics. */
   readonly url: string;
-  /** Name of this machine. */
-  readonly node: string;
+  /** false: no events. */
+  readonly logs?: boolean | undefined;
+  /** false: no counts. */
+  readonly metrics?: boolean | undefined;
+}
+
+export interface OtlpOptions extends OtlpTarget, Sender {
   readonly clock: Clock;
-  /** Something that people should know, in words. */
-  readonly note: (text: string) => void;
 }
 
 /**
@@ -28,49 +31,50 @@ export interface OtlpOptions {
 export class Otlp implements Forwarder {
   readonly name = 'otlp';
   readonly #options: OtlpOptions;
-  readonly #logs: OtlpLogs;
-  readonly #metrics: OtlpMetrics;
+  readonly #logs: OtlpLogs | undefined;
+  readonly #metrics: OtlpMetrics | undefined;
   readonly #drops = new DropCounter();
   #lastFailure = 'it was too slow';
   #ended: Promise<void> | undefined;
 
   constructor(options: OtlpOptions) {
     this.#options = options;
+    const { logs = true, metrics = true } = options;
     const base = options.url.replace(/\/+$/, '');
-    const resource = resourceFromAttributes({
-      'service.name': 'rpftrace',
-      'service.version': VERSION,
-      'host.name': options.node,
-      ...(process.env.KUBERNETES_SERVICE_HOST && { 'k8s.node.name': options.node }),
-      'process.pid': process.pid,
-    });
-    const onChange = (failure: string | undefined) => this.#tell(failure);
-    this.#logs = new OtlpLogs({ url: `${base}/v1/logs`, resource, onChange });
-    this.#metrics = new OtlpMetrics({
-      url: `${base}/v1/metrics`,
-      resource,
-      drops: this.#drops,
-      lost: () => this.lost,
-    });
+    const resource = resourceOf(options);
+    if (logs) {
+      const onChange = (failure: string | undefined) => this.#tellEvents(failure);
+      this.#logs = new OtlpLogs({ url: `${base}/v1/logs`, resource, onChange });
+    }
+    if (metrics) {
+      this.#metrics = new OtlpMetrics({
+        url: `${base}/v1/metrics`,
+        resource,
+        drops: this.#drops,
+        lost: () => this.lost,
+        onChange: (failure) => this.#tell('counts', failure),
+      });
+    }
   }
 
   /** Events that did not reach the collector. */
   get lost(): number {
-    return this.#logs.lost;
+    return this.#logs?.lost ?? 0;
   }
 
   get failure(): string | undefined {
-    return this.#logs.failure;
+    return this.#logs?.failure ?? this.#metrics?.failure;
   }
 
   drop(drop: DropReader, flow: Flow): void {
-    this.#drops.count(drop, flow);
+    if (this.#metrics) this.#drops.count(drop, flow);
+    if (!this.#logs) return;
     if (!this.#logs.hasRoom) this.#logs.lose();
     else this.#logs.take(dropEvent(drop, flow, this.#options.clock, this.#options.node));
   }
 
   event(event: Exclude<TraceEvent, DropEvent>): void {
-    this.#logs.take(event);
+    this.#logs?.take(event);
   }
 
   forgetFlows(): void {
@@ -84,19 +88,25 @@ export class Otlp implements Forwarder {
   }
 
   async #end(): Promise<void> {
-    await within(GRACE_MS, Promise.all([this.#logs.end(), this.#metrics.end()]));
-    this.#logs.settle();
+    await within(GRACE_MS, Promise.all([this.#logs?.end(), this.#metrics?.end()]));
+    this.#logs?.settle();
     const { url, note } = this.#options;
     if (this.lost > 0)
       note(`${this.lost} events did not reach the collector at ${url}: ${this.#lastFailure}`);
+    const missing = this.#metrics?.missing;
+    if (missing !== undefined) note(`the last counts did not reach the collector at ${url}: ${missing}`);
   }
 
-  #tell(failure: string | undefined): void {
+  #tellEvents(failure: string | undefined): void {
     if (failure !== undefined) this.#lastFailure = failure;
+    this.#tell('events', failure, `; ${this.lost} are lost so far`);
+  }
+
+  #tell(what: 'events' | 'counts', failure: string | undefined, consequence = ''): void {
     if (this.#ended) return;
     const { url, note } = this.#options;
-    const what = failure === undefined ? 'takes events again' : `does not take events (${failure})`;
-    note(`the collector at ${url} ${what}; ${this.lost} are lost so far`);
+    const how = failure === undefined ? `takes ${what} again` : `does not take ${what} (${failure})`;
+    note(`the collector at ${url} ${how}${consequence}`);
   }
 }
 

@@ -90,6 +90,32 @@ describe('--otlp', () => {
     expect(stderr).toContain(`${lost} events did not reach the collector`);
   });
 
+  it('says when the counts do not arrive, too', async () => {
+    collector.refusal = 404;
+    const trace = await startTrace([...here, '--otlp', collector.url, '--no-otlp-logs']);
+    await source.drop(10);
+    const { stderr } = await trace.stop();
+    expect(stderr).toContain(`the last counts did not reach the collector at ${collector.url}: Not Found`);
+    expect(stderr).not.toContain('events did not reach');
+  });
+
+  it('sends events alone, or counts alone', async () => {
+    const events = await startTrace([...here, '--otlp', collector.url, '--no-otlp-metrics']);
+    await source.drop(10);
+    await events.stop();
+    expect([collector.logs.length > 0, collector.points.size]).toEqual([true, 0]);
+
+    collector.forget();
+    const counts = await startTrace([...here, '--otlp', collector.url, '--no-otlp-logs']);
+    await source.drop(10);
+    await counts.stop();
+    expect([collector.logs.length, collector.points.size > 0]).toEqual([0, true]);
+
+    const { code, stderr } = await rpftrace(['trace', '--no-otlp-logs', '--no-otlp-metrics']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('leave nothing to send');
+  });
+
   it('wants a URL', async () => {
     const { code, stderr } = await rpftrace(['trace', '--otlp', 'collector:4318']);
     expect(code).toBe(2);

@@ -83,9 +83,9 @@ describe('who gets events elsewhere', () => {
     expect(await check(['--config', file], env)).toMatchObject({
       ...{ otlp: { url: 'http://two:4318' }, kubernetes_events: false },
     });
-    const flags = ['--otlp', 'http://three:4318', '--kubernetes-events'];
-    expect(await check(flags, env)).toMatchObject({
-      ...{ otlp: { url: 'http://three:4318' }, kubernetes_events: true },
+    const flags = ['--otlp', 'http://three:4318', '--no-otlp-logs', '--kubernetes-events'];
+    expect(await check(flags, { ...env, RPFTRACE_OTLP_METRICS: 'true' })).toMatchObject({
+      ...{ otlp: { url: 'http://three:4318', logs: false, metrics: true }, kubernetes_events: true },
     });
   });
 

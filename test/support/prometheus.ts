@@ -4,11 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-
-export interface Sample {
-  readonly metric: Readonly<Record<string, string>>;
-  readonly value: number;
-}
+import { PrometheusApi } from './prometheus-api.js';
 
 export interface PrometheusOptions {
   readonly rules?: readonly string[];
@@ -19,16 +15,15 @@ export interface PrometheusOptions {
 }
 
 /** Debian's Prometheus, which scrapes one target each 200 ms. */
-export class Prometheus {
+export class Prometheus extends PrometheusApi {
   readonly #directory = mkdtempSync(join(tmpdir(), 'prometheus-'));
   readonly #child: ChildProcess;
-  readonly #url: string;
-  readonly #under: readonly string[];
 
   private constructor(port: number, target: string, { rules, token, netns }: PrometheusOptions) {
-    this.#under = netns === undefined ? [] : ['nsenter', `--net=${netns}`];
+    const under = netns === undefined ? [] : ['nsenter', `--net=${netns}`];
+    const url = `http://127.0.0.1:${port}`;
+    super((path) => askFrom(under, url + path));
     const config = join(this.#directory, 'prometheus.yml');
-    this.#url = `http://127.0.0.1:${port}`;
     writeFileSync(
       config,
       JSON.stringify({
@@ -43,7 +38,7 @@ export class Prometheus {
       }),
     );
     const [command = '', ...args] = [
-      ...[...this.#under, 'prometheus'],
+      ...[...under, 'prometheus'],
       `--config.file=${config}`,
       `--storage.tsdb.path=${join(this.#directory, 'data')}`,
       `--web.listen-address=127.0.0.1:${port}`,
@@ -57,28 +52,9 @@ export class Prometheus {
     return prometheus;
   }
 
-  /** Throws for what is no expression. */
-  async query(expression: string): Promise<Sample[]> {
-    const { status, data, error } = await this.#ask<Answer>(
-      `/api/v1/query?query=${encodeURIComponent(expression)}`,
-    );
-    if (status !== 'success') throw new Error(`${expression}: ${error}`);
-    return data.result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
-  }
-
-  /** Asks again until the answer is as wanted. */
-  async until(expression: string, satisfied: (samples: readonly Sample[]) => boolean): Promise<Sample[]> {
-    for (const end = Date.now() + PATIENCE_MS; ; ) {
-      const samples = await this.query(expression).catch(() => []);
-      if (satisfied(samples)) return samples;
-      if (Date.now() > end) throw new Error(`${expression} stays at ${JSON.stringify(samples)}`);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
-
   /** Names of the alerts that fire, with what they tell. */
   async alerts(): Promise<Readonly<Record<string, string>>> {
-    const { data } = await this.#ask<{ data: { alerts: Alert[] } }>('/api/v1/alerts');
+    const { data } = await this.ask<{ data: { alerts: Alert[] } }>('/api/v1/alerts');
     return Object.fromEntries(
       data.alerts.map(({ labels, annotations }) => [labels.alertname, annotations.description]),
     );
@@ -89,14 +65,6 @@ export class Prometheus {
     this.#child.kill('SIGTERM');
     await ended;
     rmSync(this.#directory, { recursive: true, force: true });
-  }
-
-  /** From inside of its network namespace, where it has one of its own. */
-  async #ask<T>(path: string): Promise<T> {
-    if (this.#under.length === 0) return (await (await fetch(this.#url + path)).json()) as T;
-    const script = 'fetch(process.argv[1]).then(async (response) => console.log(await response.text()))';
-    const [command = '', ...args] = [...this.#under, process.execPath, '-e', script, this.#url + path];
-    return JSON.parse((await promisify(execFile)(command, args)).stdout) as T;
   }
 }
 
@@ -109,6 +77,14 @@ export function lintMetrics(text: string): string {
   }
 }
 
+/** From inside of a network namespace, where there are words that lead into it. */
+async function askFrom<T>(under: readonly string[], url: string): Promise<T> {
+  if (under.length === 0) return (await (await fetch(url)).json()) as T;
+  const script = 'fetch(process.argv[1]).then(async (response) => console.log(await response.text()))';
+  const [command = '', ...args] = [...under, process.execPath, '-e', script, url];
+  return JSON.parse((await promisify(execFile)(command, args)).stdout) as T;
+}
+
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -117,15 +93,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-interface Answer {
-  status: string;
-  error?: string;
-  data: { result: { metric: Record<string, string>; value: [number, string] }[] };
-}
-
 interface Alert {
   labels: { alertname: string };
   annotations: { description: string };
 }
-
-const PATIENCE_MS = 30_000;

@@ -11,5 +11,5 @@ export function sourceOptions({ sources, capture }: Config): PodSourceOptions {
 /** Who gets the events beside the history. */
 export function forwarderOptions(config: Config): ForwarderOptions {
   const { otlp, kubernetes_events: kubernetesEvents } = config;
-  return { otlp: otlp?.url, kubernetesEvents, kubernetes: sourceOptions(config) };
+  return { otlp, kubernetesEvents, kubernetes: sourceOptions(config) };
 }

@@ -73,6 +73,13 @@ const limits = z.strictObject({
   connections: z.int().min(1).max(100_000).prefault(512),
 });
 
+const otlp = z
+  .strictObject({ url: httpUrl, logs: flag.optional(), metrics: flag.optional() })
+  .refine(
+    ({ logs, metrics }) => logs !== false || metrics !== false,
+    'sends nothing: logs and metrics are both off',
+  );
+
 export const configSchema = z
   .strictObject({
     listen: z.array(address).min(1).prefault(['unix:/run/rpftrace/rpftrace.sock', '127.0.0.1:14100']),
@@ -87,7 +94,7 @@ export const configSchema = z
     limits: limits.prefault({}),
     capture: capture.prefault({}),
     sources: sources.prefault({}),
-    otlp: z.strictObject({ url: httpUrl }).optional(),
+    otlp: otlp.optional(),
     kubernetes_events: flag.optional(),
   })
   .superRefine((config, context) => {

@@ -1,11 +1,11 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { archive, Suites } from '../../../scripts/lib/apt.mjs';
+import { Suites } from '../../../scripts/lib/apt.mjs';
 import { cached } from '../../../scripts/lib/cache.mjs';
-import { must, root } from '../../../scripts/lib/command.mjs';
+import { root } from '../../../scripts/lib/command.mjs';
+import { unstableRoot } from '../../../scripts/lib/unstable.mjs';
 
-const KEYS = '/usr/share/keyrings/debian-archive-keyring.gpg';
 /** What the BPF sources include. */
 const HEADERS = ['libbpf-dev', 'linux-libc-dev'];
 
@@ -17,17 +17,7 @@ export async function newestClang() {
   const version = newestVersion();
   const directory = await cached(join('clang', `clang-${version}`), (made) => {
     const base = join(made, 'root');
-    must('mmdebstrap', [
-      '--variant=minbase',
-      '--mode=root',
-      `--include=${[`clang-${version}`, ...HEADERS].join(',')}`,
-      '--aptopt=APT::Install-Recommends "false"',
-      // A mirror that is some days behind is new enough, and signed all the same.
-      '--aptopt=Acquire::Check-Valid-Until "false"',
-      'unstable',
-      base,
-      `deb [signed-by=${KEYS}] ${archive()} unstable main`,
-    ]);
+    unstableRoot(base, 'minbase', [`clang-${version}`, ...HEADERS]);
     rmSync(join(base, 'var/cache/apt/archives'), { recursive: true, force: true });
   });
   const program = join(directory, 'clang');

@@ -1,8 +1,8 @@
 import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Suites } from '../../../scripts/lib/apt.mjs';
 import { cached } from '../../../scripts/lib/cache.mjs';
-import { must, read, Stop } from '../../../scripts/lib/command.mjs';
+import { read, Stop } from '../../../scripts/lib/command.mjs';
+import { unpack } from '../../../scripts/lib/unpacked.mjs';
 import { ARCHES, forArch } from './arch.mjs';
 
 /**
@@ -16,9 +16,7 @@ export async function qemu(arch = 'x64') {
   if (Number(version) >= OLDEST) return [command];
   const release = /^VERSION_CODENAME=(.*)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
   const directory = await cached(join('qemu', forArch(`${release}-backports`, arch)), (made, scratch) => {
-    const suites = new Suites(join(scratch, 'apt'), [`${release}-backports`]);
-    suites.update();
-    for (const name of packages) must('dpkg', ['-x', suites.download(name), scratch]);
+    unpack(`${release}-backports`, packages, scratch, scratch);
     const wanted = [`usr/bin/${command}`, 'usr/share/qemu', 'usr/share/seabios'];
     for (const path of wanted.filter((name) => existsSync(join(scratch, name))))
       cpSync(join(scratch, path), join(made, path), { recursive: true, verbatimSymlinks: true });

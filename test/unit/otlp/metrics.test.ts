@@ -1,7 +1,7 @@
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { DropCounter } from '../../../src/metrics/drop-counter.js';
-import { OtlpMetrics } from '../../../src/otlp/drop-metrics.js';
+import { OtlpMetrics } from '../../../src/otlp/metrics.js';
 import { countedFlow, dropOf } from '../../fixtures/flow.js';
 import { type CollectedPoint, useCollector } from '../../support/collector.js';
 
@@ -38,7 +38,14 @@ function start({ maxSeries }: { maxSeries: number }): DropCounter {
   const drops = new DropCounter({ maxSeries });
   const resource = resourceFromAttributes({});
   const url = `${collector.url}/v1/metrics`;
-  const metrics = new OtlpMetrics({ url, resource, drops, lost: () => 0, intervalMs: 20 });
+  const metrics = new OtlpMetrics({
+    url,
+    resource,
+    drops,
+    lost: () => 0,
+    onChange: () => undefined,
+    intervalMs: 20,
+  });
   onTestFinished(() => metrics.end());
   return drops;
 }

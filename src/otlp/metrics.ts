@@ -1,0 +1,87 @@
+import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
+import type { Resource } from '@opentelemetry/resources';
+import {
+  MeterProvider,
+  PeriodicExportingMetricReader,
+  type ResourceMetrics,
+} from '@opentelemetry/sdk-metrics';
+import type { DropCounter } from '../metrics/drop-counter.js';
+import { VERSION } from '../version.js';
+import { Delivery, type Result } from './delivery.js';
+import { dropsProducer } from './drop-metrics.js';
+
+export interface OtlpMetricsOptions {
+  readonly url: string;
+  readonly resource: Resource;
+  readonly drops: DropCounter;
+  /** Events that did not reach the collector. */
+  readonly lost: () => number;
+  /** The collector stopped taking counts, and why; undefined: it takes them again. */
+  readonly onChange: (failure: string | undefined) => void;
+  readonly intervalMs?: number;
+}
+
+/** The counts of drops for a collector, as sums since the start. One that does not arrive is made good by the next. */
+export class OtlpMetrics {
+  readonly #provider: MeterProvider;
+  readonly #delivery: Delivery;
+
+  constructor({ url, resource, drops, lost, onChange, intervalMs = askedIntervalMs() }: OtlpMetricsOptions) {
+    this.#delivery = new Delivery(onChange);
+    const timeoutMs = Math.min(TIMEOUT_MS, intervalMs);
+    const reader = new PeriodicExportingMetricReader({
+      exporter: new WatchedExporter({ url, timeoutMillis: timeoutMs }, this.#delivery),
+      exportIntervalMillis: intervalMs,
+      exportTimeoutMillis: timeoutMs,
+      metricProducers: [dropsProducer(drops, resource)],
+    });
+    this.#provider = new MeterProvider({ resource, readers: [reader] });
+    this.#provider
+      .getMeter('rpftrace', VERSION)
+      .createObservableCounter('rpftrace.otlp.lost', {
+        unit: '{event}',
+        description: 'Events that did not reach the collector as log records',
+      })
+      .addCallback((result) => result.observe(lost()));
+  }
+
+  get failure(): string | undefined {
+    return this.#delivery.failure;
+  }
+
+  /** Why the last sums did not arrive; undefined: they did. */
+  get missing(): string | undefined {
+    return this.#delivery.isWaiting ? 'it did not answer in time' : this.failure;
+  }
+
+  /** Gives out the last sums. */
+  async end(): Promise<void> {
+    await this.#provider.shutdown().catch(() => undefined);
+  }
+}
+
+class WatchedExporter extends OTLPMetricExporter {
+  readonly #delivery: Delivery;
+
+  constructor(config: ConstructorParameters<typeof OTLPMetricExporter>[0], delivery: Delivery) {
+    super(config);
+    this.#delivery = delivery;
+  }
+
+  override export(metrics: ResourceMetrics, onResult: (result: Result) => void): void {
+    this.#delivery.begin();
+    super.export(metrics, (result) => {
+      this.#delivery.settle(result);
+      onResult(result);
+    });
+  }
+}
+
+/** OTEL_METRIC_EXPORT_INTERVAL, as in all SDKs of OpenTelemetry. */
+function askedIntervalMs(): number {
+  const asked = Number(process.env.OTEL_METRIC_EXPORT_INTERVAL);
+  return Number.isInteger(asked) && asked > 0 ? asked : INTERVAL_MS;
+}
+
+const INTERVAL_MS = 15_000;
+const TIMEOUT_MS = 10_000;
