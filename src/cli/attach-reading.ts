@@ -1,5 +1,5 @@
 import { follow } from '../attach/follow.js';
-import { openPlace } from '../attach/open-place.js';
+import { type PlaceOpener, placeOpener } from '../attach/open-place.js';
 import type { Credentials, Place } from '../attach/place.js';
 import type { Question } from '../attach/question.js';
 import { parseTarget, type Target } from '../attach/target.js';
@@ -11,17 +11,22 @@ import { StateTeller } from './attach-state.js';
 import type { Reading } from './reading.js';
 import { note } from './say.js';
 
-/** Throws a TracerError. */
-export async function openReading(texts: readonly string[], options: AttachOptions): Promise<Reading> {
+/** `signal` ends whatever it opens. Throws a TracerError. */
+export async function openReading(
+  texts: readonly string[],
+  options: AttachOptions,
+  signal: AbortSignal,
+): Promise<Reading> {
   const credentials = credentialsOf(options);
+  const open = placeOpener(credentials, signal);
   const question = questionOf(options);
   if (options.allNodes || texts.length > 1) {
     checkMany(texts, options);
     const { openMany } = await import('./attach-many.js');
-    const places = await Promise.all(texts.map((text) => placeOf(parseTarget(text), credentials)));
+    const places = await Promise.all(texts.map((text) => placeOf(parseTarget(text), credentials, open)));
     return openMany({ places, question, credentials, options });
   }
-  return one(await placeOf(parseTarget(texts[0]), credentials), question, options);
+  return one(await placeOf(parseTarget(texts[0]), credentials, open), question, options);
 }
 
 function one(place: Place, question: Question, { reconnect }: AttachOptions): Reading {
@@ -57,7 +62,7 @@ function credentialsOf({ tokenFile, tlsCa, tlsServerName, kubeconfig, context }:
   return { token, tlsCa, tlsServerName, kubernetes: { kubeconfig, context } };
 }
 
-async function placeOf(target: Target, credentials: Credentials): Promise<Place> {
+async function placeOf(target: Target, credentials: Credentials, open: PlaceOpener): Promise<Place> {
   if (
     target.kind === 'http' &&
     !target.isTls &&
@@ -65,7 +70,7 @@ async function placeOf(target: Target, credentials: Credentials): Promise<Place>
     !isLoopback({ ...target, kind: 'tcp' })
   )
     note('the token travels in clear: use https:// where others can listen');
-  return await openPlace(target, credentials);
+  return await open(target);
 }
 
 function questionOf(options: AttachOptions): Question {

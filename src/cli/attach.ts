@@ -14,13 +14,14 @@ import { checkRotation } from './sinks.js';
 /** Runs `rpftrace attach` and returns its exit code. Throws a TracerError when it cannot begin, or cannot go on. */
 export async function attach(texts: readonly string[], options: AttachOptions): Promise<number> {
   checkCombinations(options);
-  const reading = await openReading(texts, options);
+  const controller = new AbortController();
+  const reading = await openReading(texts, options, controller.signal);
   const readyFile = new ReadyFile(options.readyFile);
   const sink = await openAttachSink(options);
   const ending = new Ending(sink.output);
   sink.output.onError = (error) => ending.fail(error);
   try {
-    return await run({ reading, options, sink, ending, readyFile });
+    return await run({ reading, options, sink, ending, readyFile, controller });
   } finally {
     ending.dispose();
     readyFile.remove();
@@ -33,10 +34,11 @@ interface Parts {
   readonly sink: AttachSink;
   readonly ending: Ending;
   readonly readyFile: ReadyFile;
+  /** Ends the reading. */
+  readonly controller: AbortController;
 }
 
-async function run({ reading, options, sink, ending, readyFile }: Parts): Promise<number> {
-  const controller = new AbortController();
+async function run({ reading, options, sink, ending, readyFile, controller }: Parts): Promise<number> {
   const { signal } = controller;
   const summary = new AttachSummary();
   const limit = new Limit(options.count, () => {

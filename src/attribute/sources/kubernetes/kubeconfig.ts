@@ -32,15 +32,24 @@ export async function openKubeconfig(
   const library = await import('@kubernetes/client-node/dist/config.js');
   let config: KubeConfig | undefined = readFiles(library.KubeConfig, files, context);
   const connections = new Connections();
+  let running: Promise<AuthorizedRequest> | undefined;
   return {
     at: placeOf(config, files),
     namespace: config.getContextObject(config.getCurrentContext())?.namespace,
+    // All who ask while a plugin runs get what it gives: it may be a login.
     authorize: async () => {
       config ??= readFiles(library.KubeConfig, files, context);
-      return authorize(config, connections);
+      const work = running ?? authorize(config, connections);
+      running = work;
+      try {
+        return await work;
+      } finally {
+        if (running === work) running = undefined;
+      }
     },
     forget: () => {
       config = undefined;
+      running = undefined;
     },
     close: () => connections.close(),
   };

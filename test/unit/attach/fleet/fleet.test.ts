@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Agent, Agents } from '../../../../bench/lib/agents.mjs';
 import { Fleet, type FleetOptions } from '../../../../src/attach/fleet/fleet.js';
 import { reportLines } from '../../../../src/attach/fleet/report.js';
-import { openPlace } from '../../../../src/attach/open-place.js';
+import { placeOpener } from '../../../../src/attach/open-place.js';
 import { parseTarget } from '../../../../src/attach/target.js';
 import type { TraceEvent } from '../../../../src/events.js';
 import { aDrop } from '../../../fixtures/journal.js';
@@ -277,7 +277,7 @@ async function following({ nodes, question = {}, history = 10_000, ...options }:
       if (event) events.push(event);
     },
   });
-  const placeOf = (agent: Agent) => openPlace(parseTarget(server.urlOf(agent)), { token: () => undefined });
+  const placeOf = (agent: Agent) => placeOpener({ token: () => undefined })(parseTarget(server.urlOf(agent)));
   /** Has another take the place of the first, that has told so many events before it is found. */
   const replace = async (epoch: string, told: number) => {
     fleet.remove('node-0');

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Agents } from '../../../../bench/lib/agents.mjs';
 import { Member } from '../../../../src/attach/fleet/member.js';
-import { openPlace } from '../../../../src/attach/open-place.js';
+import { placeOpener } from '../../../../src/attach/open-place.js';
 import { parseTarget } from '../../../../src/attach/target.js';
 import { aDrop } from '../../../fixtures/journal.js';
 
@@ -60,7 +60,7 @@ async function anAgent(refusalOf: (count: number) => number | undefined) {
   const follow = async () => {
     const ids: (number | undefined)[] = [];
     const member = new Member({
-      place: await openPlace(parseTarget(server.urlOf(agent)), { token: () => undefined }),
+      place: await placeOpener({ token: () => undefined })(parseTarget(server.urlOf(agent))),
       question: { filters: {}, since: '1h', follow: true },
       isCatchingUp: true,
       listener: {
