@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ErrorCode, TracerError } from '../errors.js';
+import type { ErrorCode, TracerError } from '../errors.js';
 import { printable } from '../printable.js';
 import type { EventId } from '../serve/history/event-id.js';
 import { NDJSON } from '../serve/readers/encoding.js';
@@ -10,6 +10,7 @@ import type { FollowOptions } from './follow-options.js';
 import { Incoming } from './incoming.js';
 import { LineSplitter } from './line-splitter.js';
 import type { Place } from './place.js';
+import { PlaceError } from './place-error.js';
 import { eventsPath, type Question } from './question.js';
 import { WrongQuestion } from './refusal.js';
 import { brokenOff, noServer, request } from './request.js';
@@ -172,7 +173,7 @@ class Follower {
   }
 
   #error(code: ErrorCode, what: string): TracerError {
-    return new TracerError(code, `${printable(this.#place.name)} ${what}`);
+    return new PlaceError(code, this.#place.name, what);
   }
 }
 

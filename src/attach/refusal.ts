@@ -1,39 +1,45 @@
 import type { IncomingMessage } from 'node:http';
-import { TracerError } from '../errors.js';
 import { printable } from '../printable.js';
 import type { Place } from './place.js';
+import { PlaceError } from './place-error.js';
 
 /** The server takes no such question, and will not take it later. */
-export class WrongQuestion extends TracerError {}
+export class WrongQuestion extends PlaceError {}
 
 /** What a server says that does not answer with 200. */
-export async function refusalOf(place: Place, response: IncomingMessage): Promise<TracerError> {
+export async function refusalOf(place: Place, response: IncomingMessage): Promise<PlaceError> {
   const { statusCode: status = 0, headers } = response;
   const said = errorIn(await bodyOf(response));
-  const name = printable(place.name);
+  const { name } = place;
   switch (status) {
     case 401:
-      if (place.token() === undefined) return denied(`${name} wants a token`, place.tokenRemedies);
-      return denied(`${name} wants a token, and not this one`);
+      if (place.token() === undefined) return denied(name, 'wants a token', place.tokenRemedies);
+      return denied(name, 'wants a token, and not this one');
     case 403:
-      return denied(`${name} does not let this in: ${said?.message ?? `status ${status}`}`);
+      return denied(name, `does not let this in: ${said?.message ?? `status ${status}`}`);
     case 429:
       // Without the time: that is another one at each try, and a trouble that lasts is told once.
-      return denied(`${name} lets nobody from here in for now: ${tooMany(said)}`, [
+      return denied(name, `lets nobody from here in for now: ${tooMany(said)}`, [
         `see that the token is the right one, and try again in ${seconds(headers['retry-after'])}`,
       ]);
     case 503:
-      if (said?.code === 'E_TOO_MANY') return new TracerError('E_TOO_MANY', `${name}: ${said.message}`);
-      return new TracerError('E_UNREACHABLE', `${name} is not available now: status 503`);
+      if (said?.code === 'E_TOO_MANY')
+        return new PlaceError('E_TOO_MANY', name, said.message, { link: ': ' });
+      return new PlaceError('E_UNREACHABLE', name, 'is not available now: status 503');
     case 502:
     case 504:
-      return new TracerError(
+      return new PlaceError(
         'E_UNREACHABLE',
-        `what stands before ${name} does not reach it: status ${status}`,
+        name,
+        `what stands before it does not reach it: status ${status}`,
+        {
+          link: ': ',
+        },
       );
     default:
-      if (status === 400 && said) return new WrongQuestion('E_USAGE', `${name}: ${said.message}`, said);
-      return notOurs(`${name} ${oddAnswer(status, headers)}`);
+      if (status === 400 && said)
+        return new WrongQuestion('E_USAGE', name, said.message, { link: ': ', remedies: said.remedies });
+      return new PlaceError('E_NO_SERVER', name, oddAnswer(status, headers));
   }
 }
 
@@ -89,12 +95,8 @@ function seconds(retryAfter: string | undefined): string {
   return /^\d{1,6}$/.test(retryAfter ?? '') ? `${retryAfter} s` : 'a while';
 }
 
-function denied(message: string, remedies?: readonly string[]): TracerError {
-  return new TracerError('E_DENIED', message, remedies && { remedies });
-}
-
-function notOurs(message: string): TracerError {
-  return new TracerError('E_NO_SERVER', message);
+function denied(name: string, reason: string, remedies?: readonly string[]): PlaceError {
+  return new PlaceError('E_DENIED', name, reason, remedies && { remedies });
 }
 
 function shown(text: string): string {

@@ -4,6 +4,7 @@ import { TracerError } from '../errors.js';
 import { printable } from '../printable.js';
 import { NotOurs } from './not-ours.js';
 import type { Place } from './place.js';
+import { PlaceError } from './place-error.js';
 import { refusalOf } from './refusal.js';
 
 /**
@@ -74,14 +75,12 @@ export function brokenOff(place: Place, error: Error): TracerError {
     code === 'ECONNRESET' || code === 'EPIPE'
       ? 'the other side closed the connection'
       : printable(error.message);
-  return new TracerError('E_UNREACHABLE', `${printable(place.name)}: ${why}`, { cause: error });
+  return new PlaceError('E_UNREACHABLE', place.name, why, { link: ': ', cause: error });
 }
 
-export function noServer(place: Place, what: string): TracerError {
-  return new TracerError(
-    'E_NO_SERVER',
-    `${printable(place.name)} ${what}: this is no rpftrace serve, or something stands before it`,
-  );
+export function noServer(place: Place, what: string): PlaceError {
+  const reason = `${what}: this is no rpftrace serve, or something stands before it`;
+  return new PlaceError('E_NO_SERVER', place.name, reason);
 }
 
 const MAX_HEADERS = 16 * 1024;

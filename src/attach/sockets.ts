@@ -5,6 +5,7 @@ import { TracerError } from '../errors.js';
 import { readNamedFile } from '../named-file.js';
 import { printable } from '../printable.js';
 import type { Credentials, Place } from './place.js';
+import { PlaceError } from './place-error.js';
 import type { HttpTarget } from './target.js';
 
 /** Who may open the socket may ask: it takes no token. */
@@ -133,10 +134,10 @@ function open(name: string, signal: AbortSignal, start: () => Socket, ready: str
   });
 }
 
-function unreachable(name: string, why: string, cause: Error | undefined): TracerError {
+function unreachable(name: string, why: string, cause: Error | undefined): PlaceError {
   const remedies = REMEDIES[(cause as NodeJS.ErrnoException | undefined)?.code ?? ''];
-  return new TracerError('E_UNREACHABLE', `cannot connect to ${printable(name)}: ${why}`, {
-    cause,
+  return new PlaceError('E_UNREACHABLE', name, why, {
+    ...{ start: 'cannot connect to ', link: ': ', cause },
     ...(remedies && { remedies }),
   });
 }

@@ -1,5 +1,6 @@
 import { grouped } from '../../grouped.js';
 import { printable } from '../../printable.js';
+import { PlaceError } from '../place-error.js';
 import type { Member } from './member.js';
 
 /** Tells people who is silent, since when and why, and who is back: a few by name, a mass of them as one line. */
@@ -66,14 +67,11 @@ export class RollCall {
 }
 
 /** Why a member is silent, without its name; '' for one that is not. Safe for a terminal. */
-export function whyOf({ state, placeName }: Member): string {
+export function whyOf({ state }: Member): string {
   if (!('why' in state) || state.why === undefined) return '';
-  const [first = ''] = state.why.message.split('\n');
-  const name = printable(placeName);
-  const told = [`cannot connect to ${name}: `, `${name}: `, `${name} `].find((start) =>
-    first.startsWith(start),
-  );
-  return first.slice(told?.length ?? 0);
+  const { why } = state;
+  const [first = ''] = (why instanceof PlaceError ? why.reason : why.message).split('\n');
+  return first;
 }
 
 /** "850 ms", "12 s", "3 min" */

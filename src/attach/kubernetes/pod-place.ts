@@ -2,9 +2,9 @@ import type { Duplex } from 'node:stream';
 import { ApiClient } from '../../attribute/sources/kubernetes/client.js';
 import { ApiFailure, toFailure } from '../../attribute/sources/kubernetes/failure.js';
 import { textAt } from '../../attribute/sources/kubernetes/object.js';
-import { TracerError } from '../../errors.js';
 import { printable } from '../../printable.js';
 import type { Credentials, Place } from '../place.js';
+import { PlaceError } from '../place-error.js';
 import { accessError } from './access-error.js';
 import type { KubernetesApi } from './api.js';
 import { forwardPort, nameOf, type PodPort, pathOf } from './port-forward.js';
@@ -26,10 +26,12 @@ export function podPlace(api: KubernetesApi, port: PodPort, { token }: Pick<Cred
         return stream;
       } catch (error) {
         const failure = toFailure(error);
-        const denied = accessError(`cannot connect to ${name} by ${api.credentials.at}`, failure);
+        const link = ` by ${api.credentials.at}: `;
+        const { code, remedies } = accessError(name, failure);
         // Pods come back under their name, tokens are renewed: what has worked may work again.
-        if (!wasConnected || denied.code === 'E_UNREACHABLE') throw denied;
-        throw new TracerError('E_UNREACHABLE', denied.message, { remedies: denied.remedies, cause: failure });
+        throw new PlaceError(wasConnected ? 'E_UNREACHABLE' : code, name, failure.message, {
+          ...{ start: 'cannot connect to ', link, remedies, cause: failure },
+        });
       }
     },
   };

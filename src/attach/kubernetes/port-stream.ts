@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import { TracerError } from '../../errors.js';
 import { printable } from '../../printable.js';
+import { PlaceError } from '../place-error.js';
 
 /**
  * One forwarded port as a stream. The first byte of each message names its channel: data, or the words with which the other
@@ -62,8 +62,8 @@ export class PortStream extends Duplex {
     this.destroy(this.#failure(why, isRefused ? NO_LISTENER : undefined));
   }
 
-  #failure(why: string, remedies?: readonly string[]): TracerError {
-    return new TracerError('E_UNREACHABLE', `${this.#name}: ${why}`, remedies && { remedies });
+  #failure(why: string, remedies?: readonly string[]): PlaceError {
+    return new PlaceError('E_UNREACHABLE', this.#name, why, { link: ': ', ...(remedies && { remedies }) });
   }
 }
 
