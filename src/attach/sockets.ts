@@ -192,7 +192,7 @@ const REMEDIES: Record<string, readonly string[]> = {
 /** An answer takes over from its socket how much it keeps: one portion, and no further one before somebody wants it. */
 const BUFFERED: DuplexOptions = { highWaterMark: 1 };
 /** Of all connections: what is in it is copied before the next one is read. Node.js reads 64 kB at a time into one of its own. */
-const READ_BUFFER = Buffer.alloc(16 << 10);
+const READ_BUFFER = Buffer.alloc(8 << 10);
 /** Longer than three tries of a SYN take. */
 const CONNECT_MS = 8000;
 /** Finds out that the other side is gone without a word, should its heartbeat not. */
