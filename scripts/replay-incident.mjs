@@ -4,7 +4,8 @@
  *     npm run replay-incident [-- WRITER...] [--no-prebuild] [--out DIR]
  *
  * Debian's own tuned and polkit put rp_filter back to 1 on a Cilium node; rpftrace, packed and installed from its package, must say who
- * it was, and its fix must help. Then other programs do the same. WRITER is a name in test/vm/guest/incident/writers.mjs. DIR gets events.ndjson, all that rpftrace said. Ends with 0 only if all held. Needs root.
+ * it was, and its fix must help. Then other programs do the same. In the end
+ * rpftrace serve runs as a service of that systemd. WRITER is a name in test/vm/guest/incident/writers.mjs, or `service`. DIR gets events.ndjson, all that rpftrace said. Ends with 0 only if all held. Needs root.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -11,9 +11,12 @@ import { compilers, describeMachine, uptime } from './machine.mjs';
 import { Pod } from './pod.mjs';
 import { check, fail, finish, say, show } from './report.mjs';
 import { restore, runRow } from './row.mjs';
+import { checkService } from './service.mjs';
 import { Tracer } from './tracer.mjs';
 import { WRITERS } from './writers.mjs';
 
+/** The word for the last part, which is no writer. */
+const SERVICE = 'service';
 const PACKAGE = '/opt/rpftrace/package/node_modules/rpftrace';
 const POD = {
   id: 1234,
@@ -24,9 +27,14 @@ const POD = {
   port: 1433,
 };
 
-const wanted = process.argv.slice(2);
-const rows = wanted.length === 0 ? WRITERS : wanted.map((word) => WRITERS.find(({ name }) => name === word));
-if (rows.includes(undefined)) throw new Error(`writers are: ${WRITERS.map(({ name }) => name).join(', ')}`);
+const words = process.argv.slice(2);
+const isService = words.length === 0 || words.includes(SERVICE);
+const wanted = words.filter((word) => word !== SERVICE);
+const rows = words.length === 0 ? WRITERS : wanted.map((word) => WRITERS.find(({ name }) => name === word));
+if (rows.includes(undefined)) {
+  const names = [...WRITERS.map(({ name }) => name), SERVICE];
+  throw new Error(`writers are: ${names.join(', ')}`);
+}
 const { version } = JSON.parse(readFileSync(`${PACKAGE}/package.json`, 'utf8'));
 show(`${await describeMachine()}; booted in ${uptime()} s`);
 show(`rpftrace ${version}, installed from its package`);
@@ -49,11 +57,15 @@ for (const row of rows) {
     await restore();
   }
 }
-pod.stop();
 say('The end of the trace');
 const { conservation } = await tracer.stop();
 if (existsSync('/share'))
   writeFileSync('/share/events.ndjson', tracer.events.map((event) => `${JSON.stringify(event)}\n`).join(''));
 check('every drop is accounted for', conservation.holds, true);
+if (isService) {
+  const folder = `${PACKAGE}/deploy/systemd`;
+  await checkService({ folder, program: `${PACKAGE}/../.bin/rpftrace`, pod }).catch(fail);
+}
+pod.stop();
 finish();
 if (process.exitCode !== 0) process.stderr.write(tracer.words);
