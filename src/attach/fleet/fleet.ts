@@ -248,13 +248,13 @@ export class Fleet implements MemberListener {
 
   #checkEnd(): void {
     if (!this.#isComplete || this.#members.size === 0) return;
+    // Each of thousands asks when it is connected: one that goes on is enough to know.
+    for (const { state } of this.#members.values())
+      if (state.kind === 'heard' || state.kind === 'connecting') return;
     const states = [...this.#members.values()].map(({ state }) => state);
-    const isOver = states.every(({ kind }) => kind === 'ended');
-    const isHopeless =
-      !this.#wasConnected && states.every(({ kind }) => kind === 'silent' || kind === 'ended');
     const [first] = states.flatMap((state) => ('why' in state && state.why ? [state.why] : []));
-    if (isHopeless && first) this.#end(first);
-    else if (isOver) this.#end(undefined);
+    if (!this.#wasConnected && first) this.#end(first);
+    else if (states.every(({ kind }) => kind === 'ended')) this.#end(undefined);
   }
 }
 
