@@ -138,6 +138,9 @@ describe('help', () => {
         --rotate-keep <n>       old files to keep: FILE.1 is the newest (default: 5)
         --otlp <url>            send events and counts to an OpenTelemetry collector,
                                 too: http://collector:4318
+        --no-otlp-logs          send it no events: for Prometheus, which takes counts
+                                only
+        --no-otlp-metrics       send it no counts
         --kubernetes-events     write an Event to each pod that an incident hits, for
                                 kubectl describe pod
         --ready-file <file>     a file that exists as long as rpftrace is attached
