@@ -1,4 +1,4 @@
-import type { Key, Pod } from '../attribute/pods/pod.js';
+import { type Key, keysOf, type Pod, type PodKeys } from '../attribute/pods/pod.js';
 import type { PodIndex } from '../attribute/pods/pod-index.js';
 import type { NativePodKeys } from '../native.js';
 import { isNamed, type PodFilter, type PodName } from './pods.js';
@@ -72,13 +72,14 @@ export class PodFollower {
     this.#tellFound();
   }
 
-  /** Those of pods that are gone too: packets to them are still on their way. But not what is another pod's now. */
+  /** What pods had last too, also those that are gone: packets to them are still on their way. But not what is another pod's now. */
   #keys(): NativePodKeys {
     const { filter, index } = this.#options;
     const wanted = new Keys();
     const others = new Keys();
-    for (const pod of index.pods) (filter.wants(pod.facts) ? wanted : others).add(pod);
-    for (const pod of index.gone) if (filter.wants(pod.facts)) wanted.add(pod, others);
+    for (const { facts } of index.pods) (filter.wants(facts) ? wanted : others).add(keysOf(facts));
+    for (const { facts, keys } of [...index.pods, ...index.gone])
+      if (filter.wants(facts)) wanted.add(keys, others);
     return wanted.cut();
   }
 
@@ -105,7 +106,7 @@ class Keys {
     cgroups: new Set<Key>(),
   };
 
-  add({ keys }: Pod, others = NONE): void {
+  add(keys: PodKeys, others = NONE): void {
     for (const kind of KINDS)
       for (const key of keys[kind]) if (!others.has(kind, key)) this.#all[kind].add(key);
   }

@@ -63,7 +63,7 @@ export class Keyring {
       for (const key of before[kind]) if (!after[kind].has(key)) this.#claims[kind].release(key, pod, nowMs);
       for (const key of after[kind]) this.#claims[kind].take(key, pod, fromMs, nowMs);
     }
-    const forgotten = pod.keep(after);
+    const forgotten = pod.keep(pod.facts.hostNetwork ? after : withLast(after, before));
     if (forgotten) this.#forgetKeys(pod, forgotten);
     this.#bump(pod);
   }
@@ -95,6 +95,12 @@ export class Keyring {
       }
     }
   }
+}
+
+/** Of what nobody tells any more, what it had last: it is told from others by that until its end is known. */
+function withLast(now: PodKeys, before: PodKeys): PodKeys {
+  const kinds = KEY_KINDS.map((kind) => [kind, now[kind].size > 0 ? now[kind] : before[kind]]);
+  return Object.fromEntries(kinds) as unknown as PodKeys;
 }
 
 /** Nothing known fits everything. */

@@ -14,14 +14,17 @@ export interface Sighted {
 export class Pod {
   /** By source and the source's key. */
   readonly sightings = new Map<string, Sighted>();
-  /** What a source said last that does not tell of it any more, while others do: sources learn of an end one after another. */
+  /**
+   * What a source said of it that does not tell of it any more, while others do: sources learn of an end one after another.
+   * Who it is stays, not what it had: its address may be another one's by now.
+   */
   readonly #last = new Map<SourceName, Sighted>();
   facts: PodFacts = NO_FACTS;
   /** The first source that knows its name, else the first that knows it. */
   source: SourceName = 'kernel';
   /** Milliseconds since the epoch; undefined as long as it is there. */
   goneMs: number | undefined;
-  /** Addresses, devices and the network namespace that it was found by; those of a pod that is gone stay. */
+  /** Addresses, devices and the network namespace that it was found by; those that nobody tells of any more stay. */
   keys: PodKeys = NO_KEYS;
   /** Keys that it had before. */
   readonly past: PodKeys[] = [];
@@ -51,7 +54,7 @@ export class Pod {
     const lost = this.sightings.get(key);
     this.sightings.delete(key);
     if (lost && ![...this.sightings.values()].some(({ source }) => source === lost.source))
-      this.#last.set(lost.source, lost);
+      this.#last.set(lost.source, { ...lost, sighting: withoutHoldings(lost.sighting) });
   }
 
   /** Puts together anew what the sources say; after it what they said. */
@@ -90,6 +93,10 @@ function isEqual(a: PodKeys, b: PodKeys): boolean {
   return KEY_KINDS.every(
     (kind) => a[kind].size === b[kind].size && [...a[kind]].every((key) => b[kind].has(key)),
   );
+}
+
+function withoutHoldings(sighting: PodSighting): PodSighting {
+  return { ...sighting, interfaces: [], netns: undefined, cgroups: undefined };
 }
 
 function inOrder(sightings: ReadonlyMap<string, Sighted>): Sighted[] {

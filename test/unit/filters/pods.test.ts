@@ -111,6 +111,20 @@ describe('the kernel’s filter follows pods', () => {
     expect(applied()).toEqual({ ...MSSQL, addresses: [] });
   });
 
+  test('nor that of one that has ended and is listed still', () => {
+    const { applied, index } = follow({ pods: ['mssql-0'] });
+    index.observer('cilium').pod(mssql({ netns: 77 }));
+    index.observer('kubernetes').pod({ ...mssql({ interfaces: [] }), key: 'u' });
+    index.observer('cilium').podGone('1234');
+    vi.advanceTimersByTime(50);
+    expect(applied()).toEqual(MSSQL);
+    index
+      .observer('cilium')
+      .pod({ key: '9', namespace: 'x', name: 'y', interfaces: [{ ips: ['10.244.3.136'] }] });
+    vi.advanceTimersByTime(50);
+    expect(applied()).toEqual({ ...MSSQL, addresses: [] });
+  });
+
   test('in a churn of pods the kernel is told once for many', () => {
     const { all, index } = follow({ namespaces: ['n'] });
     for (let i = 0; i < 100; i++)

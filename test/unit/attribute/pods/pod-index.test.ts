@@ -135,6 +135,20 @@ describe('PodIndex', () => {
     expect(find(index)).toBe([...index.gone][0]);
   });
 
+  test('that has ended leaves its address to the next, however long the API lists it', () => {
+    const index = new PodIndex();
+    const job = { namespace: 'batch', name: 'job-1', key: 'u', uid: 'u', interfaces: [] };
+    tell(index, 'kubernetes', job);
+    index.observer('cri').pod({ key: 's', uid: 'u', netns: 77, interfaces: [{ ips: [IP] }] });
+    index.observer('cri').podGone('s');
+    vi.advanceTimersByTime(3_600_000);
+    tell(index, 'cri', { ...NAMED, key: 't', uid: 'v', netns: 77, interfaces: [{ ips: [IP] }] });
+    vi.advanceTimersByTime(60_000);
+    tell(index, 'kubernetes', { ...job, labels: { done: 'true' } });
+    expect((find(index) as Pod).facts).toMatchObject(NAMED);
+    expect(index.keys.byNetns(77, now())?.facts).toMatchObject(NAMED);
+  });
+
   test('what a source says again counts, not what it said before', () => {
     const index = new PodIndex();
     index.observer('kernel').pod({ key: 'k', uid: 'u', netns: 77, interfaces: [] });
