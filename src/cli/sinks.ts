@@ -55,6 +55,8 @@ export async function openSink(options: SinkOptions, place: ForwarderPlace): Pro
 function otlpOf({ otlp: url, otlpLogs: logs, otlpMetrics: metrics }: ForwarderFlags): OtlpTarget | undefined {
   if (!logs && !metrics)
     throw new TracerError('E_USAGE', '--no-otlp-logs and --no-otlp-metrics leave nothing to send');
+  if (url === undefined && !(logs && metrics))
+    throw new TracerError('E_USAGE', `--no-otlp-${logs ? 'metrics' : 'logs'} is for --otlp URL`);
   return url === undefined ? undefined : { url, logs, metrics };
 }
 

@@ -7,8 +7,8 @@ export type Result = Parameters<Parameters<LogRecordExporter['export']>[1]>[0];
 export class Delivery {
   /** Why it did not take the last; undefined once it took some again. */
   failure: string | undefined;
-  /** It has not answered yet. */
-  isWaiting = false;
+  /** Exports that it has not answered yet: the next may begin when one took too long. */
+  #open = 0;
   readonly #onChange: (failure: string | undefined) => void;
 
   /** `onChange` is told when it stops taking anything, and when it takes some again. */
@@ -16,13 +16,18 @@ export class Delivery {
     this.#onChange = onChange;
   }
 
+  /** It has not answered yet. */
+  get isWaiting(): boolean {
+    return this.#open > 0;
+  }
+
   begin(): void {
-    this.isWaiting = true;
+    this.#open++;
   }
 
   /** Returns whether it was delivered. */
   settle({ code, error }: Result): boolean {
-    this.isWaiting = false;
+    this.#open--;
     const failure = code === SUCCESS ? undefined : (error?.message ?? 'no reason given');
     const isChange = (failure === undefined) !== (this.failure === undefined);
     this.failure = failure;

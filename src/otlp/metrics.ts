@@ -80,8 +80,10 @@ class WatchedExporter extends OTLPMetricExporter {
 /** OTEL_METRIC_EXPORT_INTERVAL, as in all SDKs of OpenTelemetry. */
 function askedIntervalMs(): number {
   const asked = Number(process.env.OTEL_METRIC_EXPORT_INTERVAL);
-  return Number.isInteger(asked) && asked > 0 ? asked : INTERVAL_MS;
+  return Number.isInteger(asked) && asked > 0 && asked <= LONGEST_MS ? asked : INTERVAL_MS;
 }
 
 const INTERVAL_MS = 15_000;
+/** Of Node's timers; a longer one would end at once. */
+const LONGEST_MS = 2 ** 31 - 1;
 const TIMEOUT_MS = 10_000;

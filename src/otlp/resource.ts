@@ -27,7 +27,8 @@ export function resourceOf({ node, note }: Sender): Resource {
   });
   const given = detectResources({ detectors: [envDetector] });
   const { OTEL_RESOURCE_ATTRIBUTES: text } = process.env;
-  if (text?.trim() && Object.keys(given.attributes).length === 0)
+  // The detector leaves the whole list out where one of it cannot be read; the name of the service is another variable's.
+  if (text?.trim() && Object.keys(given.attributes).every((name) => name === 'service.name'))
     note(
       'OTEL_RESOURCE_ATTRIBUTES is left out: it is no list like deployment.environment.name=test,team=net',
     );

@@ -111,6 +111,11 @@ describe('--otlp', () => {
     await counts.stop();
     expect([collector.logs.length, collector.points.size > 0]).toEqual([0, true]);
 
+    const alone = await rpftrace(['trace', '--no-otlp-metrics']);
+    expect(alone).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--no-otlp-metrics is for --otlp URL'),
+    });
     const { code, stderr } = await rpftrace(['trace', '--no-otlp-logs', '--no-otlp-metrics']);
     expect(code).toBe(2);
     expect(stderr).toContain('leave nothing to send');

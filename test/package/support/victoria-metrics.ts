@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -37,8 +38,16 @@ export class VictoriaMetrics extends PrometheusApi {
   static async start(): Promise<VictoriaMetrics> {
     const program = join(await unpacked('unstable', 'victoria-metrics'), 'usr/bin/victoria-metrics');
     const started = new VictoriaMetrics(program, await freePort());
-    await started.until('vector(1)', ({ length }) => length === 1);
+    const ended = started.#ended();
+    ended.catch(() => undefined); // once it has begun, whoever asks it is told
+    await Promise.race([started.until('vector(1)', ({ length }) => length === 1), ended]);
     return started;
+  }
+
+  /** Rejects when it ends by itself, or does not begin. */
+  async #ended(): Promise<never> {
+    const [code] = await once(this.#child, 'exit');
+    throw new Error(`victoria-metrics ended with ${code}`);
   }
 
   async stop(): Promise<void> {
