@@ -26,7 +26,7 @@ export interface Traced {
  * Inode numbers of namespaces that are gone are given to new ones at once, so namespaces are told apart by their cookie
  * where it is known. Where it is not, a counter that is lower than it was shows that it is another's.
  *
- * `unattributed` drops were counted without their namespace, because there were too many: what is missing may be among them.
+ * `unattributed` drops were counted without their namespace: what is missing may be among them.
  */
 export function reconcile(
   readings: CounterReadings,
@@ -50,8 +50,8 @@ interface Named {
   readonly netnsCookie: bigint;
 }
 
-/** native/include/rpf_maps.h */
-const NAMELESS = 'too many network namespaces had drops: these were counted without theirs';
+/** native/include/rpf_maps.h has room for so many. */
+const NAMELESS = 'counted without their network namespace: it was not known, or too many had drops';
 
 function isSame(a: Named, b: Named): boolean {
   return (

@@ -139,7 +139,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports)
 	exports.Set("neighbours", Napi::Function::New(env, rpf::Neighbours, "neighbours"));
 	exports.Set("lock", Napi::Function::New(env, Lock, "lock"));
 	exports.Set("trials", Napi::Function::New(env, rpf::Trials, "trials"));
-	napi_add_env_cleanup_hook(env, ForgetAhead, nullptr);
+	// Whoever loads the addon again gets a napi_env of its own; Node ends the process for a hook that it has already.
+	napi_add_env_cleanup_hook(env, ForgetAhead, static_cast<napi_env>(env));
 	return exports;
 }
 

@@ -503,12 +503,17 @@ int rpf_attach(struct rpf_tracer *tracer, struct rpf_error *error)
 	tracer->next_interval_ns = rpf_now_ns() + tracer->config.interval_ms * 1000000ULL;
 	attach_sysctl(tracer);
 	attach_exec(tracer);
-	rpf_attach_hooks(tracer->object, &tracer->hooks);
 	tracer->link = bpf_program__attach(tracer->program);
+	err = tracer->link ? 0 : -errno;
+	/*
+	 * After the tracepoint: a refusal whose drop nobody sees would join that of another skb at the same address. A drop whose
+	 * refusal nobody saw is told with what the kernel says of it.
+	 */
+	if (!err)
+		rpf_attach_hooks(tracer->object, &tracer->hooks);
 	release_btf(tracer);
-	if (tracer->link)
+	if (!err)
 		return 0;
-	err = -errno;
 	return rpf_explain_refusal(err, "attaching to tracepoint kfree_skb", !tracer->features.rdonly_cast,
 				   error);
 }

@@ -16,7 +16,7 @@ export interface AttachSink {
 export async function openAttachSink(options: FormatOptions): Promise<AttachSink> {
   const format = formatOf(options);
   if (format === 'ndjson') {
-    const output = openOutput(options);
+    const output = await openOutput(options);
     return { output, take: ({ text }) => output.writeText(`${text}\n`), end: () => output.end() };
   }
   // How many bytes its packets have is the server's.

@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 /** The signals that ask a trace to end: the first one kindly, the second one at once. */
 export class Signals {
   readonly first: Promise<NodeJS.Signals>;
@@ -32,6 +34,25 @@ export function dieBy(signal: NodeJS.Signals): void {
   if (process.pid === 1) process.abort();
 }
 
+/**
+ * Waits for what may never come, as the reader of a FIFO: a signal gives it a moment more, then it ends the process, and the
+ * second one does so at once. `tell` is called before that.
+ */
+export async function unlessSignalled<T>(
+  awaited: Promise<T>,
+  signals: Signals,
+  tell: () => void,
+): Promise<T> {
+  const patience = signals.first.then((signal) => delay(MOMENT_MS, signal, { ref: false }));
+  const outcome = await Promise.race([awaited.then((value) => ({ value })), patience, signals.second]);
+  if (typeof outcome !== 'string') return outcome.value;
+  tell();
+  dieBy(outcome);
+  return await awaited;
+}
+
+/** Far more than opening a file takes, so that a trace which can begin ends in good order. */
+const MOMENT_MS = 500;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export function withResolver<T>(): { promise: Promise<T>; resolve: (value: T) => void } {

@@ -63,7 +63,7 @@ function otlpOf({ otlp: url, otlpLogs: logs, otlpMetrics: metrics }: ForwarderFl
 async function openFormat(options: SinkOptions, node: string): Promise<OpenedSink> {
   const format = formatOf(options);
   if (format === 'ndjson') {
-    const output = openOutput(options, PREPARED_BYTES);
+    const output = await openOutput(options, PREPARED_BYTES);
     return { output, make: (clock) => new NdjsonSink(output, clock, node) };
   }
   const { output, sink } = await openEventSink(format, options);
@@ -79,17 +79,17 @@ export async function openEventSink(
     requireNoTerminal(options);
     const { PcapngSink } = await import('../sink/pcapng/pcapng.js');
     const { rotateSize } = options;
-    const output = openOutput({ ...options, rotateSize: undefined });
+    const output = await openOutput({ ...options, rotateSize: undefined });
     return { output, sink: new PcapngSink(output, { snaplen: snaplenOf(options) ?? 0, rotateSize }) };
   }
   if (format === 'hubble') {
     const { HubbleSink } = await import('../sink/hubble/hubble.js');
-    const output = openOutput(options);
+    const output = await openOutput(options);
     return { output, sink: new HubbleSink(output) };
   }
   const { TableSink } = await import('../sink/table.js');
   const isTerminal = goesToTerminal(options);
-  const output = openOutput(options);
+  const output = await openOutput(options);
   const table = { color: wantsColor(isTerminal), size: () => size(isTerminal) };
   return { output, sink: new TableSink(output, table) };
 }
@@ -99,11 +99,11 @@ export function formatOf(options: FormatOptions): Format {
 }
 
 /** Throws E_OUTPUT. */
-export function openOutput(
+export async function openOutput(
   { out, rotateSize, rotateKeep }: Omit<FormatOptions, 'rotateSize'> & { rotateSize?: number | undefined },
   prepared = 0,
-): Output {
-  return new Output({ file: out, rotateSize, rotateKeep, prepared });
+): Promise<Output> {
+  return await Output.open({ file: out, rotateSize, rotateKeep, prepared });
 }
 
 function requireNoTerminal(options: FormatOptions): void {

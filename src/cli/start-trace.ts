@@ -12,7 +12,7 @@ import type { TraceOptions } from './trace-options.js';
 export async function startTrace(words: readonly string[], options: TraceOptions): Promise<number> {
   const addon = loadAddon();
   const capture = captureConfig({ ...options, snaplen: snaplenOf(options), intervalMs: options.interval });
-  // Whoever ends it from now on, it ends in good order.
+  // Whoever ends it from now on, it ends in good order; where the output does not open, by the signal.
   const signals = new Signals();
   try {
     if (!options.reason.includes('help')) addon.loadAhead({ ...capture, ...expressionOf(words) });

@@ -12,7 +12,7 @@ import { Session } from '../session.js';
 import { Ending } from './ending.js';
 import { ReadyFile } from './ready-file.js';
 import { note, say } from './say.js';
-import { dieBy, type Signals } from './signals.js';
+import { dieBy, type Signals, unlessSignalled } from './signals.js';
 import { checkRotation, type OpenedSink, openSink } from './sinks.js';
 import { Summary } from './summary.js';
 import type { TraceOptions } from './trace-options.js';
@@ -45,7 +45,10 @@ export async function trace(
     expression: words.join(' '),
   });
   const readyFile = new ReadyFile(options.readyFile);
-  const { output, make } = await openSink(options, { node: nodeName(options), note });
+  const opening = openSink(options, { node: nodeName(options), note });
+  const { output, make } = await unlessSignalled(opening, signals, () =>
+    note(`${options.out ?? 'the output'} was still being opened`),
+  );
   const ending = new Ending(output, signals);
   output.onError = (error) => ending.fail(error);
   try {

@@ -1,4 +1,5 @@
-import { closeSync, fstat, openSync } from 'node:fs';
+import { closeSync, fstat, open, openSync } from 'node:fs';
+import { promisify } from 'node:util';
 import sonicBoom, { type SonicBoom } from 'sonic-boom';
 import { type ErrorCode, TracerError } from '../errors.js';
 import { Arena } from './arena.js';
@@ -39,8 +40,18 @@ export class Output implements LineOutput {
   #failure: TracerError | undefined;
   #onIdle: () => void = () => undefined;
 
-  /** Opens the file. Throws E_OUTPUT. */
-  constructor(options: OutputOptions = {}) {
+  /** Opens the file in another thread: a FIFO waits for its reader. Rejects with E_OUTPUT. */
+  static async open(options: OutputOptions): Promise<Output> {
+    const { file } = options;
+    if (file === undefined) return new Output(options);
+    const fd = await promisify(open)(file, 'w').catch((error: Error) => {
+      throw outputError(file, 'E_OUTPUT', error);
+    });
+    return new Output(options, fd);
+  }
+
+  /** Opens the file, unless `fd` is where it is open. Throws E_OUTPUT. */
+  constructor(options: OutputOptions = {}, fd?: number) {
     this.#options = options;
     this.#arena = new Arena({
       size: RING_BYTES,
@@ -48,7 +59,7 @@ export class Output implements LineOutput {
       maxLine: MAX_LINE,
       send: (piece) => this.#send(piece),
     });
-    this.#fd = this.#open();
+    this.#fd = fd ?? this.#open();
     this.#writer = this.#makeWriter();
   }
 
@@ -231,9 +242,12 @@ export class Output implements LineOutput {
   }
 
   #outputError(code: ErrorCode, cause: Error): TracerError {
-    const target = this.#options.file ?? 'standard output';
-    return new TracerError(code, `cannot write to ${target}: ${cause.message}`, { cause });
+    return outputError(this.#options.file, code, cause);
   }
+}
+
+function outputError(file: string | undefined, code: ErrorCode, cause: Error): TracerError {
+  return new TracerError(code, `cannot write to ${file ?? 'standard output'}: ${cause.message}`, { cause });
 }
 
 const RING_BYTES = 1 << 20;

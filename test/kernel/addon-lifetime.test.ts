@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -22,6 +22,15 @@ const everyDrop = (): NativeConfig => ({ every: true, expression: port.expressio
 async function expectNoBpfObjects(pid = process.pid): Promise<void> {
   await vi.waitFor(() => expect(bpfObjectsOf(pid)).toEqual([]), { timeout: 10_000 });
 }
+
+it('is loaded once more by who has forgotten it', () => {
+  const path = JSON.stringify(addonPath);
+  const twice = `require(${path}); delete require.cache[require.resolve(${path})]; require(${path}).loadAhead({});`;
+  expect(spawnSync(process.execPath, ['-e', twice], { encoding: 'utf8' })).toMatchObject({
+    status: 0,
+    stderr: '',
+  });
+});
 
 describe('a tracer is closed', () => {
   it('as often as one likes, and knows that it is', async () => {

@@ -1,8 +1,11 @@
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { event } from '../../src/events.js';
+import { bpfObjectsOf } from './support/bpf-objects.js';
 import { DropSource } from './support/drops.js';
 import {
   emitted,
@@ -103,6 +106,44 @@ describe('an output that fails', () => {
 
     expect(code).toBe(1);
     expect(stderr).toContain('E_OUTPUT');
+  });
+});
+
+describe('a FIFO', () => {
+  const startOpening = async (fifo: string): Promise<Program> => {
+    execFileSync('mkfifo', [fifo]);
+    const trace = new Program(['trace', ...here, '--out', fifo]);
+    // It listens to signals from before that on.
+    await vi.waitFor(() => expect(bpfObjectsOf(trace.pid)).not.toEqual([]), { timeout: 10_000 });
+    return trace;
+  };
+
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'that nobody reads does not keep %s from ending it',
+    async (signal) => {
+      const fifo = join(directory, 'fifo');
+      const trace = await startOpening(fifo);
+      try {
+        expect(await trace.stop(signal)).toMatchObject({ code: null, signal });
+        expect(trace.stderr).toContain(`${fifo} was still being opened`);
+      } finally {
+        trace.kill('SIGKILL');
+      }
+    },
+  );
+
+  it('is waited for, and gets all from the start event on', async () => {
+    const fifo = join(directory, 'fifo');
+    const trace = await startOpening(fifo);
+    const reading = promisify(execFile)('cat', [fifo]);
+    await vi.waitFor(() => expect(bpfObjectsOf(trace.pid)).toContainEqual(expect.stringMatching('link')), {
+      timeout: 10_000,
+    });
+
+    expect((await trace.stop()).code).toBe(0);
+    const events = parseEvents((await reading).stdout);
+    expect(events[0]?.kind).toBe('start');
+    expect(stopOf(events)).toMatchObject({ why: 'signal', signal: 'SIGINT' });
   });
 });
 
