@@ -330,7 +330,7 @@ export interface NativeAddon {
   ) => NativeTracer;
   /**
    * Begins to load in another thread what the next Tracer takes over, if its configuration says the same of all but intervalMs,
-   * wholePerFlow, filters, and which expression it is. What goes wrong is thrown by that one.
+   * wholePerFlow, totalPairs, filters, and which expression it is. What goes wrong is thrown by that one.
    */
   loadAhead(config: NativeConfig): void;
   /** Drop reasons of the running kernel, from its BTF: number to name. */

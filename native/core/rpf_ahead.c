@@ -85,7 +85,7 @@ void rpf_forget_ahead(void)
 	forget(exchange(NULL));
 }
 
-/* Which filters there are and the interval is set later. */
+/* Which filters there are, total_pairs, interval_ms and whole_per_flow are set later. */
 static bool loads_alike(const struct rpf_config *a, const struct rpf_config *b)
 {
 	return a->every == b->every && a->probe_read == b->probe_read && a->legacy == b->legacy &&

@@ -108,7 +108,8 @@ int rpf_open(const struct rpf_config *config, struct rpf_tracer **tracer, struct
 
 /*
  * Begins to load in a thread of its own what the next rpf_open() takes over, if its configuration says the same of all but
- * netns, reasons, devices, interval_ms, whole_per_flow and which expression it is. What goes wrong is told by rpf_open(). What was loaded ahead before is forgotten.
+ * netns, reasons, devices, total_pairs, interval_ms, whole_per_flow and which expression it is. What goes wrong is told by
+ * rpf_open(). What was loaded ahead before is forgotten.
  */
 int rpf_load_ahead(const struct rpf_config *config);
 /* Waits for it and frees it, unless rpf_open() has taken it over. */
