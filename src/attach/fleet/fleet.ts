@@ -51,6 +51,8 @@ export class Fleet implements MemberListener {
   #isReady = false;
   #isOver = false;
   #completeMs = 0;
+  /** All that happened before has come, ms since 1970. */
+  #knownMs = Number.NEGATIVE_INFINITY;
   /** Events that went before their window was over. */
   #early = 0;
   #wasConnected = false;
@@ -81,14 +83,16 @@ export class Fleet implements MemberListener {
   /**
    * Follows one more. `key` tells it from others; one that is there already stays. Who comes to a node after another goes on
    * where that one was: what its server saw before it could be reached is not left out, what it remembers does not come twice.
+   * Who comes beside another that is still followed is followed from now on.
    */
   add(key: string, place: Place, node?: string): void {
     if (this.#members.has(key)) return;
     const { question } = this.#options;
     const isCatchingUp = asksForPast(question) && !this.#isComplete;
-    const before = node === undefined ? undefined : this.#lastOf.get(node);
-    const after = before?.after;
-    const fromBoot = before !== undefined && after === undefined && !asksForPast(question);
+    const last = node === undefined ? undefined : this.#lastOf.get(node);
+    // In a list that is read again, who is gone stands beside who came.
+    const after = last?.isStopped || last?.state.kind === 'silent' ? last.after : undefined;
+    const fromBoot = last?.isStopped === true && after === undefined && !asksForPast(question);
     const member = new Member({ node, place, question, listener: this, isCatchingUp, after, fromBoot });
     this.#members.set(key, member);
     if (node !== undefined) this.#remember(node, member);
@@ -177,7 +181,7 @@ export class Fleet implements MemberListener {
   #pass(): void {
     for (const member of this.#members.values()) member.checkBehind();
     this.#move();
-    if (!this.#isBlocked) this.#intake.resumeMore(this.#room);
+    if (!this.#isBlocked) this.#intake.resumeMore(this.#room, this.#untilMs);
     this.#checkReady();
   }
 
@@ -191,12 +195,23 @@ export class Fleet implements MemberListener {
     clearImmediate(this.#moving);
     this.#moving = undefined;
     if (this.#isBlocked) return;
-    this.#give(horizonOf(this.#members.values(), this));
-    if (!this.#isBlocked) this.#intake.resumeSome(this.#room);
+    this.#knownMs = horizonOf(this.#members.values(), this);
+    this.#give(this.#knownMs);
+    if (!this.#isBlocked) this.#intake.resumeSome(this.#room, this.#untilMs);
   }
 
   get #room(): number {
     return this.#maxBytes - this.#held.bytes;
+  }
+
+  /** To be put in order with others, each of them has to have brought something. */
+  get #mostBytes(): number {
+    return this.#maxBytes + this.size * PORTION_BYTES;
+  }
+
+  /** Who has brought more than up to then is not read: what else it brings waits for others, and there is no room to wait in. */
+  get #untilMs(): number {
+    return this.#held.bytes > this.#mostBytes ? this.#knownMs : Number.POSITIVE_INFINITY;
   }
 
   #checkReady(): void {
@@ -214,8 +229,7 @@ export class Fleet implements MemberListener {
   /** What does not fit goes before its window is over: in the order of what has come so far. */
   #give(knownMs: number): void {
     this.#release(knownMs - this.windowMs, () => true);
-    // To be put in order with others, each of them has to have brought something.
-    const most = this.#maxBytes + this.size * PORTION_BYTES;
+    const most = this.#mostBytes;
     if (this.#held.bytes <= most || this.#isBlocked) return;
     this.#release(knownMs, () => {
       this.#early++;
@@ -228,8 +242,9 @@ export class Fleet implements MemberListener {
     let count = 0;
     this.#held.release(untilMs, (packed) => {
       onEvent(unpack(packed));
+      const doesGoOn = goesOn();
       if (++count % PORTION === 0 && this.#block(onPortion?.())) return false;
-      return goesOn();
+      return doesGoOn;
     });
     if (count > 0) this.#block(onPortion?.());
   }

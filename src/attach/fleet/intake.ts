@@ -28,24 +28,28 @@ export class Intake {
     });
   }
 
-  /** To be called when a portion has come: reads as many as there is room for, and where there is none the one who is due. */
-  resumeSome(roomBytes: number): void {
-    this.#resumeFirst(Math.max(Math.floor(roomBytes / PORTION_BYTES), 1) - this.#due.size);
+  /**
+   * To be called when a portion has come: reads as many as there is room for, and where there is none the one who is due. Only
+   * those that have not brought more than up to `untilMs`.
+   */
+  resumeSome(roomBytes: number, untilMs: number): void {
+    this.#resumeFirst(Math.max(Math.floor(roomBytes / PORTION_BYTES), 1) - this.#due.size, untilMs);
   }
 
   /** To be called now and then: those that have brought nothing by now may have nothing, and keep nobody from being read. */
-  resumeMore(roomBytes: number): void {
+  resumeMore(roomBytes: number, untilMs: number): void {
     this.#due.clear();
-    this.#resumeFirst(Math.max(Math.floor(roomBytes / PORTION_BYTES), AT_LEAST));
+    this.#resumeFirst(Math.max(Math.floor(roomBytes / PORTION_BYTES), AT_LEAST), untilMs);
   }
 
-  #resumeFirst(count: number): void {
+  #resumeFirst(count: number, untilMs: number): void {
     if (count <= 0 || this.#paused.size === 0) return;
+    const members = [...this.#paused.keys()].filter(({ markMs }) => markMs <= untilMs);
+    if (members.length === 0) return;
     if (count === 1) {
-      this.resume([...this.#paused.keys()].reduce(furtherBehind));
+      this.resume(members.reduce(furtherBehind));
       return;
     }
-    const members = [...this.#paused.keys()];
     if (count < members.length) members.sort(byMark);
     for (const member of members.slice(0, count)) this.resume(member);
   }
@@ -73,7 +77,7 @@ function byMark(a: Member, b: Member): number {
   return a.markMs < b.markMs ? -1 : 1;
 }
 
-/** What Node.js reads of a socket at a time. */
+/** The most that one connection brings at a time: over TLS. Plain ones bring less, the READ_BUFFER of sockets.ts. */
 export const PORTION_BYTES = 64 << 10;
 /** Each 50 ms: of a thousand, those that have nothing are known within some seconds. */
 const AT_LEAST = 16;

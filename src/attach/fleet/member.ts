@@ -138,6 +138,11 @@ export class Member {
     this.#abort.abort();
   }
 
+  /** It is wanted no more. */
+  get isStopped(): boolean {
+    return this.#abort.signal.aborted;
+  }
+
   async #follow(): Promise<TracerError | undefined> {
     const { place, question, listener, fromBoot = false } = this.#options;
     try {

@@ -3,7 +3,9 @@ import { type Agent, Agents } from '../../../../bench/lib/agents.mjs';
 import { Fleet, type FleetOptions } from '../../../../src/attach/fleet/fleet.js';
 import { reportLines } from '../../../../src/attach/fleet/report.js';
 import { placeOpener } from '../../../../src/attach/open-place.js';
+import type { Place } from '../../../../src/attach/place.js';
 import { parseTarget } from '../../../../src/attach/target.js';
+import { TracerError } from '../../../../src/errors.js';
 import type { TraceEvent } from '../../../../src/events.js';
 import { aDrop } from '../../../fixtures/journal.js';
 
@@ -145,7 +147,33 @@ describe('bounds', () => {
     await until((events) => events.length === 20_000);
     expect(fleet.times).toEqual([...fleet.times].sort());
     expect(fleet.report).toMatchObject({ late: 0, early: 0, missing: 0 });
-    expect(fleet.peakBytes).toBeLessThan(100_000 + (nodes + 16) * PORTION_BYTES);
+    expect(fleet.peakBytes).toBeLessThan(100_000 + (nodes + 16) * 3 * READ_BYTES);
+  });
+
+  test('a past that waits for one who does not answer stays on the servers, but for what is held', async () => {
+    const nodes = 10;
+    const { agents, fleet, until } = await following({
+      ...{ nodes, maxBytes: 100_000, question: { since: '1h' } },
+    });
+    const start = Date.now() - 600_000;
+    for (let index = 0; index < 20_000; index++)
+      tellAt(agents[index % nodes] as Agent, start + index * 29, { padding: 1500 });
+    const dead = unanswered();
+    fleet.fleet.add('dead', dead.place);
+    await fleet.begin();
+    let heldBytes = 0;
+    const stands = () => {
+      const before = heldBytes;
+      heldBytes = fleet.fleet.heldBytes;
+      expect(heldBytes).toBe(before || Number.NaN);
+    };
+    await vi.waitFor(stands, { ...WAIT, interval: 300 });
+    expect(fleet.events).toEqual([]);
+    dead.giveUp();
+    await until((events) => events.length === 20_000);
+    expect(fleet.times).toEqual([...fleet.times].sort());
+    expect(fleet.report).toMatchObject({ late: 0, early: 0, missing: 0 });
+    expect(fleet.peakBytes).toBeLessThan(100_000 + (nodes + 1) * (PORTION_BYTES + READ_BYTES));
   });
 
   test('more within one window than is held does not pile up, and is told', async () => {
@@ -231,6 +259,22 @@ describe('a server that takes the place of another on its node', () => {
     expect(fleet.report.missing).toBe(0);
   });
 
+  test.each([false, true])(
+    'is followed from now on while the other is there (heard: %s)',
+    async (isHeard) => {
+      const { agents, fleet, until, addTo } = await following({ nodes: 1 });
+      if (!isHeard) fleet.fleet.add('dead', unanswered().place, 'node-1');
+      await fleet.begin();
+      tellAt(agents[0] as Agent, Date.now());
+      await until((events) => events.length === 1);
+      const second = await addTo(isHeard ? 'node-0' : 'node-1', 'mwsegiks', 3);
+      await vi.waitFor(() => expect(second.readers).toBe(1), WAIT);
+      tellAt(second, Date.now());
+      await until((events) => events.length > 1);
+      expect(fleet.events).toHaveLength(2);
+    },
+  );
+
   test('that remembers what the other told does not tell it again', async () => {
     const { agents, fleet, until, replace } = await following({ nodes: 1, question: { since: '1h' } });
     for (let index = 0; index < 5; index++) tellAt(agents[0] as Agent, Date.now());
@@ -247,6 +291,8 @@ describe('a server that takes the place of another on its node', () => {
 const WINDOW_MS = 400;
 /** What one connection may bring at a time. */
 const PORTION_BYTES = 64 << 10;
+/** What is read of each plain connection at a time. */
+const READ_BYTES = 8 << 10;
 /** A server that has nothing to say tells so then. */
 const HEARTBEAT_MS = 5000;
 const WAIT = { timeout: 15_000, interval: 20 };
@@ -279,11 +325,14 @@ async function following({ nodes, question = {}, history = 10_000, ...options }:
   });
   const placeOf = (agent: Agent) => placeOpener({ token: () => undefined })(parseTarget(server.urlOf(agent)));
   /** Has another take the place of the first, that has told so many events before it is found. */
-  const replace = async (epoch: string, told: number) => {
+  const replace = (epoch: string, told: number) => {
     fleet.remove('node-0');
-    const successor = server.add('node-0', { epoch });
+    return addTo('node-0', epoch, told);
+  };
+  const addTo = async (node: string, epoch: string, told: number) => {
+    const successor = server.add(node, { epoch });
     for (let index = 0; index < told; index++) tellAt(successor, Date.now());
-    fleet.add('successor', await placeOf(successor), 'node-0');
+    fleet.add('successor', await placeOf(successor), node);
     return successor;
   };
   const run = async () => {
@@ -319,7 +368,18 @@ async function following({ nodes, question = {}, history = 10_000, ...options }:
       return peakBytes;
     },
   };
-  return { agents, fleet: view, until, notes, replace };
+  return { agents, fleet: view, until, notes, replace, addTo };
+}
+
+/** A place to which one connects until somebody gives up. */
+function unanswered(): { place: Place; giveUp: () => void } {
+  let giveUp = (): void => undefined;
+  const connect = () =>
+    new Promise<never>((_, reject) => {
+      giveUp = () => reject(new TracerError('E_UNREACHABLE', 'it did not answer'));
+    });
+  const place = { name: 'dead', host: 'dead', prefix: '', token: () => undefined, connect };
+  return { place, giveUp: () => giveUp() };
 }
 
 function tellAt(agent: Agent, ms: number, fields: Parameters<typeof aDrop>[0] = {}): void {
