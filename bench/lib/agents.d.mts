@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 /** Stands for many `rpftrace serve`: what tests use of it. */
 export class Agents {
   listen(): Promise<this>;
-  add(node: string, options?: { epoch?: string; history?: number }): Agent;
+  add(node: string, options?: { epoch?: string; history?: number; hasBeats?: boolean }): Agent;
   urlOf(agent: Agent): string;
   close(): Promise<void>;
 }

@@ -48,10 +48,12 @@ export class Agent {
   #readers = new Set();
   isAway = false;
 
-  constructor(node, { epoch = 'mwsegikr', history = 1000 } = {}) {
+  /** `hasBeats`: who has nothing to say says so now and then. */
+  constructor(node, { epoch = 'mwsegikr', history = 1000, hasBeats = true } = {}) {
     this.node = node;
     this.epoch = epoch;
     this.history = history;
+    this.hasBeats = hasBeats;
   }
 
   get readers() {
@@ -100,7 +102,7 @@ export class Agent {
     });
     reader.send();
     if (!follows) return;
-    const beat = () => reader.isPlaced && position();
+    const beat = () => this.hasBeats && reader.isPlaced && position();
     const timer = setInterval(beat, Number(query.get('heartbeat') ?? 3600) * 1000);
     this.#readers.add(reader);
     response.on('close', () => {

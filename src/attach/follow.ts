@@ -91,6 +91,7 @@ class Follower {
   /** How long a connection takes is for the place to bound: it may have to wait for its turn. */
   #heardFrom(silence: Silence): Place {
     const connect = async (signal: AbortSignal) => {
+      silence.stop();
       // The client of Kubernetes keeps no process alive; who waits for it does.
       const alive = setInterval(() => undefined, SILENT_MS);
       try {

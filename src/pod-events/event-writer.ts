@@ -92,9 +92,7 @@ export class EventWriter {
       await client.create(`/api/v1/namespaces/${encodeURIComponent(namespace)}/events`, event, PERMISSION);
       return undefined;
     } catch (error) {
-      const failure = toFailure(error);
-      if (failure.kind === 'unauthorized') this.#client?.forgetCredentials();
-      return failure;
+      return toFailure(error);
     }
   }
 

@@ -43,10 +43,7 @@ async function forward(api: KubernetesApi, port: PodPort, signal: AbortSignal): 
     return await forwardPort(api, port, signal);
   } catch (error) {
     const failure = toFailure(error);
-    if (failure.kind === 'unauthorized') {
-      api.credentials.forget();
-      return await forwardPort(api, port, signal);
-    }
+    if (failure.kind === 'unauthorized') return await forwardPort(api, port, signal);
     if (failure.kind !== 'refused' && failure.kind !== 'missing') throw failure;
     throw (await stateOfPod(api, port, signal)) ?? failure;
   }

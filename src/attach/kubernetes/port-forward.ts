@@ -23,7 +23,8 @@ export interface PodPort {
  * @throws {ApiFailure}
  */
 export async function forwardPort(api: KubernetesApi, port: PodPort, signal: AbortSignal): Promise<Duplex> {
-  const { server, options } = await authorizeInTime(api.credentials, api.timing, signal);
+  const authorized = await authorizeInTime(api.credentials, api.timing, signal);
+  const { server, options } = authorized;
   const { agent, auth, headers } = options;
   const url = `${server}${pathOf(port)}/portforward?ports=${port.port}`;
   const socket = new WebSocket(url, PROTOCOL, {
@@ -33,7 +34,12 @@ export async function forwardPort(api: KubernetesApi, port: PodPort, signal: Abo
     perMessageDeflate: false,
     maxPayload: MAX_FRAME_BYTES,
   });
-  await opened(socket, permissionOf(port), Math.min(api.timing.answerMs, HANDSHAKE_MS), signal);
+  try {
+    await opened(socket, permissionOf(port), Math.min(api.timing.answerMs, HANDSHAKE_MS), signal);
+  } catch (error) {
+    if (toFailure(error).kind === 'unauthorized') api.credentials.forget(authorized);
+    throw error;
+  }
   return new PortStream(socket, nameOf(port));
 }
 

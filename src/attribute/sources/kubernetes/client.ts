@@ -39,7 +39,7 @@ export class ApiClient {
     return this.#credentials.at;
   }
 
-  /** Makes the next request read its credentials again. */
+  /** Makes the next request read its credentials again, as it does where they were not accepted. */
   forgetCredentials(): void {
     this.#credentials.forget();
   }
@@ -91,13 +91,15 @@ export class ApiClient {
   }
 
   async #send(request: ApiRequest, deadline: Deadline): Promise<IncomingMessage> {
-    const { server, options } = await authorizeInTime(this.#credentials, this.#timing, deadline.signal);
+    const authorized = await authorizeInTime(this.#credentials, this.#timing, deadline.signal);
+    const { server, options } = authorized;
     deadline.expectBytes(this.#timing.answerMs);
     const url = new URL(server + request.path);
     for (const [name, value] of Object.entries(request.query)) url.searchParams.set(name, value);
     const answer = await open(url, options, deadline.signal, request.body);
     if (answer.statusCode === 200 || answer.statusCode === 201) return answer;
     answer.destroy();
+    if (answer.statusCode === 401) this.#credentials.forget(authorized);
     throw failureOfStatus(answer.statusCode ?? 0, request.permission, answer.headers['retry-after']);
   }
 }

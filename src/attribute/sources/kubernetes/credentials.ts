@@ -8,8 +8,11 @@ export interface Credentials {
   readonly namespace?: string | undefined;
   /** Made anew for each request, so that a token or key that was renewed is the one that is sent. */
   authorize(): Promise<AuthorizedRequest>;
-  /** The server did not take them: whatever is kept of them is read again. */
-  forget(): void;
+  /**
+   * The server did not take them: whatever is kept of them is read again. Not where `used` are older than what is kept, nor while
+   * new ones are made.
+   */
+  forget(used?: AuthorizedRequest): void;
   /** Closes the connections that are kept. */
   close(): void;
 }

@@ -33,23 +33,28 @@ export async function openKubeconfig(
   let config: KubeConfig | undefined = readFiles(library.KubeConfig, files, context);
   const connections = new Connections();
   let running: Promise<AuthorizedRequest> | undefined;
+  const madeOf = new WeakMap<AuthorizedRequest, KubeConfig>();
   return {
     at: placeOf(config, files),
     namespace: config.getContextObject(config.getCurrentContext())?.namespace,
     // All who ask while a plugin runs get what it gives: it may be a login.
     authorize: async () => {
       config ??= readFiles(library.KubeConfig, files, context);
-      const work = running ?? authorize(config, connections);
+      const from = config;
+      const work = running ?? authorize(from, connections);
       running = work;
       try {
-        return await work;
+        const authorized = await work;
+        madeOf.set(authorized, from);
+        return authorized;
       } finally {
         if (running === work) running = undefined;
       }
     },
-    forget: () => {
-      config = undefined;
-      running = undefined;
+    // Of a thousand connections each is refused once, some when there is a new token already.
+    forget: (used) => {
+      const isCurrent = used === undefined || madeOf.get(used) === config;
+      if (isCurrent && running === undefined) config = undefined;
     },
     close: () => connections.close(),
   };

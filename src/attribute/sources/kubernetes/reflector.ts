@@ -175,11 +175,12 @@ export class Reflector {
         this.#version = undefined;
         break;
       case 'unauthorized':
+        // A token that was renewed in the meantime is taken at once.
+        if (isFirst) return RIGHT_AWAY_MS;
+        break;
       case 'credentials':
       case 'tls':
         this.#client.forgetCredentials();
-        // A token that was renewed in the meantime is taken at once.
-        if (isFirst && failure.kind === 'unauthorized') return RIGHT_AWAY_MS;
         break;
     }
     const phase = this.#state.heardMs === undefined ? 'failed' : 'stale';

@@ -1,7 +1,8 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Surroundings } from '../../../../../src/attribute/sources/kubernetes/credentials.js';
+import { openKubeconfig } from '../../../../../src/attribute/sources/kubernetes/kubeconfig.js';
 import { temporaryDirectory } from '../../../../fixtures/directory.js';
 import { type KubeApi, NODES, PODS } from '../../../../support/kube-api.js';
 import {
@@ -176,6 +177,29 @@ describe('a plugin', () => {
     const answer = JSON.stringify({ ...EXEC, kind: 'ExecCredential', status });
     const { until } = followWith(api, write(kubeconfig(api, plugin(`echo '${answer}'`))));
     await until(({ state }) => state === 'ok');
+  });
+
+  test('runs once for a token that is refused, however many were sent with it', async () => {
+    const api = await startApi();
+    const runs = join(temporaryDirectory(), 'runs');
+    const status = { token: 'secret-made', expirationTimestamp: '2099-01-01T00:00:00Z' };
+    const answer = JSON.stringify({ ...EXEC, kind: 'ExecCredential', status });
+    const file = write(kubeconfig(api, plugin(`echo run >> ${runs}; echo '${answer}'`)));
+    const credentials = await openKubeconfig([file], undefined);
+    onTestFinished(() => credentials.close());
+    const timesRun = () => readFileSync(runs, 'utf8').split('\n').length - 1;
+    const old = await credentials.authorize();
+    credentials.forget(old);
+    const renewing = credentials.authorize();
+    credentials.forget(old);
+    credentials.forget();
+    await Promise.all([renewing, credentials.authorize()]);
+    credentials.forget(old);
+    const used = await credentials.authorize();
+    expect(timesRun()).toBe(2);
+    credentials.forget(used);
+    await credentials.authorize();
+    expect(timesRun()).toBe(3);
   });
 
   test.each([
