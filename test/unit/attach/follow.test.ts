@@ -111,15 +111,21 @@ describe('a connection that breaks', () => {
     expect(states[1]).toMatchObject({ why: { message: expect.stringContaining('said nothing for 20 s') } });
   });
 
-  test('may wait for its turn for longer than it may be silent', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    const { place } = await serve((response) => response.write(drop(1)));
-    const connect = (signal: AbortSignal) => {
-      vi.advanceTimersByTime(60_000);
-      return place.connect(signal);
-    };
-    expect((await followTo({ ...place, connect }, 1)).ids).toEqual([1]);
-  });
+  test.each([false, true])(
+    'may wait for its turn for longer than it may be silent (from boot: %s)',
+    async (fromBoot) => {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      const answer = (response: ServerResponse) => response.write(drop(1));
+      const { place } = await serve(answer, answer);
+      const connect = (signal: AbortSignal) => {
+        vi.advanceTimersByTime(60_000);
+        return place.connect(signal);
+      };
+      const { ids, states } = await followTo({ ...place, connect }, 1, { fromBoot });
+      expect(ids).toEqual([1]);
+      expect(states.map(({ kind }) => kind)).toEqual(['connected']);
+    },
+  );
 
   test('is tried ever more seldom while nobody answers, however long each try takes', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
