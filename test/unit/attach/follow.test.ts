@@ -370,6 +370,7 @@ interface Follows {
   readonly onEvent?: (received: Received) => void;
   readonly onPortion?: () => Promise<void>;
   readonly onPosition?: (id: EventId) => void;
+  readonly fromBoot?: boolean;
 }
 
 /** Follows until so many events have come. */
