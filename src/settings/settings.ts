@@ -401,7 +401,7 @@ export class Settings {
       namespace.suspects.set(key, suspect);
       return [];
     });
-    this.#forgetDevices(namespace, table, values);
+    this.#forgetDevices(namespace, setting, table, values);
     namespace.readNs = now;
     if (namespace.suspects.size > 0) this.#suspected.add(namespace);
     else this.#suspected.delete(namespace);
@@ -418,12 +418,15 @@ export class Settings {
     return isWorthTelling ? [this.#unseenChange(namespace.netns, suspect, effects)] : [];
   }
 
-  #forgetDevices(namespace: Namespace, table: SettingTable, values: Values): void {
+  #forgetDevices(namespace: Namespace, setting: string, table: SettingTable, values: Values): void {
     for (const device of table.values.keys()) {
       if (values.has(device)) continue;
       table.values.delete(device);
       namespace.devices.delete(device);
     }
+    // A device can be gone before anybody has looked at what was heard of it.
+    for (const [key, suspect] of namespace.suspects)
+      if (suspect.setting === setting && !values.has(suspect.device)) namespace.suspects.delete(key);
   }
 
   /** Reads again what was suspect long enough ago. */

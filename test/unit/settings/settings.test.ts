@@ -90,6 +90,17 @@ describe('what the kernel tells', () => {
     expect(world.reads).toBe(reads);
   });
 
+  test('of a device that is gone before anybody looks is forgotten', () => {
+    const world = known();
+    world.devices({ ...NODE, lxcnew: 1 });
+    world.notice('lxcnew', { rp_filter: 1, accept_local: 1 });
+    world.devices(NODE);
+    world.pass(25);
+    world.settle();
+    expect(world.changes).toEqual([]);
+    expect(world.settings.dueInMs).toBeUndefined();
+  });
+
   test('a new device that takes over a check from default is told, one without is not', () => {
     const world = known();
     for (const [device, value] of Object.entries({ veth7: 2, veth8: 0 })) {
