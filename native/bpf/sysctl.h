@@ -70,8 +70,9 @@ static __always_inline void copy_letters(char *to, __u64 from, int bytes, __u32 
 	}
 }
 
-#ifdef RPF_LEGACY
+#ifdef RPF_PROBE_READ
 
+/* Before 6.2 the verifier gives no record of a ring to a global function. */
 #define copy_text copy_letters
 
 #else
