@@ -1,5 +1,5 @@
 import { hashOfName } from '../attribute/pods/hashed-names.js';
-import { type Key, type KeyKind, keysOf, type Pod } from '../attribute/pods/pod.js';
+import type { Key, KeyKind, Pod } from '../attribute/pods/pod.js';
 import { PodIndex } from '../attribute/pods/pod-index.js';
 import type { Observer, Source, SourceState } from '../attribute/source.js';
 import type { NativeSurveyDevice } from '../native.js';
@@ -68,7 +68,7 @@ async function stopAll(sources: readonly Source[]): Promise<void> {
 export function bookOf(pods: Iterable<Pod>, states: readonly SourceState[] = []): PodBook {
   const found = new Map<string, Pod>();
   for (const pod of pods) {
-    for (const [kind, keys] of Object.entries(keysOf(pod.facts)))
+    for (const [kind, keys] of Object.entries(pod.held))
       for (const key of keys) found.set(`${kind} ${key}`, pod);
   }
   const find = (kind: KeyKind, key: Key | undefined) =>

@@ -1,4 +1,4 @@
-import { type Key, keysOf, type Pod, type PodKeys } from '../attribute/pods/pod.js';
+import type { Key, Pod, PodKeys } from '../attribute/pods/pod.js';
 import type { PodIndex } from '../attribute/pods/pod-index.js';
 import type { NativePodKeys } from '../native.js';
 import { isNamed, type PodFilter, type PodName } from './pods.js';
@@ -77,7 +77,7 @@ export class PodFollower {
     const { filter, index } = this.#options;
     const wanted = new Keys();
     const others = new Keys();
-    for (const { facts } of index.pods) (filter.wants(facts) ? wanted : others).add(keysOf(facts));
+    for (const { facts, held } of index.pods) (filter.wants(facts) ? wanted : others).add(held);
     for (const { facts, keys } of [...index.pods, ...index.gone])
       if (filter.wants(facts)) wanted.add(keys, others);
     return wanted.cut();

@@ -57,13 +57,14 @@ export class Keyring {
   update(pod: Pod, nowMs: number): void {
     const { createdMs } = pod.facts;
     const fromMs = createdMs === undefined ? ANY_TIME : createdMs - CLOCK_SLACK_MS;
-    const { keys: before } = pod;
+    const { held: before } = pod;
     const after = keysOf(pod.facts);
+    pod.held = after;
     for (const kind of KEY_KINDS) {
       for (const key of before[kind]) if (!after[kind].has(key)) this.#claims[kind].release(key, pod, nowMs);
       for (const key of after[kind]) this.#claims[kind].take(key, pod, fromMs, nowMs);
     }
-    const forgotten = pod.keep(pod.facts.hostNetwork ? after : withLast(after, before));
+    const forgotten = pod.keep(pod.facts.hostNetwork ? after : withLast(after, pod.keys));
     if (forgotten) this.#forgetKeys(pod, forgotten);
     this.#bump(pod);
   }

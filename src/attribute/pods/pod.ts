@@ -24,7 +24,9 @@ export class Pod {
   source: SourceName = 'kernel';
   /** Milliseconds since the epoch; undefined as long as it is there. */
   goneMs: number | undefined;
-  /** Addresses, devices and the network namespace that it was found by; those that nobody tells of any more stay. */
+  /** Addresses, devices and the network namespace that somebody says it has; of a pod that is gone, what it had last. */
+  held: PodKeys = NO_KEYS;
+  /** What it is found by: what it holds, and of what nobody tells any more what it held last. */
   keys: PodKeys = NO_KEYS;
   /** Keys that it had before. */
   readonly past: PodKeys[] = [];
