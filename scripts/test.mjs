@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isRoot, main, run } from './lib/command.mjs';
 import { installDebianPackages } from './lib/debian.mjs';
+import { fetchKubernetesTools } from './lib/kubernetes-tools.mjs';
 import { lookForLeftovers } from './lib/leftovers.mjs';
 import { installNpmPackages, requireNode } from './lib/npm.mjs';
 import { runScript, runVitest, sum } from './lib/stages.mjs';
@@ -47,6 +48,7 @@ await main(async () => {
   requireNode();
   installDebianPackages(['build', 'demo', 'test', 'pods', 'package']);
   installNpmPackages();
+  await fetchKubernetesTools();
   run(process.execPath, ['scripts/build.mjs']);
   report(await runStages(able));
 });

@@ -37,13 +37,18 @@ export function requireNode() {
  * in the cache. Stops where it is not, bit by bit, the one that was meant.
  */
 export async function fetchPackage(name, version, integrity) {
-  return await cached(join('npm', `${name}-${version}`), (made, scratch) => {
-    must('npm', ['pack', '--silent', '--pack-destination', scratch, `${name}@${version}`]);
-    const tarball = join(scratch, `${name}-${version}.tgz`);
-    const found = `sha512-${createHash('sha512').update(readFileSync(tarball)).digest('base64')}`;
-    if (found !== integrity) throw new Stop(`${name}@${version} is not what was expected: ${found}`);
-    must('tar', ['xf', tarball, '--strip-components=1', '--no-same-owner', '-C', made]);
-  });
+  return await cached(join('npm', `${name}-${version}`), (made, scratch) =>
+    unpackPackage({ name, version, integrity }, made, scratch),
+  );
+}
+
+/** The same into `directory`, for those who keep only a part of it; `scratch` is for what is needed on the way. */
+export function unpackPackage({ name, version, integrity }, directory, scratch) {
+  must('npm', ['pack', '--silent', '--pack-destination', scratch, `${name}@${version}`]);
+  const tarball = join(scratch, `${name.replace('@', '').replace('/', '-')}-${version}.tgz`);
+  const found = `sha512-${createHash('sha512').update(readFileSync(tarball)).digest('base64')}`;
+  if (found !== integrity) throw new Stop(`${name}@${version} is not what was expected: ${found}`);
+  must('tar', ['xf', tarball, '--strip-components=1', '--no-same-owner', '-C', directory]);
 }
 
 /** The folder of a node for an architecture. */
