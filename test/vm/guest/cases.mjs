@@ -154,6 +154,7 @@ async function runBackend(backend) {
 async function judgeEvery(labCases, backend = []) {
   const witness = await Witness.open(lab, backend);
   try {
+    await witness.drops(); // it knows its hooks by its first event
     if (backend.join() === 'kfree_skb-2' && !witness.hooks.some(({ name }) => name === COUNTER))
       throw Object.assign(new Error(`without reasons, and ${COUNTER} is not there`), {
         code: 'E_NO_BACKEND',
