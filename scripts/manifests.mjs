@@ -1,10 +1,10 @@
 /**
  * Writes deploy/kubernetes/rpftrace.yaml from the Helm chart:  node scripts/manifests.mjs
  *
- * A contract test renders it again and compares. Needs Debian's Go and sprig (group `test`).
+ * A contract test renders it again and compares.
  */
 import { writeFileSync } from 'node:fs';
 import { MANIFESTS, renderManifests } from './lib/chart.mjs';
 import { main } from './lib/command.mjs';
 
-await main(() => writeFileSync(MANIFESTS, renderManifests()));
+await main(async () => writeFileSync(MANIFESTS, await renderManifests()));

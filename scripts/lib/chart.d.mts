@@ -1,4 +1,6 @@
 export interface RenderOptions {
+  /** A folder, or what `helm package` made of one. */
+  readonly chart?: string;
   readonly values?: object;
   readonly release?: string;
   readonly namespace?: string;
@@ -8,5 +10,6 @@ export interface RenderOptions {
 
 export const CHART: string;
 export const MANIFESTS: string;
-export function renderChart(options?: RenderOptions): { objects: string; notes: string };
-export function renderManifests(): string;
+export function renderChart(helm: string, options?: RenderOptions): string;
+export function runHelm(helm: string, args: readonly string[], values?: object): string;
+export function renderManifests(): Promise<string>;

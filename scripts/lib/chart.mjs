@@ -1,28 +1,34 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { root, runQuietly, Stop } from './command.mjs';
+import { root, Stop } from './command.mjs';
+import { fetchKubernetesTools } from './kubernetes-tools.mjs';
 
 export const CHART = join(root, 'deploy', 'helm', 'rpftrace');
 
-/**
- * What `helm template` makes of the chart: the objects as YAML, and the notes. Throws Stop with the chart's own words where it
- * does not take the values.
- */
-export function renderChart({ values = {}, release = 'rpftrace', namespace = 'rpftrace', kubernetes } = {}) {
-  const args = [CHART, release, namespace, kubernetes ?? 'v1.33.0'];
-  const { status, stdout, stderr } = spawnSync(renderer(), args, {
+/** The objects as YAML, by `helm template`. Throws Stop with Helm's own words where it does not take the values. */
+export function renderChart(
+  helm,
+  { chart = CHART, values, release = 'rpftrace', namespace = 'rpftrace', kubernetes = 'v1.33.0' } = {},
+) {
+  const where = [release, chart, '--namespace', namespace, '--kube-version', kubernetes];
+  return runHelm(helm, ['template', ...where], values);
+}
+
+/** What Helm says on standard output. Throws Stop with its own words where it refuses. It knows of no cluster. */
+export function runHelm(helm, args, values = {}) {
+  const { status, stdout, stderr, error } = spawnSync(helm, [...args, '--values', '-'], {
     input: JSON.stringify(values),
     encoding: 'utf8',
+    env: { ...process.env, KUBECONFIG: '/dev/null' },
   });
-  if (status !== 0) throw new Stop(stderr.trim());
-  const [objects = '', notes = ''] = stdout.split('---\n# Source: NOTES.txt\n');
-  return { objects, notes };
+  if (status !== 0) throw new Stop(error?.message ?? `${stdout}${stderr}`.trim());
+  return stdout;
 }
 
 /** The objects of the chart's own values, for those who have no Helm: deploy/kubernetes/rpftrace.yaml. */
-export function renderManifests() {
-  const { objects } = renderChart({ values: { createNamespace: true } });
+export async function renderManifests() {
+  const { helm } = await fetchKubernetesTools();
+  const objects = renderChart(helm, { values: { createNamespace: true } });
   return MANIFESTS_HEAD + objects.replace(/^# Source: .*\n/gm, '').replace(/^---\n/, '');
 }
 
@@ -33,25 +39,3 @@ const MANIFESTS_HEAD = `# rpftrace on each node, for those who have no Helm:  ku
 # Made of deploy/helm/rpftrace and its values.yaml by \`npm run manifests\`: change it there. docs/kubernetes.md explains it.
 # The image has to be one that your nodes can pull.
 `;
-
-/** Compiled anew where its source is newer. Two that do so at a time do not get in each other's way. */
-function renderer() {
-  const source = join(root, 'scripts', 'chart', 'render.go');
-  const program = join(root, 'build', 'chart', 'render');
-  if (existsSync(program) && statSync(program).mtimeMs > statSync(source).mtimeMs) return program;
-  mkdirSync(join(root, 'build', 'chart'), { recursive: true });
-  const scratch = mkdtempSync(join(root, 'build', 'chart', 'build-'));
-  try {
-    const made = join(scratch, 'render');
-    runQuietly('go', ['build', '-o', made, source], {
-      GO111MODULE: 'off', // Debian's packages are found by GOPATH
-      GOPATH: '/usr/share/gocode',
-      GOCACHE: join(scratch, 'cache'),
-      GOTOOLCHAIN: 'local',
-    });
-    renameSync(made, program);
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-  }
-  return program;
-}

@@ -3,12 +3,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { CHART, renderChart } from '../../scripts/lib/chart.mjs';
+import { CHART, renderChart, runHelm } from '../../scripts/lib/chart.mjs';
 import {
   configOf,
   containerOf,
   defaults,
-  faultsOfValues,
+  HELMS,
   isMap,
   read,
   render,
@@ -18,7 +18,7 @@ import {
 const manifest = JSON.parse(read('package.json'));
 const chart = parse(read('deploy/helm/rpftrace/Chart.yaml'));
 
-describe('values that cannot be meant', () => {
+describe.each(Object.entries(HELMS))('values that cannot be meant, %s', (_name, helm) => {
   it.each([
     ['open to others without a token', { expose: true }, 'token'],
     ['in its own network without a token', { hostNetwork: false }, 'token'],
@@ -26,28 +26,36 @@ describe('values that cannot be meant', () => {
     ['metrics on a loopback address', { podMonitor: { enabled: true } }, 'loopback'],
     ['events without the API server', { kubernetes: { api: false, events: true } }, 'kubernetes.api'],
     ['a policy for the node', { networkPolicy: { enabled: true } }, 'hostNetwork: false'],
+    ['a capability with its prefix', { capabilities: ['CAP_BPF'] }, 'Kubernetes has CAP_BPF as BPF'],
   ])('%s: the chart says so', (_name, values, words) => {
-    expect(() => renderChart({ values })).toThrow(words);
+    expect(() => renderChart(helm, { values })).toThrow(words);
   });
 
   it.each([
-    ['a key that is none', { hostnetwork: true }],
-    ['a capability with its prefix', { capabilities: ['CAP_BPF'] }],
-    ['a port that is none', { port: 0 }],
-    ['a profile that is none', { seccomp: { type: 'runtime/default' } }],
-  ])('%s: the schema says so', (_name, values) => {
-    expect(faultsOfValues(values)).not.toEqual([]);
+    ['a key that is none', { hostnetwork: true }, /hostnetwork.* not allowed/],
+    ['a port that is none', { port: 0 }, /port.* 1$/],
+    ['a profile that is none', { seccomp: { type: 'runtime/default' } }, /seccomp.type.*RuntimeDefault/],
+    ['a size that is none', { history: { memory: '16 MB' } }, /history.memory.*pattern/],
+  ])('%s: the schema says so', (_name, values, words) => {
+    expect(() => renderChart(helm, { values })).toThrow(`don't meet the specifications of the schema`);
+    expect(() => renderChart(helm, { values })).toThrow(words);
   });
 
-  it('what the chart decides counts more than config', () => {
+  it('a cluster that is too old: Helm says so', () => {
+    expect(() => renderChart(helm, { kubernetes: 'v1.23.0' })).toThrow(
+      `requires kubeVersion: ${chart.kubeVersion}`,
+    );
+  });
+});
+
+describe('the chart', () => {
+  it('counts what it decides more than config', () => {
     const values = { config: { listen: ['0.0.0.0:1'], sources: { kubernetes: false, cri: false } } };
     const config = parse(configOf(render(values)));
     expect(config.listen).toContain('127.0.0.1:14100');
     expect(config.sources).toMatchObject({ kubernetes: true, cri: false });
   });
-});
 
-describe('the chart', () => {
   it('is of the version of rpftrace, and runs its image', () => {
     expect(chart.version).toBe(manifest.version);
     expect(chart.appVersion).toBe(manifest.version);
@@ -89,11 +97,21 @@ describe('the chart', () => {
   });
 
   it('notes what to do next, with the names of the release', () => {
-    const { notes } = renderChart({ release: 'edge', namespace: 'net' });
+    const notes = notesOf({ port: 14101, token: { secret: 'mine' }, tls: { secret: 'certificate' } });
     expect(notes).toContain('kubectl -n net exec ds/edge-rpftrace');
-    expect(notes).toContain('rpftrace attach --all-nodes --agents-namespace net\n');
+    expect(notes).toContain('rpftrace attach --all-nodes --agents-namespace net --agents-port 14101\n');
+    expect(notes).toContain('curl -s https://127.0.0.1:14101/v1/status');
+    expect(notes).not.toContain('There is no token');
+    expect(notesOf({})).toContain('There is no token');
   });
 });
+
+/** What Helm 4 says last. Helm 3 makes the notes as well, but asks a cluster before it shows them. */
+function notesOf(values: object): string {
+  const words = ['install', 'edge', CHART, '--namespace', 'net', '--dry-run=client'];
+  const [, notes = ''] = runHelm(HELMS['Helm 4'], words, values).split('\nNOTES:\n');
+  return notes;
+}
 
 /** "image.tag": down to what is no map, or is empty. */
 function keysOf(values: Record<string, unknown>, before = ''): string[] {

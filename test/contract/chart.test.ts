@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { CHART, runHelm } from '../../scripts/lib/chart.mjs';
 import * as resources from '../../src/attribute/sources/kubernetes/resources.js';
 import { CAPABILITIES } from '../../src/privileges/capabilities.js';
-import { configOf, containerOf, faultsOfValues, podOf, read, render } from '../support/chart.js';
+import { configOf, containerOf, HELMS, podOf, read, render, renderByHelm3 } from '../support/chart.js';
 import { checkConfig } from '../support/check-config.js';
 import { faultsOf, type Manifest } from '../support/kubernetes-schemas.js';
 
@@ -46,8 +47,12 @@ const variants: Record<string, object> = {
 describe.each(Object.entries(variants))('the chart, %s', (_name, values) => {
   const objects = render(values);
 
-  it('takes the values by its own schema', () => {
-    expect(faultsOfValues(values)).toEqual([]);
+  it('is made the same by Helm 3', () => expect(renderByHelm3(values)).toEqual(objects));
+
+  it.each(Object.entries(HELMS))('is what the lint of %s has nothing against', (_name, helm) => {
+    expect(runHelm(helm, ['lint', '--strict', CHART], values)).toContain(
+      '1 chart(s) linted, 0 chart(s) failed',
+    );
   });
 
   it.each(objects.map((object) => [`${object.kind} ${object.metadata.name}`, object] as const))(

@@ -1,19 +1,28 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { MANIFESTS, renderManifests } from '../../scripts/lib/chart.mjs';
+import { fetchKubernetesTools } from '../../scripts/lib/kubernetes-tools.mjs';
 import { objectsIn, read } from '../support/chart.js';
 import { faultsOf, type Manifest } from '../support/kubernetes-schemas.js';
 
 describe('deploy/kubernetes', () => {
-  it('rpftrace.yaml is what the chart makes: npm run manifests', () => {
-    expect(readFileSync(MANIFESTS, 'utf8')).toBe(renderManifests());
+  it('rpftrace.yaml is what the chart makes: npm run manifests', async () => {
+    expect(readFileSync(MANIFESTS, 'utf8')).toBe(await renderManifests());
   });
 
   it.each(['rpftrace.yaml', 'sidecar.yaml'])('%s is what the Kubernetes API takes', (file) => {
     const objects = objectsIn(read(`deploy/kubernetes/${file}`));
     expect(objects.length).toBeGreaterThan(0);
     expect(objects.flatMap(faultsOf)).toEqual([]);
+  });
+
+  it.each(['rpftrace.yaml', 'sidecar.yaml'])('%s is read by kubectl as it is read here', async (file) => {
+    const { kubectl } = await fetchKubernetesTools();
+    const words = ['label', '--local', '-f', `deploy/kubernetes/${file}`, 'none-', '-o', 'json'];
+    const asRead = execFileSync(kubectl, words, { encoding: 'utf8' }).replace(/^\}\n\{/gm, '},{');
+    expect(JSON.parse(`[${asRead}]`)).toEqual(objectsIn(read(`deploy/kubernetes/${file}`)));
   });
 
   it('debug.yaml is a part of a container that kubectl debug --custom takes', () => {

@@ -1,6 +1,6 @@
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { fetchKubernetesTools } from '../../scripts/lib/kubernetes-tools.mjs';
 import { event } from '../../src/events.js';
 import { type KubeApi, PODS, PORT_FORWARD } from '../support/kube-api.js';
 import { kubeconfigOf, pod, startApi, TOKEN } from '../support/kubernetes.js';
@@ -189,8 +189,8 @@ describe('kubectl rpftrace', () => {
     expect(parseEvents(stdout).map(({ kind }) => kind)).toContain('drop');
   });
 
-  test('is found by kubectl, which hands over what was written', async ({ skip }) => {
-    if (spawnSync('kubectl', ['version', '--client']).status !== 0) skip('this machine has no kubectl');
+  test('is found by kubectl, which hands over what was written', async () => {
+    const { kubectl } = await fetchKubernetesTools();
     const api = await cluster();
     await agent(api, 'node-1');
     const env = { PATH: `${join(root, 'bin')}:${process.env.PATH}`, KUBECONFIG: kubeconfigOf(api) };
@@ -205,7 +205,7 @@ describe('kubectl rpftrace', () => {
       '-o',
       'ndjson',
     ];
-    const { code, stdout, stderr } = await rpftrace(words, { program: 'kubectl', env });
+    const { code, stdout, stderr } = await rpftrace(words, { program: kubectl, env });
     expect([code, stderr]).toEqual([0, expect.stringContaining('attached to 1 of 1 nodes')]);
     expect(startOf(parseEvents(stdout))).toMatchObject({ kind: 'start', node: 'node-1' });
   });

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { Ajv } from 'ajv';
 import { parse, parseAllDocuments } from 'yaml';
 import { CHART, renderChart } from '../../scripts/lib/chart.mjs';
+import { fetchKubernetesTools } from '../../scripts/lib/kubernetes-tools.mjs';
 import type { Manifest } from './kubernetes-schemas.js';
 
 const root = resolve(import.meta.dirname, '..', '..');
@@ -15,17 +15,37 @@ export function read(path: string): string {
 /** The chart's own values. */
 export const defaults: Record<string, unknown> = parse(readFileSync(join(CHART, 'values.yaml'), 'utf8'));
 
+const { helm, helm3 } = await fetchKubernetesTools();
+
+export const HELMS = { 'Helm 4': helm, 'Helm 3': helm3 };
+
 /** What the chart makes of values, for a cluster of this version. */
 export function render(values: object, kubernetes?: string): Manifest[] {
-  return objectsIn(renderChart({ values, ...(kubernetes === undefined ? {} : { kubernetes }) }).objects);
+  return objectsIn(rendered(helm, values, kubernetes));
 }
 
+/** The same by the Helm that most people have. */
+export function renderByHelm3(values: object): Manifest[] {
+  return objectsIn(rendered(helm3, values));
+}
+
+/** As Kubernetes reads YAML: 0400 is octal. */
 export function objectsIn(text: string): Manifest[] {
-  return parseAllDocuments(text).map((document) => {
+  return parseAllDocuments(text, { version: '1.1' }).map((document) => {
     if (document.errors[0]) throw document.errors[0];
     return document.toJS() as Manifest;
   });
 }
+
+/** Helm is asked once for each. */
+function rendered(program: string, values: object, kubernetes = 'v1.33.0'): string {
+  const key = JSON.stringify([program, values, kubernetes]);
+  const text = texts.get(key) ?? renderChart(program, { values, kubernetes });
+  texts.set(key, text);
+  return text;
+}
+
+const texts = new Map<string, string>();
 
 /** Of the DaemonSet. */
 // biome-ignore lint/suspicious/noExplicitAny: checked against the schema of its kind
@@ -43,23 +63,7 @@ export function configOf(objects: readonly Manifest[]): string {
   return objects.find(({ kind }) => kind === 'ConfigMap')?.data['config.yaml'];
 }
 
-/** What the chart's schema has against values that are put over its own. */
-export function faultsOfValues(given: object): string[] {
-  const validate = new Ajv({ allowUnionTypes: true, strict: false }).compile(valuesSchema);
-  validate(merged(defaults, given));
-  return (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
-}
-
 export const valuesSchema = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8'));
-
-/** As Helm puts values together. */
-function merged(before: Record<string, unknown>, given: object): Record<string, unknown> {
-  const entries = Object.entries(given).map(([key, value]) => {
-    const below = before[key];
-    return [key, isMap(value) && isMap(below) ? merged(below, value) : value];
-  });
-  return { ...before, ...Object.fromEntries(entries) };
-}
 
 export function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
