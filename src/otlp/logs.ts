@@ -4,9 +4,10 @@ import type { Resource } from '@opentelemetry/resources';
 import { BatchLogRecordProcessor, LoggerProvider } from '@opentelemetry/sdk-logs';
 import type { TraceEvent } from '../events.js';
 import { VERSION } from '../version.js';
-import { CountingExporter } from './counting-exporter.js';
 import { Delivery } from './delivery.js';
 import { hrTime, logRecordOf } from './log-record.js';
+import type { Rejection } from './sdk-log.js';
+import { WatchedLogExporter } from './watched-log-exporter.js';
 
 export interface OtlpLogsOptions {
   readonly url: string;
@@ -17,7 +18,6 @@ export interface OtlpLogsOptions {
 
 /** Events as log records for a collector. What it does not take is counted, and told to it once it takes some again. */
 export class OtlpLogs {
-  readonly #exporter: CountingExporter;
   readonly #delivery: Delivery;
   readonly #provider: LoggerProvider;
   readonly #logger: Logger;
@@ -27,12 +27,9 @@ export class OtlpLogs {
 
   constructor({ url, resource, onChange }: OtlpLogsOptions) {
     this.#delivery = new Delivery(onChange);
-    this.#exporter = new CountingExporter(
-      new OTLPLogExporter({ url, timeoutMillis: TIMEOUT_MS }),
-      this.#delivery,
-    );
+    const exporter = new OTLPLogExporter({ url, timeoutMillis: TIMEOUT_MS });
     const processor = new BatchLogRecordProcessor({
-      exporter: this.#exporter,
+      exporter: new WatchedLogExporter(exporter, this.#delivery),
       maxQueueSize: MAX_WAITING,
       maxExportBatchSize: BATCH,
       scheduledDelayMillis: DELAY_MS,
@@ -44,7 +41,12 @@ export class OtlpLogs {
 
   /** Events that did not reach the collector. */
   get lost(): number {
-    return this.#notGiven + this.#exporter.lost;
+    return this.#notGiven + this.#delivery.lost;
+  }
+
+  /** Some events of the export whose result comes next. */
+  reject(rejection: Rejection): void {
+    this.#delivery.reject(rejection);
   }
 
   get failure(): string | undefined {
@@ -82,7 +84,7 @@ export class OtlpLogs {
   }
 
   get #waiting(): number {
-    return this.#given - this.#exporter.delivered - this.#exporter.lost;
+    return this.#given - this.#delivery.delivered - this.#delivery.lost;
   }
 
   #tellLost(time: string): void {

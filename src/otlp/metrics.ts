@@ -9,6 +9,7 @@ import type { DropCounter } from '../metrics/drop-counter.js';
 import { VERSION } from '../version.js';
 import { Delivery, type Result } from './delivery.js';
 import { dropsProducer } from './drop-metrics.js';
+import type { Rejection } from './sdk-log.js';
 
 export interface OtlpMetricsOptions {
   readonly url: string;
@@ -45,6 +46,11 @@ export class OtlpMetrics {
       .addCallback((result) => result.observe(lost()));
   }
 
+  /** Some points of the export whose result comes next. */
+  reject(rejection: Rejection): void {
+    this.#delivery.reject(rejection);
+  }
+
   get failure(): string | undefined {
     return this.#delivery.failure;
   }
@@ -71,7 +77,7 @@ class WatchedExporter extends OTLPMetricExporter {
   override export(metrics: ResourceMetrics, onResult: (result: Result) => void): void {
     this.#delivery.begin();
     super.export(metrics, (result) => {
-      this.#delivery.settle(result);
+      this.#delivery.settle(result, 1);
       onResult(result);
     });
   }

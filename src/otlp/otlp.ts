@@ -9,6 +9,7 @@ import { within } from '../within.js';
 import { OtlpLogs } from './logs.js';
 import { OtlpMetrics } from './metrics.js';
 import { resourceOf, type Sender } from './resource.js';
+import { listenToSdk } from './sdk-log.js';
 
 /** Where to, and what. */
 export interface OtlpTarget {
@@ -41,6 +42,11 @@ export class Otlp implements Forwarder {
     this.#options = options;
     const { logs = true, metrics = true } = options;
     const base = options.url.replace(/\/+$/, '');
+    listenToSdk({
+      onWarning: (text) => this.#options.note(`OpenTelemetry: ${text}`),
+      onRejectedLogs: (rejection) => this.#logs?.reject(rejection),
+      onRejectedPoints: (rejection) => this.#metrics?.reject(rejection),
+    });
     const resource = resourceOf(options);
     if (logs) {
       const onChange = (failure: string | undefined) => this.#tellEvents(failure);

@@ -99,6 +99,39 @@ describe('--otlp', () => {
     expect(stderr).not.toContain('events did not reach');
   });
 
+  it('counts what a receiver rejects of an export that it takes', async () => {
+    collector.rejection = { count: 1, why: 'no such field' };
+    const trace = await startTrace([...here, '--otlp', collector.url]);
+    await source.drop(10);
+    const words = 'does not take events (1 rejected: no such field); 1 are lost so far';
+    await trace.until(({ stderr }) => stderr.includes(words));
+    const { code, stderr } = await trace.stop();
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/[12] events did not reach the collector at \S+: 1 rejected: no such field/);
+    expect(stderr).toContain(`the last counts did not reach the collector at ${collector.url}: 1 rejected`);
+
+    collector.rejection = { count: 0, why: 'this path is old' };
+    const warned = await startTrace([...here, '--otlp', collector.url]);
+    await source.drop(10);
+    const { stderr: warning } = await warned.stop();
+    expect(warning.match(/the receiver warns: this path is old/g)).toHaveLength(1);
+    expect(warning).not.toContain('did not reach');
+  });
+
+  it('says which setting of OpenTelemetry it does not understand', async () => {
+    const env = {
+      OTEL_EXPORTER_OTLP_COMPRESSION: 'zip',
+      OTEL_EXPORTER_OTLP_CERTIFICATE: '/nowhere/ca.pem',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http//somebody:secret@collector',
+    };
+    const trace = await startTrace([...here, '--otlp', collector.url], { env });
+    const { code, stderr } = await trace.stop();
+    expect(code).toBe(0);
+    expect(stderr.match(/OTEL_EXPORTER_OTLP_COMPRESSION is invalid/g)).toHaveLength(1);
+    expect(stderr).toContain('Failed to read root certificate file');
+    expect(stderr).not.toContain('secret');
+  });
+
   it('sends events alone, or counts alone', async () => {
     const events = await startTrace([...here, '--otlp', collector.url, '--no-otlp-metrics']);
     await source.drop(10);

@@ -51,6 +51,8 @@ export class Collector {
   readonly headers: IncomingMessage['headers'][] = [];
   /** What it answers instead of taking anything. */
   refusal: number | undefined;
+  /** How many log records or data points of each request it says that it does not take, and why. */
+  rejection: { readonly count: number; readonly why: string } | undefined;
   /** Requests that were not taken. */
   refused = 0;
   #server: Server | undefined;
@@ -67,6 +69,7 @@ export class Collector {
     for (const list of [this.logs, this.headers, this.contradictions]) list.length = 0;
     this.points.clear();
     this.refusal = undefined;
+    this.rejection = undefined;
     this.refused = 0;
   }
 
@@ -107,9 +110,17 @@ export class Collector {
       this.headers.push(request.headers);
       const body = Buffer.concat(pieces);
       this.#read(request.url ?? '', request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body);
-      response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end();
+      response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end(this.#answer(request.url));
     }
     this.#onRequest();
+  }
+
+  #answer(path: string | undefined): Uint8Array | undefined {
+    if (this.rejection === undefined) return undefined;
+    const { count, why } = this.rejection;
+    return path === '/v1/logs'
+      ? encode('ExportLogsServiceResponse', { rejected_log_records: count, error_message: why })
+      : encode('ExportMetricsServiceResponse', { rejected_data_points: count, error_message: why });
   }
 
   /** As those do who keep sums: a new start time alone lets one begin anew, and not before the old one has ended. */
@@ -173,6 +184,11 @@ function decode(name: string, body: Buffer): Any {
 
 function attributesOf(attributes: { key: string; value: Any }[]): Attributes {
   return Object.fromEntries(attributes.map(({ key, value }) => [key, plain(value)]));
+}
+
+function encode(name: string, partialSuccess: object): Uint8Array {
+  const type = proto.lookupType(`otlp.${name}`);
+  return type.encode(type.fromObject({ partial_success: partialSuccess })).finish();
 }
 
 function plain(value: Any): unknown {

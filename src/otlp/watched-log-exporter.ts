@@ -1,10 +1,8 @@
 import type { LogRecordExporter, ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import type { Delivery, Result } from './delivery.js';
 
-/** Knows what has become of every record that it was given. */
-export class CountingExporter implements LogRecordExporter {
-  delivered = 0;
-  lost = 0;
+/** Tells what has become of every record that it was given. */
+export class WatchedLogExporter implements LogRecordExporter {
   readonly #exporter: LogRecordExporter;
   readonly #delivery: Delivery;
 
@@ -16,8 +14,7 @@ export class CountingExporter implements LogRecordExporter {
   export(records: ReadableLogRecord[], onResult: (result: Result) => void): void {
     this.#delivery.begin();
     this.#exporter.export(records, (result) => {
-      const isDelivered = this.#delivery.settle(result);
-      this[isDelivered ? 'delivered' : 'lost'] += records.length;
+      this.#delivery.settle(result, records.length);
       onResult(result);
     });
   }
