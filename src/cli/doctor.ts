@@ -10,6 +10,7 @@ import { TracerError } from '../errors.js';
 import { findNetns } from '../filters/netns.js';
 import { nodeRoot } from '../node-root.js';
 import { wantsColor } from './color.js';
+import { print } from './print.js';
 import { addPodSourceOptions } from './trace-options.js';
 
 interface DoctorCommandOptions extends PodSourceOptions {
@@ -78,23 +79,11 @@ async function doctor(options: DoctorCommandOptions): Promise<number> {
     options.output === 'json'
       ? `${JSON.stringify(report)}\n`
       : formatReport(report, { color: wantsColor(isTerminal), all: options.all });
-  await write(text);
+  await print(text);
   return report.exit_code;
 }
 
 function checkRoot(root: string): string {
   if (statSync(root, { throwIfNoEntry: false })?.isDirectory()) return root.endsWith('/') ? root : `${root}/`;
   throw new TracerError('E_USAGE', `--root ${root} is no directory`);
-}
-
-/** Whoever reads may stop before the end. */
-function write(text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    process.stdout.on('error', (error: NodeJS.ErrnoException) =>
-      error.code === 'EPIPE'
-        ? resolve()
-        : reject(new TracerError('E_OUTPUT', error.message, { cause: error })),
-    );
-    process.stdout.write(text, () => resolve());
-  });
 }

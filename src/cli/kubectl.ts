@@ -1,13 +1,14 @@
 import { Command } from 'commander';
 import { TracerError } from '../errors.js';
 import { addAttachOptions } from './attach-options.js';
+import { print } from './print.js';
 
 /**
  * What `kubectl rpftrace ...` means as words for `rpftrace attach`. kubectl hands over what was written as it is; -n and -l mean
  * what they mean with kubectl. Throws a TracerError.
  */
 export async function attachWords(words: readonly string[]): Promise<string[]> {
-  if (words.some((word) => HELP_WORDS.includes(word))) return help();
+  if (words.some((word) => HELP_WORDS.includes(word))) return await help();
   const { pods, namespace, selector, rest } = read(words);
   if (rest.includes('--all-nodes')) {
     if (pods.length > 0) throw usage('--all-nodes goes with no POD');
@@ -69,8 +70,8 @@ async function namespaceOfContext(rest: readonly string[]): Promise<string> {
   return credentials.namespace ?? 'default';
 }
 
-function help(): string[] {
-  process.stdout.write(HELP);
+async function help(): Promise<string[]> {
+  await print(HELP);
   return ['attach', '--help'];
 }
 

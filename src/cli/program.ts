@@ -7,13 +7,14 @@ import { didYouMean } from '../suggest.js';
 import { VERSION } from '../version.js';
 import type { AttachOptions } from './attach-options.js';
 import { addHelpCommand } from './help.js';
+import { print } from './print.js';
 import { say } from './say.js';
 import { startTrace } from './start-trace.js';
 import { addTraceOptions, type TraceOptions } from './trace-options.js';
 
 /** Runs the program with `argv` as node gives it and returns its exit code. Never throws. */
 export async function main(given: readonly string[]): Promise<number> {
-  const result = { exitCode: EXIT.done as number };
+  const result: Result = { exitCode: EXIT.done };
   try {
     const argv = given[2] === 'kubectl' ? await fromKubectl(given) : given;
     const program = makeProgram(result);
@@ -22,22 +23,33 @@ export async function main(given: readonly string[]): Promise<number> {
     if (mentions(argv, 'attach')) await addAttach(program, result);
     if (mentions(argv, 'lab')) await addLab(program);
     addHelpCommand(program);
-    await program.parseAsync(argv);
+    await program.parseAsync(argv).catch(unlessHelp);
+    await result.printed;
     return Number(process.exitCode ?? result.exitCode);
   } catch (thrown) {
     const error = toUsageError(thrown);
-    if (error === undefined) return EXIT.done;
     say(formatError(error), 'error');
     return exitCodeOf(error);
   }
 }
 
-function makeProgram(result: { exitCode: number }): Command {
+interface Result {
+  exitCode: number;
+  /** Help, or the version. */
+  printed?: Promise<void>;
+}
+
+function makeProgram(result: Result): Command {
   const program = new Command('rpftrace')
     .description('Tells which packets the kernel drops, on which device, and why.')
     .version(VERSION, '--version')
     .exitOverride()
-    .configureOutput({ outputError: () => undefined });
+    .configureOutput({
+      outputError: () => undefined,
+      writeOut: (text) => {
+        result.printed = print(text);
+      },
+    });
   addTraceOptions(program.command('trace', { isDefault: true }))
     .description('stream drops (default command)')
     .argument('[expression...]', "pcap-filter(7) expression, as for tcpdump: 'tcp and dst port 443'")
@@ -55,7 +67,7 @@ function makeProgram(result: { exitCode: number }): Command {
         what === 'doctor'
           ? (await import('../doctor/report.js')).reportSchema()
           : (await import('../events.js')).jsonSchema();
-      process.stdout.write(`${JSON.stringify(schema, null, 2)}\n`);
+      await print(`${JSON.stringify(schema, null, 2)}\n`);
     });
   if (isSea()) addLicences(program);
   return program;
@@ -66,9 +78,7 @@ function addLicences(program: Command): void {
   program
     .command('licences')
     .description('print the copyrights and licences of what is inside of this file')
-    .action(() => {
-      process.stdout.write(packageText('THIRD_PARTY'));
-    });
+    .action(async () => await print(packageText('THIRD_PARTY')));
 }
 
 /** A word that is no filter expression may have been meant as a command: trace is the default one. */
@@ -124,10 +134,14 @@ async function addLab(program: Command): Promise<void> {
   registerLab(program);
 }
 
-/** Undefined for what is no error: help and version were printed. */
-function toUsageError(thrown: unknown): TracerError | undefined {
+/** Commander throws when it has printed help or the version. */
+function unlessHelp(thrown: unknown): void {
+  if (thrown instanceof CommanderError && (thrown.exitCode === 0 || thrown.code === 'commander.help')) return;
+  throw thrown;
+}
+
+function toUsageError(thrown: unknown): TracerError {
   if (!(thrown instanceof CommanderError)) return toTracerError(thrown);
-  if (thrown.exitCode === 0 || thrown.code === 'commander.help') return undefined;
   const message = thrown.message
     .replace(/^error: /, '')
     .replace(/\n\(Did you mean (.*)\?\)$/s, '; did you mean $1?');

@@ -10,6 +10,7 @@ import type { Config, ConfigInput } from '../serve/config/schema.js';
 import { readSecrets, type Secrets } from '../serve/config/secrets.js';
 import { formatAddress } from '../serve/http/address.js';
 import { Server } from '../serve/server.js';
+import { print } from './print.js';
 import { ReadyFile } from './ready-file.js';
 import { note, say } from './say.js';
 import { dieBy, Signals, withResolver } from './signals.js';
@@ -77,7 +78,7 @@ async function serve(words: readonly string[], options: ServeOptions): Promise<n
   const load = () => loadConfig({ file: options.config, env: process.env, flags: flagsOf(words, options) });
   const config = await load();
   const secrets = readSecrets(config, note);
-  if (options.checkConfig) return tellConfig(config);
+  if (options.checkConfig) return await tellConfig(config);
   const exitCode = await run({ config, secrets, load, options });
   // The exporter would wait for its next try, and the program for the exporter.
   if (config.otlp !== undefined) process.exit(exitCode);
@@ -166,13 +167,13 @@ function tellStart(server: Server): void {
   for (const url of server.urls) note(`listening on ${url}`);
 }
 
-function tellConfig({ token, listen, ...config }: Config): number {
+async function tellConfig({ token, listen, ...config }: Config): Promise<number> {
   const shown = {
     listen: listen.map(formatAddress),
     ...config,
     ...(token !== undefined && { token: '(hidden)' }),
   };
-  process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
+  await print(`${JSON.stringify(shown, null, 2)}\n`);
   return EXIT.done;
 }
 

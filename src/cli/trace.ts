@@ -10,6 +10,7 @@ import type { NativeAddon, NativeConfig } from '../native.js';
 import { keptWhileTracing } from '../privileges/kept.js';
 import { Session } from '../session.js';
 import { Ending } from './ending.js';
+import { print } from './print.js';
 import { ReadyFile } from './ready-file.js';
 import { note, say } from './say.js';
 import { dieBy, type Signals, unlessSignalled } from './signals.js';
@@ -32,7 +33,7 @@ export async function trace(
   { addon, signals, capture }: Begun,
 ): Promise<number> {
   checkRotation(options);
-  if (options.reason.includes('help')) return listReasons(addon);
+  if (options.reason.includes('help')) return await listReasons(addon);
   const filters = resolveFilters(addon, {
     reasons: options.reason,
     rpfOnly: options.rpfOnly,
@@ -155,8 +156,8 @@ function giveUpCapabilities(session: Session, { out, readyFile }: TraceOptions):
   }
 }
 
-function listReasons(addon: NativeAddon): number {
-  process.stdout.write(`${ReasonNames.read(addon).all.sort().join('\n')}\n`);
+async function listReasons(addon: NativeAddon): Promise<number> {
+  await print(`${ReasonNames.read(addon).all.sort().join('\n')}\n`);
   return EXIT.done;
 }
 

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { openSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { program, rpftrace } from './support/program.js';
+import { Program, program, rpftrace } from './support/program.js';
 
 describe('wrong usage ends with 2, says what is wrong and what to do, and prints nothing on stdout', () => {
   it.each([
@@ -50,6 +51,28 @@ it('the exit code is the same when nobody reads what is told', async () => {
   const child = spawn(program, ['trace', '--rotate-size', '1M'], { stdio: ['ignore', 'ignore', 'pipe'] });
   child.stderr.destroy();
   expect(await once(child, 'exit')).toEqual([2, null]);
+});
+
+describe.each([
+  ['help', ['--help']],
+  ['what the plugin of kubectl says before it', ['kubectl', '--help']],
+  ['the version', ['--version']],
+  ['the schema', ['schema']],
+  ['the reasons', ['trace', '--reason', 'help']],
+])('%s', (_what, args) => {
+  it('that nobody reads is no error', async () => {
+    const running = new Program(args);
+    running.child.stdout?.destroy();
+    expect(await running.ended).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('that cannot be written is one', async () => {
+    const { code, stderr } = await rpftrace(args, { stdout: openSync('/dev/full', 'w') });
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^rpftrace: cannot write to standard output: ENOSPC.*\[E_OUTPUT\]/),
+    ]);
+  });
 });
 
 describe('help', () => {

@@ -57,8 +57,10 @@ async function run(args: readonly string[]): Promise<{ code: number; out: string
 
 function record(stream: NodeJS.WriteStream): string[] {
   const written: string[] = [];
-  vi.spyOn(stream, 'write').mockImplementation((text) => {
+  vi.spyOn(stream, 'write').mockImplementation((text, ...rest) => {
     written.push(String(text));
+    const done = rest.at(-1);
+    if (typeof done === 'function') done();
     return true;
   });
   return written;
