@@ -61,7 +61,7 @@ export class Soak {
     const { memory, disk } = proportionsOf(seconds);
     return {
       history: { memory, directory: join(scratch, 'history'), disk },
-      limits: { readers: 64 },
+      limits: { readers: 64, series: 100 },
       capture: { netns: [this.#world.netns], node: 'soak' },
       sources: {
         ...{ cilium_socket: join(scratch, 'agent.sock') },

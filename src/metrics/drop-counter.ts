@@ -33,6 +33,12 @@ interface Series extends DropSeries {
   movedMs: number;
 }
 
+export interface DropCounterOptions {
+  readonly maxSeries?: number | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
 /**
  * Counts drops by what people ask for, exactly, and makes no garbage for a drop of a flow that is known. Names of pods and
  * devices come and go: with `maxSeries` of them, the next ones are counted under OTHER, which keeps reason and verdict, until
@@ -49,7 +55,7 @@ export class DropCounter {
   readonly #known: Known[] = [];
   #generation = 0;
 
-  constructor({ maxSeries = MAX_SERIES, now = Date.now }: { maxSeries?: number; now?: () => number } = {}) {
+  constructor({ maxSeries = MAX_SERIES, now = Date.now }: DropCounterOptions = {}) {
     this.maxSeries = maxSeries;
     this.#now = now;
   }

@@ -16,7 +16,7 @@ export class Metrics {
   readonly #registry = new Registry();
 
   constructor(options: MetricsOptions) {
-    this.drops = new DropCounter(options.maxSeries === undefined ? {} : { maxSeries: options.maxSeries });
+    this.drops = new DropCounter({ maxSeries: options.maxSeries });
     this.contentType = this.#registry.contentType;
     const registers = [this.#registry];
     registerDrops(registers, this.drops);

@@ -22,6 +22,8 @@ export interface OtlpTarget {
 }
 
 export interface OtlpOptions extends OtlpTarget, Sender {
+  /** Of drops, at most. */
+  readonly maxSeries?: number | undefined;
   readonly clock: Clock;
 }
 
@@ -34,12 +36,13 @@ export class Otlp implements Forwarder {
   readonly #options: OtlpOptions;
   readonly #logs: OtlpLogs | undefined;
   readonly #metrics: OtlpMetrics | undefined;
-  readonly #drops = new DropCounter();
+  readonly #drops: DropCounter;
   #lastFailure = 'it was too slow';
   #ended: Promise<void> | undefined;
 
   constructor(options: OtlpOptions) {
     this.#options = options;
+    this.#drops = new DropCounter({ maxSeries: options.maxSeries });
     const { logs = true, metrics = true } = options;
     const base = options.url.replace(/\/+$/, '');
     listenToSdk({

@@ -262,6 +262,7 @@ export class Server implements ServerState {
         ...(this.writer && { disk: this.writer.lost }),
         ...Object.fromEntries(this.forwarders.map(({ name, lost }) => [name, lost])),
       }),
+      maxSeries: this.#config.limits.series,
     });
   }
 

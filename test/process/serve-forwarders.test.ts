@@ -29,6 +29,26 @@ describe('serve --otlp', () => {
     expect(counts.reduce((sum, { value }) => sum + value, 0)).toBe(300);
   });
 
+  test('has no more series than limits.series allows, as /metrics; the sums stay exact', async () => {
+    const env = { RPFTRACE_LIMITS_SERIES: '1' };
+    const serve = await startServe([...here, '--otlp', collector.url], { env });
+    const reader = await serve.follow('/v1/events?since=1h');
+    await source.drop(10);
+    source.write('net/ipv4/conf/all/rp_filter', '0');
+    source.write('net/ipv4/conf/dropin/rp_filter', '0');
+    await source.drop(5); // nobody listens at their port
+    source.write('net/ipv4/conf/all/rp_filter', '1');
+    await reader.until(({ events }) => emitted(events) === 15);
+    const { body: metrics } = await serve.get('/metrics');
+    expect(metrics).toContain('rpftrace_drop_series_limit 1\n');
+    expect(metrics).toMatch(/^rpftrace_drops_total\{.*device="dropin".*\} 10$/m);
+    expect(metrics).toMatch(/^rpftrace_drops_total\{.*device="_other".*\} 5$/m);
+    await serve.program.stop('SIGTERM');
+    const counts = [...collector.points.values()].filter(({ metric }) => metric === 'rpftrace.drops');
+    expect(counts.map(({ value }) => value).sort()).toEqual([10, 5]);
+    expect(counts.map(({ attributes }) => attributes['network.interface.name'])).toContain('_other');
+  });
+
   test('loses to a collector that refuses, tells how much and why, and when it takes some again; readers lose nothing', async () => {
     collector.refusal = 400;
     const serve = await startServe([...here, '--otlp', collector.url, '--interval', '50']);

@@ -4,7 +4,8 @@ import type { Config } from './schema.js';
 export function changedKeys(old: Config, config: Config): string[] {
   const changed: string[] = FIXED.filter((key) => JSON.stringify(old[key]) !== JSON.stringify(config[key]));
   if (old.history.directory !== config.history.directory) changed.push('history.directory');
-  if (old.limits.connections !== config.limits.connections) changed.push('limits.connections');
+  for (const key of ['connections', 'series'] as const)
+    if (old.limits[key] !== config.limits[key]) changed.push(`limits.${key}`);
   if ((old.tls === undefined) !== (config.tls === undefined)) changed.push('tls');
   return changed;
 }

@@ -10,6 +10,6 @@ export function sourceOptions({ sources, capture }: Config): PodSourceOptions {
 
 /** Who gets the events beside the history. */
 export function forwarderOptions(config: Config): ForwarderOptions {
-  const { otlp, kubernetes_events: kubernetesEvents } = config;
-  return { otlp, kubernetesEvents, kubernetes: sourceOptions(config) };
+  const { otlp, limits, kubernetes_events: kubernetesEvents } = config;
+  return { otlp, maxSeries: limits.series, kubernetesEvents, kubernetes: sourceOptions(config) };
 }

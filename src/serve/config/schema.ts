@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { TracerError } from '../../errors.js';
 import { isHttpUrl } from '../../http-url.js';
+import { MAX_SERIES } from '../../metrics/drop-counter.js';
 import { INTERVAL_MS, MAX_SNAPLEN } from '../../tracer-options.js';
 import { bytesOf } from '../../units.js';
 import { isLoopback, parseAddress } from '../http/address.js';
@@ -71,6 +72,7 @@ const history = z.strictObject({
 const limits = z.strictObject({
   readers: z.int().min(1).max(10_000).prefault(256),
   connections: z.int().min(1).max(100_000).prefault(512),
+  series: z.int().min(1).max(100_000).prefault(MAX_SERIES),
 });
 
 const otlp = z
