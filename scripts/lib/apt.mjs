@@ -4,19 +4,20 @@ import { must, read, Stop } from './command.mjs';
 
 /**
  * apt for suites of Debian that this machine itself does not use, or for another architecture, with a state of its own below
- * `directory`. Which archive is asked comes from the machine's own sources.
+ * `directory`. Which archive is asked comes from the machine's own sources. `types`: 'deb' for packages, 'deb-src' for sources.
  */
 export class Suites {
   #options;
   #directory;
 
-  constructor(directory, suites, arch = 'amd64') {
+  constructor(directory, suites, arch = 'amd64', types = ['deb']) {
     this.#directory = directory;
     const folders = ['etc/preferences.d', 'etc/apt.conf.d', 'etc/trusted.gpg.d', 'lists/partial'];
     for (const name of [...folders, 'cache/archives/partial'])
       mkdirSync(join(directory, name), { recursive: true });
     writeFileSync(join(directory, 'status'), '');
-    writeFileSync(join(directory, 'etc', 'sources.list'), suites.map(sourceLine).join(''));
+    const lines = suites.flatMap((suite) => types.map((type) => sourceLine(suite, type)));
+    writeFileSync(join(directory, 'etc', 'sources.list'), lines.join(''));
     this.#options = Object.entries({
       'APT::Architecture': arch,
       'APT::Architectures': arch,
@@ -57,6 +58,14 @@ export class Suites {
     if (!file) throw new Stop(`apt-get download ${name}: no file came`);
     return join(this.#directory, file);
   }
+
+  /** Fetches the source of a package and returns the path of what its authors published, without Debian's own changes. */
+  downloadSource(name) {
+    must('apt-get', [...this.#options, '-qq', '--download-only', 'source', name], { cwd: this.#directory });
+    const file = readdirSync(this.#directory).find((entry) => /\.orig\.tar\.\w+$/.test(entry));
+    if (!file) throw new Stop(`apt-get source ${name}: no file came`);
+    return join(this.#directory, file);
+  }
 }
 
 /** The archive that this machine's own sources name: for updates of security, or for all else. */
@@ -68,7 +77,7 @@ export function archive(isSecurity = false) {
   throw new Stop('no archive of Debian in the sources of apt; on Debian: apt-get update', 3);
 }
 
-function sourceLine(suite) {
+function sourceLine(suite, type) {
   const keys = '/usr/share/keyrings/debian-archive-keyring.gpg';
-  return `deb [signed-by=${keys}] ${archive(suite.endsWith('-security'))} ${suite} main\n`;
+  return `${type} [signed-by=${keys}] ${archive(suite.endsWith('-security'))} ${suite} main\n`;
 }

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { DropSource } from '../process/support/drops.js';
 import { emitted, parseEvents } from '../process/support/program.js';
+import { documentedLine } from './support/documented.js';
 import { Image } from './support/image.js';
-import { documentedLine, Podman } from './support/podman.js';
+import { Podman } from './support/podman.js';
 
 const source = new DropSource();
 let podman: Podman;
@@ -18,15 +19,15 @@ afterAll(() => {
 describe('podman, by the lines of docs/container.md', () => {
   test('has one look', async () => {
     const flood = source.flood(1_000_000, { rate: 50 });
-    const line = documentedLine('docker run --rm -it').replace(' -it', '');
+    const line = documentedLine('docs/container.md', 'docker run --rm -it').replace(' -it', '');
     const stdout = await podman.line(`${line} -o ndjson --duration 4s`);
     await flood.stop();
     expect(emitted(inside(stdout))).toBeGreaterThan(0);
   });
 
   test('serves for days, and is attached to', async () => {
-    await podman.line(documentedLine('docker run -d --name rpftrace'));
-    const attach = `${documentedLine('docker exec rpftrace')} --since 1h --no-follow -o ndjson`;
+    await podman.line(documentedLine('docs/container.md', 'docker run -d --name rpftrace'));
+    const attach = `${documentedLine('docs/container.md', 'docker exec rpftrace')} --since 1h --no-follow -o ndjson`;
     await vi.waitFor(async () => expect(await podman.line(attach)).toContain('"kind":"start"'), PATIENCE);
     await source.drop(50);
     await vi.waitFor(async () => expect(emitted(inside(await podman.line(attach)))).toBe(50), PATIENCE);

@@ -17,6 +17,8 @@ export interface Authority {
   /** Of a server that is elsewhere. */
   readonly elsewhere: Certificate;
   client(name: string): Certificate;
+  /** Of whoever is wanted: openssl's words behind /CN=, and the names that it is valid for. */
+  of(subject: string, names: string): Certificate;
 }
 
 /** Made by openssl, so that nothing in the repository runs out. Leaves no file. */
@@ -32,6 +34,7 @@ export function makeAuthority(): Authority {
     expired: of('expired', 'kube-apiserver', -1, 'IP:127.0.0.1'),
     elsewhere: of('elsewhere', 'kube-apiserver', 2, 'DNS:elsewhere.example'),
     client: (name) => of('client', name, 2, `DNS:${name}`),
+    of: (subject, names) => of('other', subject, 2, names),
   };
 }
 

@@ -64,7 +64,11 @@ function pipe(client: WebSocket, port: number, target: NetConnectOpts): void {
 }
 
 function giveUp(client: WebSocket, port: number, why: string): void {
-  const words = `error forwarding port ${port} to pod 0123, uid : failed to execute portforward in network namespace: ${why}`;
+  // As containerd 1.6 says it.
+  const id = '0123456789abcdef'.repeat(4);
+  const netns = '/var/run/netns/cni-eea07504-7339-50bd-cbee-17c4834cf7ab';
+  const inside = `failed to connect to localhost:${port} inside namespace "${id}", IPv4: ${why}`;
+  const words = `error forwarding port ${port} to pod ${id}, uid : failed to execute portforward in network namespace "${netns}": ${inside}`;
   client.send(Buffer.concat([Buffer.of(ERROR), Buffer.from(words)]));
   client.close();
 }

@@ -75,4 +75,5 @@ const DATA = 0;
 const ERROR = 1;
 const DATA_PREFIX = Buffer.of(DATA);
 const PORT_BYTES = 2;
-const MAX_WORDS = 300;
+/** containerd has the reason at the end, behind two names of 64 letters. */
+const MAX_WORDS = 1000;

@@ -9,15 +9,24 @@ import { attempt, type Result, run } from '../../../src/lab/process.js';
 import { type CniDirectories, type PodNetwork, prepareCni } from './containerd/cni.js';
 import { CriAdmin } from './containerd/cri-admin.js';
 import { makePauseImage } from './containerd/image.js';
-import { type PodSpec, RealPod } from './containerd/pod.js';
+import { PodOnNode, type PodSpec, RealPod } from './containerd/pod.js';
 import { PAUSE_IMAGE } from './containerd/settings.js';
 
-export type { PodNetwork, PodSpec, RealPod };
+export type { PodNetwork, PodOnNode, PodSpec, RealPod };
 
 export interface ContainerdOptions {
   /** Path of the network namespace that plays the node: a lab's node for `lxc`. */
   readonly netns: string;
   readonly network: PodNetwork;
+  /** Where it runs in mounts of its own: its socket, and the pods' network namespaces, are in the /run that is there. */
+  readonly mounts?: NodeMounts;
+}
+
+export interface NodeMounts {
+  /** Words that lead into them. */
+  readonly enter: readonly string[];
+  /** Their /run, as seen from outside. */
+  readonly run: string;
 }
 
 /**
@@ -31,27 +40,31 @@ export interface ContainerdOptions {
 export class Containerd implements AsyncDisposable {
   readonly socket: string;
   readonly folder: string;
-  readonly #netns: string;
-  readonly #cgroups: string;
+  /** The cgroup that those of its pods are in. */
+  readonly cgroups: string;
+  readonly #enter: readonly string[];
   #process: ChildProcess | undefined;
   #admin: CriAdmin;
 
-  private constructor(folder: string, netns: string, cgroups: string) {
+  private constructor(folder: string, { netns, mounts }: ContainerdOptions) {
     this.folder = folder;
-    this.socket = join(folder, 'c.sock');
-    this.#netns = netns;
-    this.#cgroups = cgroups;
+    // Short: a socket's path has 107 bytes.
+    this.socket = mounts ? join(mounts.run, USUAL_SOCKET) : join(folder, 'c.sock');
+    this.cgroups = `/rpftrace-test-${process.pid}-${++started}`;
+    // Not with `ip netns exec`: mounts that it makes must be seen from outside.
+    this.#enter = [...(mounts?.enter ?? ['nsenter']), `--net=${netns}`];
     this.#admin = new CriAdmin(this.socket);
   }
 
   /** Resolves when it can run pods. Throws what it wrote to its log when it cannot. */
-  static async start({ netns, network }: ContainerdOptions): Promise<Containerd> {
-    // Short: a socket's path has 107 bytes.
+  static async start(options: ContainerdOptions): Promise<Containerd> {
     const folder = await mkdtemp(join(tmpdir(), 'rpfc-'));
-    const containerd = new Containerd(folder, netns, `/rpftrace-test-${process.pid}-${++started}`);
+    const containerd = new Containerd(folder, options);
     try {
-      const cni = await prepareCni(join(folder, 'cni'), network);
-      await writeFile(join(folder, 'config.toml'), await configuration(folder, containerd.socket, cni));
+      const cni = await prepareCni(join(folder, 'cni'), options.network);
+      const socket = options.mounts ? join('/run', USUAL_SOCKET) : containerd.socket;
+      const changes = changesFor(folder, socket, cni, options.mounts !== undefined);
+      await writeFile(join(folder, 'config.toml'), await configuration(changes));
       await containerd.#boot();
       const image = await makePauseImage(folder, PAUSE_IMAGE);
       await containerd.import(image);
@@ -64,8 +77,13 @@ export class Containerd implements AsyncDisposable {
 
   /** Resolves when the pod has its network. A pod without a UID gets one. */
   async runPod(spec: Omit<PodSpec, 'uid'> & { readonly uid?: string }): Promise<RealPod> {
-    const places = { cgroups: this.#cgroups, logs: join(this.folder, 'logs') };
+    const places = { cgroups: this.cgroups, logs: join(this.folder, 'logs') };
     return await RealPod.run(this.#admin, { uid: crypto.randomUUID(), ...spec }, places);
+  }
+
+  /** A pod that somebody else has it run: the kubelet. */
+  async findPod(namespace: string, name: string): Promise<PodOnNode> {
+    return await PodOnNode.find(this.#admin, namespace, name);
   }
 
   /** Gives it the images of an archive. */
@@ -76,7 +94,7 @@ export class Containerd implements AsyncDisposable {
   /** Runs a container to its end, alone, with nothing but what these options of `ctr run` give it. */
   async runToEnd(image: string, args: readonly string[], options: readonly string[] = []): Promise<Result> {
     const id = `alone-${++started}`;
-    const place = ['--rm', '--cgroup', `${this.#cgroups}/${id}`];
+    const place = ['--rm', '--cgroup', `${this.cgroups}/${id}`];
     return await attempt('ctr', [...this.#client, 'run', ...place, ...options, image, id, ...args]);
   }
 
@@ -114,7 +132,7 @@ export class Containerd implements AsyncDisposable {
     this.#admin.close();
     await unmountBelow(this.folder);
     await rm(this.folder, { recursive: true, force: true });
-    await removeCgroups(this.#cgroups);
+    await removeCgroups(this.cgroups);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -129,9 +147,9 @@ export class Containerd implements AsyncDisposable {
   async #boot(): Promise<void> {
     const log = createWriteStream(join(this.folder, 'log'), { flags: 'a' });
     await once(log, 'open');
-    const args = [`--net=${this.#netns}`, 'containerd', '--config', join(this.folder, 'config.toml')];
-    // Not with `ip netns exec`: mounts that it makes must be seen from outside.
-    this.#process = spawn('nsenter', args, { stdio: ['ignore', log, log], detached: true });
+    const [command = '', ...words] = this.#enter;
+    const args = [...words, 'containerd', '--config', join(this.folder, 'config.toml')];
+    this.#process = spawn(command, args, { stdio: ['ignore', log, log], detached: true });
     log.close();
     await this.#ready(this.#process);
   }
@@ -169,11 +187,14 @@ export class Containerd implements AsyncDisposable {
 let started = 0;
 
 const READY_WITHIN_MS = 20_000;
+/** Below /run. */
+const USUAL_SOCKET = 'containerd/containerd.sock';
 
-/** containerd's own defaults with other places. */
-async function configuration(folder: string, socket: string, cni: CniDirectories): Promise<string> {
-  const defaults = await run('containerd', ['config', 'default']);
-  const changes: readonly (readonly [RegExp, string])[] = [
+type Change = readonly [RegExp, string];
+
+/** Other places than the usual ones, and what cannot be done everywhere. */
+function changesFor(folder: string, socket: string, cni: CniDirectories, hasOwnRun: boolean): Change[] {
+  return [
     [/^root = .*/m, `root = "${join(folder, 'root')}"`],
     [/^state = .*/m, `state = "${join(folder, 'state')}"`],
     [/address = "\/run\/containerd\/containerd.sock"/, `address = "${socket}"`],
@@ -183,8 +204,13 @@ async function configuration(folder: string, socket: string, cni: CniDirectories
     [/sandbox_image = .*/, `sandbox_image = "${PAUSE_IMAGE}"`],
     // Where lowering oom_score_adj is forbidden, as in many containers.
     [/restrict_oom_score_adj = .*/, 'restrict_oom_score_adj = true'],
-    [/netns_mounts_under_state_dir = .*/, 'netns_mounts_under_state_dir = true'],
+    [/netns_mounts_under_state_dir = .*/, `netns_mounts_under_state_dir = ${!hasOwnRun}`],
   ];
+}
+
+/** containerd's own defaults with changes. */
+async function configuration(changes: readonly Change[]): Promise<string> {
+  const defaults = await run('containerd', ['config', 'default']);
   return changes.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), defaults);
 }
 

@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -64,12 +64,4 @@ export class Podman {
       'vfs',
     ];
   }
-}
-
-/** The lines of docs/container.md that begin with these words; those that go on end in a backslash. */
-export function documentedLine(words: string): string {
-  const text = readFileSync(join(project, 'docs', 'container.md'), 'utf8');
-  const [line] = new RegExp(`^ {4}${words}(.*\\\\\\n)*.*$`, 'm').exec(text) ?? [];
-  if (line === undefined) throw new Error(`docs/container.md has no line that begins with ${words}`);
-  return line;
 }

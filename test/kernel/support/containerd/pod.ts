@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../../../../src/lab/process.js';
@@ -39,8 +39,8 @@ export interface ContainerSpec {
   readonly security?: object;
 }
 
-/** A pod that containerd runs. */
-export class RealPod implements AsyncDisposable {
+/** A pod that containerd runs, for whomever. */
+export class PodOnNode {
   readonly spec: PodSpec;
   /** Of its sandbox. */
   readonly id: string;
@@ -50,14 +50,12 @@ export class RealPod implements AsyncDisposable {
   readonly pid: number;
   /** Devices at the node's end: lxc..., veth.... */
   readonly hostDevices: readonly string[];
-  /** Where its network namespace is mounted; that of its process with hostNetwork. */
+  /** Where its network namespace is mounted; that of its process with hostNetwork, and where that mount is not seen here. */
   readonly netnsPath: string;
   /** Inode number of its network namespace: what the tracer reports. */
   readonly netns: number;
-  readonly #admin: CriAdmin;
-  readonly #config: SandboxConfig;
 
-  private constructor(spec: PodSpec, id: string, status: Status, admin: CriAdmin, config: SandboxConfig) {
+  protected constructor(spec: PodSpec, id: string, status: Status) {
     const info = JSON.parse(status.info.info ?? '{}') as Info;
     const { ip, additionalIps } = status.status.network ?? { ip: '', additionalIps: [] };
     this.spec = spec;
@@ -65,8 +63,56 @@ export class RealPod implements AsyncDisposable {
     this.ips = [ip, ...additionalIps.map((other) => other.ip)].filter((address) => address !== '');
     this.pid = info.pid;
     this.hostDevices = hostDevicesOf(info);
-    this.netnsPath = netnsOf(info) ?? `/proc/${info.pid}/ns/net`;
+    const mounted = netnsOf(info);
+    this.netnsPath = mounted !== undefined && existsSync(mounted) ? mounted : `/proc/${info.pid}/ns/net`;
     this.netns = statSync(this.netnsPath).ino;
+  }
+
+  /** One that runs. Throws where there is none. */
+  static async find(admin: CriAdmin, namespace: string, name: string): Promise<PodOnNode> {
+    const { items } = await admin.call<{ items: Sandbox[] }>('ListPodSandbox', {});
+    const found = items.find(
+      ({ metadata, state }) =>
+        state === SANDBOX_READY && metadata.namespace === namespace && metadata.name === name,
+    );
+    if (found === undefined) throw new Error(`containerd runs no pod ${namespace}/${name}`);
+    return new PodOnNode(found.metadata, found.id, await statusOf(admin, found.id));
+  }
+
+  /** The first of its addresses. */
+  get ip(): string {
+    return this.ips[0] as string;
+  }
+
+  /** Sends UDP packets from the pod's eth0, and resolves when the kernel has dealt with them. */
+  async sendUdp(
+    to: string,
+    options: { readonly count: number; readonly src?: string; readonly device?: string } = { count: 1 },
+  ): Promise<void> {
+    const { count, src = this.ip, device } = options;
+    await run(SENDER, [
+      ...['udp', '--netns', this.netnsPath, '--src', src, '--dst', to, '--dst-mac', MAC],
+      ...['--count', String(count)],
+      ...(device === undefined ? [] : ['--device', device]),
+    ]);
+  }
+
+  /** Sends a SYN, always from the same port: packets of one flow. */
+  async connectTo(to: string, port: number): Promise<void> {
+    await run(SENDER, [
+      ...['tcp', '--netns', this.netnsPath, '--src', this.ip, '--dst', to, '--dst-mac', MAC],
+      ...['--dst-port', String(port)],
+    ]);
+  }
+}
+
+/** A pod that was made here. */
+export class RealPod extends PodOnNode implements AsyncDisposable {
+  readonly #admin: CriAdmin;
+  readonly #config: SandboxConfig;
+
+  private constructor(spec: PodSpec, id: string, status: Status, admin: CriAdmin, config: SandboxConfig) {
+    super(spec, id, status);
     this.#admin = admin;
     this.#config = config;
   }
@@ -75,13 +121,7 @@ export class RealPod implements AsyncDisposable {
   static async run(admin: CriAdmin, spec: PodSpec, { cgroups, logs }: PodPlaces): Promise<RealPod> {
     const config = sandboxConfig(spec, cgroups, join(logs, spec.uid));
     const { podSandboxId: id } = await admin.call<{ podSandboxId: string }>('RunPodSandbox', { config });
-    const status = await admin.call<Status>('PodSandboxStatus', { podSandboxId: id, verbose: true });
-    return new RealPod(spec, id, status, admin, config);
-  }
-
-  /** The first of its addresses. */
-  get ip(): string {
-    return this.ips[0] as string;
+    return new RealPod(spec, id, await statusOf(admin, id), admin, config);
   }
 
   /** Runs a container in it, the program of pause.c with these arguments, and returns its id. */
@@ -116,27 +156,6 @@ export class RealPod implements AsyncDisposable {
     });
     await this.#admin.call('StartContainer', { containerId });
     return containerId;
-  }
-
-  /** Sends UDP packets from the pod's eth0, and resolves when the kernel has dealt with them. */
-  async sendUdp(
-    to: string,
-    options: { readonly count: number; readonly src?: string; readonly device?: string } = { count: 1 },
-  ): Promise<void> {
-    const { count, src = this.ip, device } = options;
-    await run(SENDER, [
-      ...['udp', '--netns', this.netnsPath, '--src', src, '--dst', to, '--dst-mac', MAC],
-      ...['--count', String(count)],
-      ...(device === undefined ? [] : ['--device', device]),
-    ]);
-  }
-
-  /** Sends a SYN, always from the same port: packets of one flow. */
-  async connectTo(to: string, port: number): Promise<void> {
-    await run(SENDER, [
-      ...['tcp', '--netns', this.netnsPath, '--src', this.ip, '--dst', to, '--dst-mac', MAC],
-      ...['--dst-port', String(port)],
-    ]);
   }
 
   /** Stops it with all its containers and takes its network away, as the kubelet does some time before it removes it. */
@@ -175,12 +194,25 @@ interface Status {
   readonly info: Readonly<Record<string, string>>;
 }
 
+interface Sandbox {
+  readonly id: string;
+  readonly metadata: Pick<PodSpec, 'namespace' | 'name' | 'uid'>;
+  readonly state: number;
+}
+
+/** PodSandboxState of cri.proto. */
+const SANDBOX_READY = 0;
+
 interface Info {
   readonly pid: number;
   readonly runtimeSpec: {
     readonly linux: { readonly namespaces: readonly { readonly type: string; readonly path?: string }[] };
   };
   readonly cniResult: { readonly Interfaces: Readonly<Record<string, { readonly Sandbox: string }>> } | null;
+}
+
+async function statusOf(admin: CriAdmin, id: string): Promise<Status> {
+  return await admin.call<Status>('PodSandboxStatus', { podSandboxId: id, verbose: true });
 }
 
 function hostDevicesOf({ cniResult }: Info): string[] {
