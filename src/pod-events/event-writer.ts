@@ -77,13 +77,18 @@ export class EventWriter {
         return;
       }
       this.#tell(failure);
-      const isFinal = FINAL.includes(failure.kind) || (tries >= MAX_TRIES && !AWAY.includes(failure.kind));
-      if (isFinal) {
+      if (this.#isFinal(failure, tries)) {
         this.lost++;
         return;
       }
       await pause(backoff.next(failure.retryAfterMs ?? 0), this.#abort.signal);
     }
+  }
+
+  #isFinal({ kind }: ApiFailure, tries: number): boolean {
+    // An API server that begins refuses what it has taken before, until it has read its rules.
+    const mayBeTaken = kind === 'forbidden' && this.written > 0;
+    return (FINAL.includes(kind) && !mayBeTaken) || (tries >= MAX_TRIES && !AWAY.includes(kind));
   }
 
   async #attempt({ namespace, event }: ReturnType<EventMaker>): Promise<ApiFailure | undefined> {

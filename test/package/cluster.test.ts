@@ -82,8 +82,7 @@ describe('a Kubernetes with the chart installed', () => {
   });
 
   it('kubectl describe tells the pod’s owner who has changed what', async () => {
-    const incident = incidentOf(everybody.events);
-    expect(incident?.summary).toContain('sysctl');
+    await everybody.until(({ events }) => incidentOf(events)?.summary.includes('sysctl') === true);
     await vi.waitFor(async () => {
       const told = await cluster.kubectl('describe', 'pod', '-n', 'shop', victim.spec.name);
       expect(told).toMatch(/Warning +SettingDropsPackets .* rpftrace/);

@@ -72,6 +72,22 @@ describe('PodEvents', () => {
     expect(notes).toEqual(['no events for pods: not allowed (403): grant create events in all namespaces']);
   });
 
+  test('a server that refuses what it has taken before is asked again: it has not read its rules yet', async () => {
+    const { api, events } = await start();
+    events.event(incidentOf({}));
+    events.drop(dropOf(1), flowOf('db-0'));
+    await eventually(() => expect(events.written).toBe(1));
+    let refused = 0;
+    api.faults.push((request, response) => {
+      if (request.method !== 'POST' || refused++ > 1) return false;
+      sendStatus(response, 403, 'Forbidden');
+      return true;
+    });
+    events.drop(dropOf(1), flowOf('web-0'));
+    await eventually(() => expect(events.written).toBe(2));
+    expect(events.lost).toBe(0);
+  });
+
   test('a server that is busy is asked again; an answer that was lost makes no second event', async () => {
     const { api, events } = await start();
     let tries = 0;

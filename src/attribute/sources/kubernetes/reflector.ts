@@ -196,9 +196,14 @@ export class Reflector {
     return isFirst ? RIGHT_AWAY_MS : this.#backoff.next();
   }
 
+  /**
+   * What was never given, somebody has to grant first. What was given before is given again soon: an API server that begins refuses
+   * everything until it has read its rules, and knows nothing of resources that it has not read yet.
+   */
   #leastPauseMs({ kind, retryAfterMs }: ApiFailure): number {
     const isRefused = kind === 'forbidden' || kind === 'missing';
-    return isRefused ? this.#timing.refusedPauseMs : (retryAfterMs ?? 0);
+    const wasGiven = this.#state.heardMs !== undefined;
+    return isRefused && !wasGiven ? this.#timing.refusedPauseMs : (retryAfterMs ?? 0);
   }
 }
 

@@ -402,6 +402,18 @@ describe('credentials', () => {
     api.forbidden.clear();
     await until(({ state }) => state === 'ok');
   });
+
+  test('that were allowed to see pods ask again soon: an API server that begins refuses everybody', async () => {
+    const api = await startApi();
+    const { until } = follow(api, { timing: { ...FAST, refusedPauseMs: 3_600_000 } });
+    await until(({ state }) => state === 'ok');
+    await eventually(() => expect(api.watchers()).toBe(1));
+    api.forbidden.add(PODS);
+    api.cut();
+    await until(({ state, why }) => state === 'stale' && why?.includes('403') === true);
+    api.forbidden.clear();
+    await until(({ state }) => state === 'ok');
+  });
 });
 
 function refuse(code: number) {
