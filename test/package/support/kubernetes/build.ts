@@ -17,7 +17,7 @@ export type KubernetesPrograms = Readonly<Record<(typeof COMMANDS)[number] | 'et
 
 /**
  * Kubernetes of Debian 12, the only release that has its source with everything that it imports, and no package of more than its client.
- * It is compiled by the Go of the same release; etcd is Debian's. For the first time this fetches 140 MB and compiles for some ten minutes.
+ * It is compiled by the Go of the same release; etcd is Debian's. For the first time this takes some four minutes of two CPUs, and 220 MB in the end.
  */
 export async function builtKubernetes(): Promise<KubernetesPrograms> {
   const key = createHash('sha256')
