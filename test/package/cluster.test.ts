@@ -25,6 +25,7 @@ const canRun = process.arch === 'x64' && / cgroup /.test(readFileSync('/proc/sel
 describe.runIf(canRun)('a Kubernetes with the chart installed', () => {
   const lab = useLab();
   let cluster: Cluster;
+  let chart: string;
   let victim: PodOnNode;
   let everybody: Program;
   /** Packets of the victim that the node has refused. */
@@ -35,8 +36,9 @@ describe.runIf(canRun)('a Kubernetes with the chart installed', () => {
     await cluster.kubectl('create', 'namespace', 'rpftrace');
     await cluster.kubectl('create', 'namespace', 'shop');
     await cluster.apply(WORKLOAD);
+    chart = chartForOld(cluster.folder);
     await cluster.helm(
-      ...['install', 'rpftrace', chartForOld(cluster.folder), '--namespace', 'rpftrace'],
+      ...['install', 'rpftrace', chart, '--namespace', 'rpftrace'],
       ...['--set', 'kubernetes.events=true', '--set', 'config.capture.labels=true'],
     );
     await ready('shop', 'deployment/web');
@@ -133,22 +135,29 @@ describe.runIf(canRun)('a Kubernetes with the chart installed', () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  it('who may not attach is told what to have granted', async () => {
-    const kubeconfig = cluster.kubeconfig('stranger');
-    const attempts = [`k8s:rpftrace/${(await podNames('rpftrace'))[0]}`, '--all-nodes'].map((place) =>
-      cluster.line(`rpftrace attach ${place} --kubeconfig ${kubeconfig}`),
+  it('attach says what is missing: a right, a pod, a node for it, somebody who listens', async () => {
+    const admin = cluster.kubeconfig('admin', 'system:masters');
+    const stranger = cluster.kubeconfig('stranger');
+    const refusalOf = async (place: string, kubeconfig = admin) => {
+      const { code, stderr } = await cluster.line(`rpftrace attach ${place} --kubeconfig ${kubeconfig}`);
+      expect(code).toBe(1);
+      return stderr.split('\n')[0];
+    };
+    await cluster.apply(HOMELESS);
+    const [agent] = await podNames('rpftrace');
+    expect(await refusalOf(`k8s:rpftrace/${agent}`, stranger)).toContain(
+      'not allowed (403): grant get and create of pods/portforward in namespace rpftrace [E_DENIED]',
     );
-    const [one, all] = await Promise.all(attempts);
-    expect(one).toMatchObject({ code: 1, stdout: '' });
-    expect(one?.stderr).toContain(
-      'grant get and create of pods/portforward in namespace rpftrace [E_DENIED]',
+    expect(await refusalOf('--all-nodes', stranger)).toContain(
+      'not allowed (403): grant list and watch of pods in namespace rpftrace [E_DENIED]',
     );
-    expect(all?.stderr).toContain('grant list and watch of pods in namespace rpftrace [E_DENIED]');
-  });
-
-  it('a pod in which nobody listens is told from one that cannot be reached', async () => {
-    const { stderr } = await cluster.line(`rpftrace attach k8s:shop/${victim.spec.name}`);
-    expect(stderr).toContain('nobody listens there [E_UNREACHABLE]');
+    expect(await refusalOf('k8s:shop/nobody')).toContain(
+      'there is no pod nobody in namespace shop [E_NO_SERVER]',
+    );
+    expect(await refusalOf('k8s:shop/homeless')).toContain(
+      'the pod does not run: it is Pending [E_UNREACHABLE]',
+    );
+    expect(await refusalOf(`k8s:shop/${victim.spec.name}`)).toContain('nobody listens there [E_UNREACHABLE]');
   });
 
   it('kubectl exec runs the doctor by the line of docs/kubernetes.md, which names the pods that lose packets', async () => {
@@ -183,8 +192,24 @@ describe.runIf(canRun)('a Kubernetes with the chart installed', () => {
     expect(toldOf(parseEvents(stdout))).toBe(0);
   });
 
-  it('helm uninstall takes it away', async () => {
+  it('in a network of its own it tells the same, to who brings the token', async () => {
     await everybody.stop();
+    await lab.inside('node', 'sysctl -w net.ipv4.conf.all.rp_filter=0');
+    const values = ['--set', 'hostNetwork=false', '--set', `token.value=${TOKEN}`];
+    await cluster.helm('upgrade', 'rpftrace', chart, '--namespace', 'rpftrace', '--reuse-values', ...values);
+    await ready('rpftrace', 'daemonset/rpftrace');
+    const kubeconfig = cluster.kubeconfig('reader');
+    const { code, stderr } = await cluster.line(`rpftrace attach --all-nodes --kubeconfig ${kubeconfig}`);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('[E_DENIED]')]);
+
+    const attached = await attach(kubeconfig, '--all-nodes', { RPFTRACE_TOKEN: TOKEN });
+    await lab.inside('node', 'sysctl -w net.ipv4.conf.all.rp_filter=1');
+    await refuse(9);
+    await attached.until(({ events }) => toldOf(events) === 9);
+    await attached.stop();
+  });
+
+  it('helm uninstall takes it away', async () => {
     await cluster.helm('uninstall', 'rpftrace', '--namespace', 'rpftrace');
     await vi.waitFor(async () => expect(await podNames('rpftrace')).toEqual([]), PATIENCE);
     const left = await cluster.kubectl(
@@ -217,12 +242,9 @@ describe.runIf(canRun)('a Kubernetes with the chart installed', () => {
   }
 
   /** As somebody who is elsewhere. */
-  async function attach(kubeconfig: string, ...words: string[]): Promise<Program> {
-    return await startAttached('attach', [...words, '-o', 'ndjson', '--kubeconfig', kubeconfig], inWorld());
-  }
-
-  function inWorld(): { under: string[] } {
-    return { under: ['nsenter', `--net=${lab.path('world')}`] };
+  async function attach(kubeconfig: string, place: string, env: NodeJS.ProcessEnv = {}): Promise<Program> {
+    const under = ['nsenter', `--net=${lab.path('world')}`];
+    return await startAttached('attach', [place, '-o', 'ndjson', '--kubeconfig', kubeconfig], { under, env });
   }
 
   /** Asked from inside of the agent's container. */
@@ -242,6 +264,7 @@ function forHere(words: string): string {
     .replace('/NODE', `/${NODE}`);
 }
 
+const TOKEN = 'a-token-that-only-those-who-may-ask-know';
 const DOCUMENT = 'docs/kubernetes.md';
 const PATIENCE = { timeout: 60_000, interval: 500 };
 
@@ -255,6 +278,17 @@ const WORKLOAD = {
       metadata: { labels: { app: 'web' } },
       spec: { containers: [{ name: 'web', image: PAUSE_IMAGE }] },
     },
+  },
+};
+
+/** Of a node that there is not. */
+const HOMELESS = {
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'homeless', namespace: 'shop', labels: { app: 'homeless' } },
+  spec: {
+    nodeSelector: { 'kubernetes.io/hostname': 'nowhere' },
+    containers: [{ name: 'web', image: PAUSE_IMAGE }],
   },
 };
 

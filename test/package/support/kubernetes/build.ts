@@ -16,8 +16,8 @@ const COMMANDS = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler',
 export type KubernetesPrograms = Readonly<Record<(typeof COMMANDS)[number] | 'etcd', string>>;
 
 /**
- * Kubernetes of Debian 12, the only release that has its source with everything that it imports, and no package of more than its client.
- * It is compiled by the Go of the same release; etcd is Debian's. For the first time this takes some four minutes of two CPUs, and 220 MB in the end.
+ * Kubernetes of Debian 12: no release has packages of more than its client, and later ones have the source of that alone. It is compiled
+ * by the Go of the same release; etcd is Debian's. For the first time this takes some four minutes of two CPUs, and 220 MB in the end.
  */
 export async function builtKubernetes(): Promise<KubernetesPrograms> {
   const key = createHash('sha256')

@@ -18,7 +18,7 @@ import { NODE, Papers, SERVICE_ADDRESS } from './papers.js';
  * A Kubernetes of one node, which is the node of a lab: control plane, kubelet and containerd see its network and no other, and mounts of
  * their own. People are in the lab's world. Without kube-proxy: the one service that has an address is the API server.
  *
- *   cluster = await Cluster.start(lab);
+ *   cluster = await Cluster.start(lab, [image]);
  *   await cluster.kubectl('get', 'pods', '-A');
  */
 export class Cluster {
@@ -93,13 +93,13 @@ export class Cluster {
     await this.#controlPlane?.startApiServer();
   }
 
-  /** Leaves nothing. */
+  /** Leaves nothing, whatever of it fails. */
   async stop(): Promise<void> {
-    await this.#kubelet?.stop();
-    await this.#containerd?.stop();
-    await this.#controlPlane?.stop();
-    await this.#mounts?.stop();
+    const failures: unknown[] = [];
+    for (const part of [this.#kubelet, this.#containerd, this.#controlPlane, this.#mounts])
+      await part?.stop().catch((error) => failures.push(error));
     rmSync(this.folder, { recursive: true, force: true });
+    if (failures.length > 0) throw failures[0];
   }
 
   async #start(images: readonly string[]): Promise<void> {
