@@ -86,7 +86,7 @@ export class EventWriter {
   }
 
   #isFinal({ kind }: ApiFailure, tries: number): boolean {
-    // An API server that begins refuses what it has taken before, until it has read its rules.
+    // An API server that begins may refuse what it has taken before, until it has read its rules.
     const mayBeTaken = kind === 'forbidden' && this.written > 0;
     return (FINAL.includes(kind) && !mayBeTaken) || (tries >= MAX_TRIES && !AWAY.includes(kind));
   }

@@ -197,8 +197,8 @@ export class Reflector {
   }
 
   /**
-   * What was never given, somebody has to grant first. What was given before is given again soon: an API server that begins refuses
-   * everything until it has read its rules, and knows nothing of resources that it has not read yet.
+   * What was never given, somebody has to grant first. What was given before is asked for again soon: an API server that begins answers
+   * before it reads its rules, and may refuse until then (NonBlockingRun() of k8s.io/apiserver/pkg/server/genericapiserver.go, 1.20).
    */
   #leastPauseMs({ kind, retryAfterMs }: ApiFailure): number {
     const isRefused = kind === 'forbidden' || kind === 'missing';
