@@ -7,7 +7,7 @@ import { VERSION } from '../version.js';
 import { Delivery } from './delivery.js';
 import { hrTime, logRecordOf } from './log-record.js';
 import type { Rejection } from './sdk-log.js';
-import { WatchedLogExporter } from './watched-log-exporter.js';
+import { watched } from './watched.js';
 
 export interface OtlpLogsOptions {
   readonly url: string;
@@ -29,7 +29,7 @@ export class OtlpLogs {
     this.#delivery = new Delivery(onChange);
     const exporter = new OTLPLogExporter({ url, timeoutMillis: TIMEOUT_MS });
     const processor = new BatchLogRecordProcessor({
-      exporter: new WatchedLogExporter(exporter, this.#delivery),
+      exporter: watched(exporter, this.#delivery, (records: unknown[]) => records.length),
       maxQueueSize: MAX_WAITING,
       maxExportBatchSize: BATCH,
       scheduledDelayMillis: DELAY_MS,

@@ -1,15 +1,12 @@
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
 import type { Resource } from '@opentelemetry/resources';
-import {
-  MeterProvider,
-  PeriodicExportingMetricReader,
-  type ResourceMetrics,
-} from '@opentelemetry/sdk-metrics';
+import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import type { DropCounter } from '../metrics/drop-counter.js';
 import { VERSION } from '../version.js';
-import { Delivery, type Result } from './delivery.js';
+import { Delivery } from './delivery.js';
 import { dropsProducer } from './drop-metrics.js';
 import type { Rejection } from './sdk-log.js';
+import { watched } from './watched.js';
 
 export interface OtlpMetricsOptions {
   readonly url: string;
@@ -30,8 +27,9 @@ export class OtlpMetrics {
   constructor({ url, resource, drops, lost, onChange, intervalMs = askedIntervalMs() }: OtlpMetricsOptions) {
     this.#delivery = new Delivery(onChange);
     const timeoutMs = Math.min(TIMEOUT_MS, intervalMs);
+    const exporter = new OTLPMetricExporter({ url, timeoutMillis: timeoutMs });
     const reader = new PeriodicExportingMetricReader({
-      exporter: new WatchedExporter({ url, timeoutMillis: timeoutMs }, this.#delivery),
+      exporter: watched(exporter, this.#delivery, () => 1),
       exportIntervalMillis: intervalMs,
       exportTimeoutMillis: timeoutMs,
       metricProducers: [dropsProducer(drops, resource)],
@@ -63,23 +61,6 @@ export class OtlpMetrics {
   /** Gives out the last sums. */
   async end(): Promise<void> {
     await this.#provider.shutdown().catch(() => undefined);
-  }
-}
-
-class WatchedExporter extends OTLPMetricExporter {
-  readonly #delivery: Delivery;
-
-  constructor(config: ConstructorParameters<typeof OTLPMetricExporter>[0], delivery: Delivery) {
-    super(config);
-    this.#delivery = delivery;
-  }
-
-  override export(metrics: ResourceMetrics, onResult: (result: Result) => void): void {
-    this.#delivery.begin();
-    super.export(metrics, (result) => {
-      this.#delivery.settle(result, 1);
-      onResult(result);
-    });
   }
 }
 
