@@ -8,7 +8,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { isRoot, main, root, runQuietly, Stop } from '../scripts/lib/command.mjs';
 import { KERNELS, kernel } from '../test/vm/lib/kernel.mjs';
@@ -27,7 +27,8 @@ import { describeMachine, loadAverage } from './lib/machine.mjs';
 const SCRIPTS = join(root, 'bench', 'lib');
 const BACKENDS = ['default', 'tracepoint', 'fentry', 'fexit', 'kprobe'];
 const EMPTY = [...Object.values(EMPTY_OF), ...OTHER_WAYS, YARDSTICK];
-const EMPTY_HOOKS = join(root, 'build', 'bench', 'empty_hooks');
+/** What is compiled of SCRIPTS. */
+const PROGRAMS = join(root, 'build', 'bench');
 /** On the real machine packets take a hundredth of the time. */
 const MORE_HERE = 10;
 
@@ -39,7 +40,7 @@ await main(async () => {
   const options = readOptions();
   const { lack } = await prepare(options.kernels, { arch: 'x64', short: true });
   if (lack !== undefined) throw new Stop(lack, 3);
-  buildEmptyHooks();
+  buildPrograms();
   const real = measureHere(options);
   const title = head(options);
   const counted = [];
@@ -70,10 +71,24 @@ function readOptions() {
 }
 
 /** The same libraries are in the machines. */
-function buildEmptyHooks() {
-  mkdirSync(dirname(EMPTY_HOOKS), { recursive: true });
-  const source = join(SCRIPTS, 'empty_hooks.c');
-  runQuietly('cc', ['-std=gnu11', '-O1', '-Wall', '-D_GNU_SOURCE', source, '-o', EMPTY_HOOKS, '-lbpf']);
+function buildPrograms() {
+  mkdirSync(PROGRAMS, { recursive: true });
+  for (const name of ['empty_hooks', 'trampoline']) {
+    const [source, program] = [join(SCRIPTS, `${name}.c`), join(PROGRAMS, name)];
+    runQuietly('cc', ['-std=gnu11', '-O1', '-Wall', '-D_GNU_SOURCE', source, '-o', program, '-lbpf']);
+  }
+  const [source, object] = [join(SCRIPTS, 'trampoline.bpf.c'), join(PROGRAMS, 'trampoline.bpf.o')];
+  runQuietly('clang', [
+    '-O2',
+    '-g',
+    '-target',
+    'bpf',
+    '-I/usr/include/x86_64-linux-gnu',
+    '-c',
+    source,
+    '-o',
+    object,
+  ]);
 }
 
 /** Nanoseconds of this machine. */
@@ -82,7 +97,7 @@ function measureHere({ packets, rounds }) {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [join(SCRIPTS, 'backend-costs.mjs'), ...words],
-    { cwd: root, encoding: 'utf8', env: { ...process.env, EMPTY_HOOKS } },
+    { cwd: root, encoding: 'utf8', env: { ...process.env, BENCH_PROGRAMS: PROGRAMS } },
   );
   if (status !== 0) throw new Stop(`the tracepoint cannot be measured here: ${stderr.trim()}`);
   return JSON.parse(stdout);
@@ -93,8 +108,8 @@ async function measureOn(name, { packets, rounds }) {
   const names = [...BACKENDS, ...EMPTY].map((word) => `'${word}'`);
   const { code, stdout, stderr } = await runInMachine({
     kernel: name,
-    command: `EMPTY_HOOKS=/empty/${basename(EMPTY_HOOKS)} node /bench/backend-costs.mjs ${packets} ${rounds} ${names.join(' ')}`,
-    shares: { '/bench': SCRIPTS, '/empty': dirname(EMPTY_HOOKS) },
+    command: `BENCH_PROGRAMS=/programs node /bench/backend-costs.mjs ${packets} ${rounds} ${names.join(' ')}`,
+    shares: { '/bench': SCRIPTS, '/programs': PROGRAMS },
     countsInstructions: true,
     timeoutMs: MACHINE_MS,
   });

@@ -3,11 +3,13 @@
  *
  *     node .../backend-costs.mjs PACKETS ROUNDS NAME...      in the folder of a built package
  *
- * Prints one JSON object: {untraced: {accepted, dropped}, costs: {name: {accepted, dropped, program} or {refused}}}. The first two are the sender's nanoseconds
- * per packet; `program` is the run time of the BPF programs for each packet dropped. A name is a backend, `default` too, which is what is attached if nobody asks;
- * or programs that do nothing, [TIMES*]KIND/FUNCTION[,KIND/FUNCTION] as empty_hooks.c has them, which EMPTY_HOOKS is the path of; they have no `program`.
+ * Prints one JSON object: {untraced: {accepted, dropped}, costs: {name: {accepted, dropped, program} or {refused}}, trampoline}. The first two are the sender's
+ * nanoseconds per packet; `program` is the run time of the BPF programs for each packet dropped; `trampoline` is what trampoline.c finds. A name is a backend, `default` too, which is what is attached if nobody asks;
+ * or programs that do nothing, [TIMES*]KIND/FUNCTION[,KIND/FUNCTION] as empty_hooks.c has them, they have no `program`. Both are compiled in the folder BENCH_PROGRAMS.
  * All are the least of the rounds: whatever else runs on a CPU only adds to what it does. Needs root.
  */
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { withEmptyHooks } from './empty-hooks.mjs';
 import { importLibrary } from './library.mjs';
@@ -42,7 +44,7 @@ async function measureAll() {
     }
   }
   const costs = names.map((name) => [name, refused[name] ?? least(traced[name])]);
-  return { untraced: least(untraced), costs: Object.fromEntries(costs) };
+  return { untraced: least(untraced), costs: Object.fromEntries(costs), trampoline: wayOfTrampoline() };
 }
 
 async function withTracer(name, work) {
@@ -82,6 +84,13 @@ async function flood(rpFilter) {
   const packet = { from: 'pod', kind: 'udp', src: ADDRESS.pod, dst: ADDRESS.world };
   const { sent, elapsedNs } = await send(lab, packet, { count: packets });
   return elapsedNs / sent;
+}
+
+/** Nanoseconds of one call. */
+function wayOfTrampoline() {
+  const program = join(process.env.BENCH_PROGRAMS, 'trampoline');
+  const words = [`${program}.bpf.o`, packets, rounds].map(String);
+  return Number(execFileSync(program, words, { encoding: 'utf8' }));
 }
 
 function least(samples) {

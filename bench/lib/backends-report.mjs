@@ -23,6 +23,7 @@ export const YARDSTICK = `${YARDSTICK_PROGRAMS}*tp_btf/kfree_skb`;
 export function yardsticks(counted, real) {
   const ofEmpty = ({ untraced, costs }) => (costs[YARDSTICK].dropped - untraced.dropped) / YARDSTICK_PROGRAMS;
   const works = {
+    'an empty program behind a trampoline': ({ trampoline }) => trampoline,
     [`an empty program at the tracepoint, one of ${YARDSTICK_PROGRAMS}`]: ofEmpty,
     'the program at the tracepoint': ({ costs }) => costs.tracepoint.program,
     'accepted packets without a tracer': ({ untraced }) => untraced.accepted,
