@@ -47,7 +47,7 @@ function makeProgram(result: Result): Command {
     .configureOutput({
       outputError: () => undefined,
       writeOut: (text) => {
-        result.printed = print(text);
+        result.printed = Promise.all([result.printed, print(text)]).then(() => undefined);
       },
     });
   addTraceOptions(program.command('trace', { isDefault: true }))

@@ -6,7 +6,6 @@ import type { TraceEvent } from '../events.js';
 import { VERSION } from '../version.js';
 import { Delivery } from './delivery.js';
 import { hrTime, logRecordOf } from './log-record.js';
-import type { Rejection } from './sdk-log.js';
 import { watched } from './watched.js';
 
 export interface OtlpLogsOptions {
@@ -23,13 +22,19 @@ export class OtlpLogs {
   readonly #logger: Logger;
   #given = 0;
   #notGiven = 0;
+  #delivered = 0;
+  #notDelivered = 0;
+  /** Of the export whose result comes next. */
+  #rejected = 0;
   #toldLost = 0;
 
   constructor({ url, resource, onChange }: OtlpLogsOptions) {
     this.#delivery = new Delivery(onChange);
     const exporter = new OTLPLogExporter({ url, timeoutMillis: TIMEOUT_MS });
     const processor = new BatchLogRecordProcessor({
-      exporter: watched(exporter, this.#delivery, (records: unknown[]) => records.length),
+      exporter: watched(exporter, this.#delivery, (records: unknown[], isTaken) =>
+        this.#count(records.length, isTaken),
+      ),
       maxQueueSize: MAX_WAITING,
       maxExportBatchSize: BATCH,
       scheduledDelayMillis: DELAY_MS,
@@ -41,12 +46,12 @@ export class OtlpLogs {
 
   /** Events that did not reach the collector. */
   get lost(): number {
-    return this.#notGiven + this.#delivery.lost;
+    return this.#notGiven + this.#notDelivered;
   }
 
-  /** Some events of the export whose result comes next. */
-  reject(rejection: Rejection): void {
-    this.#delivery.reject(rejection);
+  /** So many events of the export whose result comes next are not taken. */
+  reject(count: number): void {
+    this.#rejected = count;
   }
 
   get failure(): string | undefined {
@@ -84,7 +89,14 @@ export class OtlpLogs {
   }
 
   get #waiting(): number {
-    return this.#given - this.#delivery.delivered - this.#delivery.lost;
+    return this.#given - this.#delivered - this.#notDelivered;
+  }
+
+  #count(records: number, isTaken: boolean): void {
+    const lost = isTaken ? Math.min(this.#rejected, records) : records;
+    this.#rejected = 0;
+    this.#notDelivered += lost;
+    this.#delivered += records - lost;
   }
 
   #tellLost(time: string): void {

@@ -1,3 +1,4 @@
+import { diag } from '@opentelemetry/api';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
 import type { Resource } from '@opentelemetry/resources';
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
@@ -5,7 +6,6 @@ import type { DropCounter } from '../metrics/drop-counter.js';
 import { VERSION } from '../version.js';
 import { Delivery } from './delivery.js';
 import { dropsProducer } from './drop-metrics.js';
-import type { Rejection } from './sdk-log.js';
 import { watched } from './watched.js';
 
 export interface OtlpMetricsOptions {
@@ -29,7 +29,7 @@ export class OtlpMetrics {
     const timeoutMs = Math.min(TIMEOUT_MS, intervalMs);
     const exporter = new OTLPMetricExporter({ url, timeoutMillis: timeoutMs });
     const reader = new PeriodicExportingMetricReader({
-      exporter: watched(exporter, this.#delivery, () => 1),
+      exporter: watched(exporter, this.#delivery),
       exportIntervalMillis: intervalMs,
       exportTimeoutMillis: timeoutMs,
       metricProducers: [dropsProducer(drops, resource)],
@@ -42,11 +42,6 @@ export class OtlpMetrics {
         description: 'Events that did not reach the collector as log records',
       })
       .addCallback((result) => result.observe(lost()));
-  }
-
-  /** Some points of the export whose result comes next. */
-  reject(rejection: Rejection): void {
-    this.#delivery.reject(rejection);
   }
 
   get failure(): string | undefined {
@@ -66,8 +61,12 @@ export class OtlpMetrics {
 
 /** OTEL_METRIC_EXPORT_INTERVAL, as in all SDKs of OpenTelemetry. */
 function askedIntervalMs(): number {
-  const asked = Number(process.env.OTEL_METRIC_EXPORT_INTERVAL);
-  return Number.isInteger(asked) && asked > 0 && asked <= LONGEST_MS ? asked : INTERVAL_MS;
+  const text = process.env.OTEL_METRIC_EXPORT_INTERVAL;
+  if (!text) return INTERVAL_MS;
+  const asked = Number(text);
+  if (Number.isInteger(asked) && asked > 0 && asked <= LONGEST_MS) return asked;
+  diag.warn(`OTEL_METRIC_EXPORT_INTERVAL is '${text}', no number of milliseconds: it is ${INTERVAL_MS} now`);
+  return INTERVAL_MS;
 }
 
 const INTERVAL_MS = 15_000;

@@ -47,8 +47,10 @@ export class Otlp implements Forwarder {
     const base = options.url.replace(/\/+$/, '');
     listenToSdk({
       onWarning: (text) => this.#options.note(`OpenTelemetry: ${text}`),
-      onRejectedLogs: (rejection) => this.#logs?.reject(rejection),
-      onRejectedPoints: (rejection) => this.#metrics?.reject(rejection),
+      onRejectedLogs: (count, why) => {
+        this.#lastFailure = why;
+        this.#logs?.reject(count);
+      },
     });
     const resource = resourceOf(options);
     if (logs) {

@@ -1,33 +1,26 @@
 import { DiagLogLevel, diag } from '@opentelemetry/api';
 import { printable } from '../printable.js';
 
-/** What a receiver did not take of an export that it answered with success: `partial_success` of OTLP. */
-export interface Rejection {
-  /** Log records, or data points. */
-  readonly count: number;
-  readonly why: string;
-}
-
 export interface SdkListener {
-  /** A setting of the environment that the SDK does not understand, a file that it cannot read, a warning of the receiver. Each once. */
+  /** A setting of the environment that the SDK does not understand, a file that it cannot read, what a receiver rejects or warns of. Each once. */
   readonly onWarning: (text: string) => void;
-  /** Told right before the result of the export that it is about. */
-  readonly onRejectedLogs: (rejection: Rejection) => void;
-  readonly onRejectedPoints: (rejection: Rejection) => void;
+  /** A receiver did not take so many log records of an export that it answered with success. Told right before the result of that export. */
+  readonly onRejectedLogs: (count: number, why: string) => void;
 }
 
 /** Hears what OpenTelemetry's SDK tells nothing but its log, of which a process has one: it is that of the last who asked. */
 export function listenToSdk(listener: SdkListener): void {
   const told = new Set<string>();
-  const warn = (text: string) => {
+  const warn = (words: string) => {
+    const text = safe(words.replace(PASSWORD, '//'));
     if (told.has(text) || told.size === MAX_WARNINGS) return;
     told.add(text);
-    listener.onWarning(printable(text.replace(PASSWORD, '//')));
+    listener.onWarning(text);
   };
   const logger = {
     ...{ error: ignore, info: ignore, debug: ignore, verbose: ignore }, // errors are results of exports, too
     warn: (message: string, ...more: unknown[]) => {
-      if (message !== PARTIAL_SUCCESS) warn([message, ...more].join(' '));
+      if (message !== PARTIAL_SUCCESS) warn([message, ...more].filter(isText).join(' '));
       else hearAnswer(String(more[0]), listener, warn);
     },
   };
@@ -37,10 +30,21 @@ export function listenToSdk(listener: SdkListener): void {
 /** ExportLogsPartialSuccess or ExportMetricsPartialSuccess; one that rejects nothing is a warning. */
 function hearAnswer(json: string, listener: SdkListener, warn: (text: string) => void): void {
   const { rejectedLogRecords, rejectedDataPoints, errorMessage } = JSON.parse(json);
-  const why = printable(errorMessage ?? 'no reason given');
-  if (rejectedLogRecords > 0) listener.onRejectedLogs({ count: rejectedLogRecords, why });
-  else if (rejectedDataPoints > 0) listener.onRejectedPoints({ count: rejectedDataPoints, why });
-  else warn(`the receiver warns: ${why}`);
+  const why = errorMessage || 'no reason given';
+  const what =
+    rejectedLogRecords > 0 ? 'rejects events' : rejectedDataPoints > 0 ? 'rejects counts' : 'warns';
+  if (rejectedLogRecords > 0) listener.onRejectedLogs(rejectedLogRecords, `rejected: ${safe(why)}`);
+  warn(`the receiver ${what}: ${why}`);
+}
+
+/** An answer that is none comes along as bytes: nobody knows what is in it. */
+function isText(part: unknown): boolean {
+  return typeof part === 'string' || part instanceof Error;
+}
+
+/** A receiver may say anything, as long as it likes. */
+function safe(text: string): string {
+  return printable(text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text);
 }
 
 function ignore(): void {}
@@ -50,3 +54,4 @@ const PARTIAL_SUCCESS = 'Received Partial Success response:';
 /** Of an URL. */
 const PASSWORD = /\/\/[^/@\s]*@/g;
 const MAX_WARNINGS = 16;
+const MAX_LENGTH = 300;

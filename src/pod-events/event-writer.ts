@@ -28,6 +28,8 @@ export class EventWriter {
   readonly #allowance: Allowance;
   readonly #abort = new AbortController();
   readonly #waiting: EventMaker[] = [];
+  /** Namespaces where no events may be created, be it that they are about to go: the others shall not wait for those again. */
+  readonly #refusing = new Set<string>();
   #client: ApiClient | undefined;
   #running: Promise<void> | undefined;
   /** Why the one that is being written did not get there yet, or the last one at all. */
@@ -68,16 +70,20 @@ export class EventWriter {
   async #write(maker: EventMaker): Promise<void> {
     const backoff = new Backoff(this.#options.timing ?? TIMING);
     const made = maker();
-    for (let tries = 1; ; tries++) {
+    let refusals = 0;
+    for (;;) {
       const failure = await this.#attempt(made);
       // It is there already where the answer to an earlier try was lost.
       if (failure === undefined || failure.kind === 'exists') {
         this.written++;
         this.failure = undefined;
+        this.#refusing.delete(made.namespace);
         return;
       }
       this.#tell(failure);
-      if (this.#isFinal(failure, tries)) {
+      refusals = AWAY.includes(failure.kind) ? 0 : refusals + 1;
+      if (this.#isFinal(failure, refusals, made.namespace)) {
+        if (failure.kind === 'forbidden') this.#remember(made.namespace);
         this.lost++;
         return;
       }
@@ -85,10 +91,15 @@ export class EventWriter {
     }
   }
 
-  #isFinal({ kind }: ApiFailure, tries: number): boolean {
+  #isFinal({ kind }: ApiFailure, refusals: number, namespace: string): boolean {
     // An API server that begins may refuse what it has taken before, until it has read its rules.
-    const mayBeTaken = kind === 'forbidden' && this.written > 0;
-    return (FINAL.includes(kind) && !mayBeTaken) || (tries >= MAX_TRIES && !AWAY.includes(kind));
+    const mayBeTaken = kind === 'forbidden' && this.written > 0 && !this.#refusing.has(namespace);
+    return (FINAL.includes(kind) && !mayBeTaken) || refusals >= MAX_REFUSALS;
+  }
+
+  #remember(namespace: string): void {
+    if (this.#refusing.size === MAX_REFUSING) this.#refusing.clear();
+    this.#refusing.add(namespace);
   }
 
   async #attempt({ namespace, event }: ReturnType<EventMaker>): Promise<ApiFailure | undefined> {
@@ -123,7 +134,9 @@ const PERMISSION = 'create events in all namespaces';
 const FINAL: readonly string[] = ['forbidden', 'missing', 'stopped'];
 /** The next one would fare no better: what waits behind it waits on, as far as there is room. */
 const AWAY: readonly string[] = ['unreachable', 'timeout'];
-const MAX_TRIES = 5;
+/** One after the other. */
+const MAX_REFUSALS = 5;
+const MAX_REFUSING = 1000;
 /** Pods of a node that one incident may hit, and some more. */
 const MAX_WAITING = 512;
 /** With 5,000 nodes in one incident, 50,000 events at once and 500 a second after that. */

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { MANIFESTS, renderManifests } from '../../scripts/lib/chart.mjs';
@@ -20,8 +21,9 @@ describe('deploy/kubernetes', () => {
 
   it.each(['rpftrace.yaml', 'sidecar.yaml'])('%s is read by kubectl as it is read here', async (file) => {
     const { kubectl } = await fetchKubernetesTools();
-    const words = ['label', '--local', '-f', `deploy/kubernetes/${file}`, 'none-', '-o', 'json'];
-    const asRead = execFileSync(kubectl, words, { encoding: 'utf8' }).replace(/^\}\n\{/gm, '},{');
+    const words = ['label', '--local', '-f', join(dirname(MANIFESTS), file), 'none-', '-o', 'json'];
+    const env = { ...process.env, KUBECONFIG: '/dev/null' };
+    const asRead = execFileSync(kubectl, words, { env, encoding: 'utf8' }).replace(/^\}\n\{/gm, '},{');
     expect(JSON.parse(`[${asRead}]`)).toEqual(objectsIn(read(`deploy/kubernetes/${file}`)));
   });
 

@@ -55,6 +55,7 @@ it('the exit code is the same when nobody reads what is told', async () => {
 
 describe.each([
   ['help', ['--help']],
+  ['help with examples after it', ['serve', '--help']],
   ['what the plugin of kubectl says before it', ['kubectl', '--help']],
   ['the version', ['--version']],
   ['the schema', ['schema']],

@@ -53,6 +53,8 @@ export class Collector {
   refusal: number | undefined;
   /** How many log records or data points of each request it says that it does not take, and why. */
   rejection: { readonly count: number; readonly why: string } | undefined;
+  /** What it says instead of what a collector says. */
+  answer: string | undefined;
   /** Requests that were not taken. */
   refused = 0;
   #server: Server | undefined;
@@ -70,6 +72,7 @@ export class Collector {
     this.points.clear();
     this.refusal = undefined;
     this.rejection = undefined;
+    this.answer = undefined;
     this.refused = 0;
   }
 
@@ -115,7 +118,8 @@ export class Collector {
     this.#onRequest();
   }
 
-  #answer(path: string | undefined): Uint8Array | undefined {
+  #answer(path: string | undefined): Uint8Array | string | undefined {
+    if (this.answer !== undefined) return this.answer;
     if (this.rejection === undefined) return undefined;
     const { count, why } = this.rejection;
     return path === '/v1/logs'

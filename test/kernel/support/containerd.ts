@@ -125,14 +125,17 @@ export class Containerd implements AsyncDisposable {
     await this.#boot();
   }
 
-  /** Removes its pods, and all that it made. Idempotent. */
+  /** Removes its pods, and all that it made, whatever becomes of the pods. Idempotent. */
   async stop(): Promise<void> {
-    await this.#removePods();
-    await this.kill();
-    this.#admin.close();
-    await unmountBelow(this.folder);
-    await rm(this.folder, { recursive: true, force: true });
-    await removeCgroups(this.cgroups);
+    try {
+      await this.#removePods();
+    } finally {
+      await this.kill();
+      this.#admin.close();
+      await unmountBelow(this.folder);
+      await rm(this.folder, { recursive: true, force: true });
+      await removeCgroups(this.cgroups);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -88,6 +88,40 @@ describe('PodEvents', () => {
     expect(events.lost).toBe(0);
   });
 
+  test('one that begins after it was away long, too', async () => {
+    const { api, events } = await start();
+    events.event(incidentOf({}));
+    events.drop(dropOf(1), flowOf('db-0'));
+    await eventually(() => expect(events.written).toBe(1));
+    let tries = 0;
+    api.faults.push((request, response) => {
+      if (request.method !== 'POST' || tries++ > 9) return false;
+      if (tries <= 8) response.destroy();
+      else sendStatus(response, 403, 'Forbidden');
+      return true;
+    });
+    events.drop(dropOf(1), flowOf('web-0'));
+    await eventually(() => expect(events.written + events.lost).toBe(2));
+    expect([events.written, events.lost]).toEqual([2, 0]);
+  });
+
+  test('a namespace that takes none keeps the others waiting once', async () => {
+    const { api, events } = await start();
+    let refused = 0;
+    api.faults.push((request, response) => {
+      if (request.method !== 'POST' || !request.path.includes('/namespaces/ending/')) return false;
+      refused++;
+      sendStatus(response, 403, 'Forbidden');
+      return true;
+    });
+    events.event(incidentOf({}));
+    events.drop(dropOf(1), flowOf('db-0'));
+    for (const pod of ['a', 'b', 'c']) events.drop(dropOf(1), flowOf(pod, { namespace: 'ending' }));
+    events.drop(dropOf(1), flowOf('web-0'));
+    await eventually(() => expect(events.written).toBe(2));
+    expect([events.lost, refused]).toEqual([3, 5 + 1 + 1]);
+  });
+
   test('a server that is busy is asked again; an answer that was lost makes no second event', async () => {
     const { api, events } = await start();
     let tries = 0;
@@ -155,10 +189,10 @@ interface Started {
 const FIRST = { id: 'i-1' } as Incident;
 const SECOND = { id: 'i-2' } as Incident;
 
-function flowOf(pod: string, { incident = FIRST, uid = `uid-${pod}` } = {}): Flow {
+function flowOf(pod: string, { incident = FIRST, uid = `uid-${pod}`, namespace = 'shop' } = {}): Flow {
   return {
     ...countedFlow({}),
     incident,
-    attribution: { pod: { namespace: 'shop', name: pod, uid, source: 'kubernetes' } },
+    attribution: { pod: { namespace, name: pod, uid, source: 'kubernetes' } },
   };
 }

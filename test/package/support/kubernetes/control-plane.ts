@@ -32,26 +32,19 @@ export class ControlPlane {
       ...[programs.etcd, '--data-dir', join(folder, 'etcd'), '--listen-peer-urls', 'http://127.0.0.1:2380'],
       ...['--listen-client-urls', ETCD, '--advertise-client-urls', ETCD],
     ];
-    this.#others.push(await this.#daemon('etcd', storage, () => this.#answers(`${ETCD}/health`)));
+    await this.#startOther('etcd', storage, () => this.#answers(`${ETCD}/health`));
     await this.startApiServer();
     const tokens = papers.path('service-accounts.key');
-    const [controllers, scheduler] = await Promise.all([
-      this.#daemon(
-        'controllers',
-        [
-          ...[programs['kube-controller-manager'], ...asUser(papers, 'system:kube-controller-manager')],
-          ...['--service-account-private-key-file', tokens, '--root-ca-file', papers.path('ca.crt')],
-          '--use-service-account-credentials',
-        ],
-        () => this.#answers('https://127.0.0.1:10257/healthz'),
-      ),
-      this.#daemon(
-        'scheduler',
-        [programs['kube-scheduler'], ...asUser(papers, 'system:kube-scheduler')],
-        () => this.#answers('https://127.0.0.1:10259/healthz'),
-      ),
-    ]);
-    this.#others.push(controllers, scheduler);
+    const controllers = [
+      ...[programs['kube-controller-manager'], ...asUser(papers, 'system:kube-controller-manager')],
+      ...['--service-account-private-key-file', tokens, '--root-ca-file', papers.path('ca.crt')],
+      '--use-service-account-credentials',
+    ];
+    await this.#startOther('controllers', controllers, () =>
+      this.#answers('https://127.0.0.1:10257/healthz'),
+    );
+    const scheduler = [programs['kube-scheduler'], ...asUser(papers, 'system:kube-scheduler')];
+    await this.#startOther('scheduler', scheduler, () => this.#answers('https://127.0.0.1:10259/healthz'));
   }
 
   /** Resolves when it is ready. */
@@ -70,6 +63,10 @@ export class ControlPlane {
     for (const daemon of [...this.#others.slice(1), this.#apiServer, this.#others[0]]) {
       await daemon?.stop('SIGKILL');
     }
+  }
+
+  async #startOther(name: string, words: readonly string[], isReady: () => Promise<boolean>): Promise<void> {
+    this.#others.push(await this.#daemon(name, words, isReady));
   }
 
   #daemon(name: string, words: readonly string[], isReady: () => Promise<boolean>): Promise<Daemon> {

@@ -37,7 +37,7 @@ export class OwnMounts {
   }
 
   async stop(): Promise<void> {
-    if (this.#keeper.exitCode !== null) return;
+    if (this.#keeper.exitCode !== null || this.#keeper.signalCode !== null) return;
     const ended = once(this.#keeper, 'exit');
     this.#keeper.stdin?.end();
     await ended;
