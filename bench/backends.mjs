@@ -10,6 +10,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { archIncludes } from '../scripts/build-bpf.mjs';
 import { isRoot, main, root, runQuietly, Stop } from '../scripts/lib/command.mjs';
 import { KERNELS, kernel } from '../test/vm/lib/kernel.mjs';
 import { runInMachine } from '../test/vm/lib/machine.mjs';
@@ -78,17 +79,8 @@ function buildPrograms() {
     runQuietly('cc', ['-std=gnu11', '-O1', '-Wall', '-D_GNU_SOURCE', source, '-o', program, '-lbpf']);
   }
   const [source, object] = [join(SCRIPTS, 'trampoline.bpf.c'), join(PROGRAMS, 'trampoline.bpf.o')];
-  runQuietly('clang', [
-    '-O2',
-    '-g',
-    '-target',
-    'bpf',
-    '-I/usr/include/x86_64-linux-gnu',
-    '-c',
-    source,
-    '-o',
-    object,
-  ]);
+  const flags = ['-target', 'bpf', '-O2', '-g', ...archIncludes()];
+  runQuietly('clang', [...flags, '-c', source, '-o', object]);
 }
 
 /** Nanoseconds of this machine. */

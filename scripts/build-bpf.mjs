@@ -71,7 +71,7 @@ function compile(source, object, defines = []) {
 }
 
 /** Debian keeps asm/types.h, which every UAPI header needs, where clang does not look when it compiles for BPF. */
-function archIncludes() {
+export function archIncludes() {
   const multiarch = execFileSync('cc', ['-print-multiarch'], { encoding: 'utf8' }).trim();
   return multiarch ? ['-idirafter', `/usr/include/${multiarch}`] : [];
 }

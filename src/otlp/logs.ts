@@ -17,13 +17,13 @@ export interface OtlpLogsOptions {
 
 /** Events as log records for a collector. What it does not take is counted, and told to it once it takes some again. */
 export class OtlpLogs {
+  /** Events that did not reach the collector. */
+  lost = 0;
   readonly #delivery: Delivery;
   readonly #provider: LoggerProvider;
   readonly #logger: Logger;
-  #given = 0;
-  #notGiven = 0;
-  #delivered = 0;
-  #notDelivered = 0;
+  /** Records on their way. */
+  #waiting = 0;
   /** Of the export whose result comes next. */
   #rejected = 0;
   #toldLost = 0;
@@ -44,11 +44,6 @@ export class OtlpLogs {
     this.#logger = this.#provider.getLogger('rpftrace', VERSION);
   }
 
-  /** Events that did not reach the collector. */
-  get lost(): number {
-    return this.#notGiven + this.#notDelivered;
-  }
-
   /** So many events of the export whose result comes next are not taken. */
   reject(count: number): void {
     this.#rejected = count;
@@ -64,7 +59,7 @@ export class OtlpLogs {
 
   /** One that there is no room for. */
   lose(): void {
-    this.#notGiven++;
+    this.lost++;
   }
 
   take(event: TraceEvent): void {
@@ -83,20 +78,14 @@ export class OtlpLogs {
 
   /** What is not delivered now never will be. */
   settle(): void {
-    const waiting = this.#waiting;
-    this.#notGiven += waiting;
-    this.#given -= waiting;
-  }
-
-  get #waiting(): number {
-    return this.#given - this.#delivered - this.#notDelivered;
+    this.lost += this.#waiting;
+    this.#waiting = 0;
   }
 
   #count(records: number, isTaken: boolean): void {
-    const lost = isTaken ? Math.min(this.#rejected, records) : records;
+    this.#waiting -= records;
+    this.lost += isTaken ? Math.min(this.#rejected, records) : records;
     this.#rejected = 0;
-    this.#notDelivered += lost;
-    this.#delivered += records - lost;
   }
 
   #tellLost(time: string): void {
@@ -112,7 +101,7 @@ export class OtlpLogs {
   }
 
   #emit(record: LogRecord): void {
-    this.#given++;
+    this.#waiting++;
     this.#logger.emit(record);
   }
 }

@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { cgroupMounts } from '../../src/cgroup-mounts.js';
 import type { SysctlChangeEvent } from '../../src/events.js';
 import type { Lab } from '../../src/lab/lab.js';
 import type { LabPacket } from '../../src/lab/packet.js';
@@ -50,7 +51,7 @@ describe('who writes a setting', () => {
 
   it('is told with the unit that it was, when that and its cgroup are gone', async () => {
     const cgroup = `rpfk${process.pid}.slice/short.service`;
-    const folder = join(cgroupRoot(), cgroup);
+    const folder = join(cgroupMounts()[0] as string, cgroup);
     mkdirSync(folder, { recursive: true });
     const write = `echo $$ > ${folder}/cgroup.procs; echo 0 > ${FILE}`;
     const script = `sh -c '${write}'; rmdir ${folder} ${dirname(folder)}`;
@@ -277,10 +278,4 @@ async function changesBy(lab: Lab, script: string): Promise<SysctlChangeEvent[]>
   const { events } = await runTrace(inLab(lab, ['node']), () => lab.inside('node', script));
   expect(stopOf(events).totals.malformed).toBe(0);
   return changesIn(events);
-}
-
-/** Where the v2 hierarchy is mounted: on a hybrid system below /sys/fs/cgroup. */
-function cgroupRoot(): string {
-  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
-  return mounts.find((line) => line.split(' ')[2] === 'cgroup2')?.split(' ')[1] ?? '/sys/fs/cgroup';
 }

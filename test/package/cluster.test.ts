@@ -10,6 +10,7 @@ import type { PodOnNode } from '../kernel/support/containerd.js';
 import { count, dropsOf, useLab } from '../kernel/support/lab.js';
 import { type Program, parseEvents, startAttached } from '../process/support/program.js';
 import { read } from '../support/chart.js';
+import { mounts } from '../support/mounts.js';
 import { documentedLine } from './support/documented.js';
 import { Image } from './support/image.js';
 import { Cluster } from './support/kubernetes/cluster.js';
@@ -292,7 +293,7 @@ const HOMELESS = {
 
 function lackOf(): string | undefined {
   if (process.arch !== 'x64') return 'Kubernetes is compiled for x64 only';
-  const hasVersion1 = / cgroup /.test(readFileSync('/proc/self/mounts', 'utf8'));
+  const hasVersion1 = mounts().some(({ type }) => type === 'cgroup');
   return hasVersion1
     ? undefined
     : 'no cgroups of version 1: with those of version 2 Kubernetes 1.20 was not tried';

@@ -1,11 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { attempt, type Result, run } from '../../../src/lab/process.js';
+import { Daemon } from '../../support/daemon.js';
+import { mounts } from '../../support/mounts.js';
 import { type CniDirectories, type PodNetwork, prepareCni } from './containerd/cni.js';
 import { CriAdmin } from './containerd/cri-admin.js';
 import { makePauseImage } from './containerd/image.js';
@@ -43,7 +41,7 @@ export class Containerd implements AsyncDisposable {
   /** The cgroup that those of its pods are in. */
   readonly cgroups: string;
   readonly #enter: readonly string[];
-  #process: ChildProcess | undefined;
+  #daemon: Daemon | undefined;
   #admin: CriAdmin;
 
   private constructor(folder: string, { netns, mounts }: ContainerdOptions) {
@@ -111,12 +109,9 @@ export class Containerd implements AsyncDisposable {
 
   /** As when it crashes: pods live on, its socket is there and answers nobody. */
   async kill(): Promise<void> {
-    const child = this.#process;
-    this.#process = undefined;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, 'exit');
-    child.kill('SIGKILL');
-    await ended;
+    const daemon = this.#daemon;
+    this.#daemon = undefined;
+    await daemon?.stop('SIGKILL');
   }
 
   /** After kill(). Resolves when it can run pods again. */
@@ -148,24 +143,10 @@ export class Containerd implements AsyncDisposable {
   }
 
   async #boot(): Promise<void> {
-    const log = createWriteStream(join(this.folder, 'log'), { flags: 'a' });
-    await once(log, 'open');
-    const [command = '', ...words] = this.#enter;
-    const args = [...words, 'containerd', '--config', join(this.folder, 'config.toml')];
-    this.#process = spawn(command, args, { stdio: ['ignore', log, log], detached: true });
-    log.close();
-    await this.#ready(this.#process);
-  }
-
-  async #ready(child: ChildProcess): Promise<void> {
-    const deadline = Date.now() + READY_WITHIN_MS;
-    for (;;) {
-      if (await this.#answers()) return;
-      if (child.exitCode !== null || Date.now() > deadline) {
-        throw new Error(`containerd does not answer: ${await readFile(join(this.folder, 'log'), 'utf8')}`);
-      }
-      await pause(20);
-    }
+    const words = [...this.#enter, 'containerd', '--config', join(this.folder, 'config.toml')];
+    const isReady = () => this.#answers();
+    const options = { log: join(this.folder, 'log'), isReady, withinMs: READY_WITHIN_MS };
+    this.#daemon = await Daemon.start(words, options);
   }
 
   /** Its CRI plugin comes up after its socket. */
@@ -177,7 +158,7 @@ export class Containerd implements AsyncDisposable {
   }
 
   async #removePods(): Promise<void> {
-    if (this.#process === undefined) await this.#boot().catch(() => undefined);
+    if (this.#daemon === undefined) await this.#boot().catch(() => undefined);
     if (!(await this.#answers())) return;
     const { items } = await this.#admin.call<{ items: { id: string }[] }>('ListPodSandbox', {});
     for (const { id } of items) {
@@ -219,18 +200,14 @@ async function configuration(changes: readonly Change[]): Promise<string> {
 
 /** Network namespaces, root file systems and shared memory of pods that could not be removed. */
 async function unmountBelow(folder: string): Promise<void> {
-  const mounts = (await readFile('/proc/self/mounts', 'utf8'))
-    .split('\n')
-    .map((line) => line.split(' ')[1] ?? '');
-  const ours = mounts.filter((path) => path.startsWith(`${folder}/`)).reverse();
-  for (const path of ours) await attempt('umount', ['--lazy', path]);
+  const ours = mounts().filter(({ path }) => path.startsWith(`${folder}/`));
+  for (const { path } of ours.reverse()) await attempt('umount', ['--lazy', path]);
 }
 
 /** The runtime removes those of containers; their parents are the kubelet's. */
 async function removeCgroups(parent: string): Promise<void> {
-  const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').map((line) => line.split(' '));
-  const roots = mounts.filter(([, , type]) => type === 'cgroup' || type === 'cgroup2');
-  await Promise.all(roots.map(([, path]) => removeFolders(`${path}${parent}`)));
+  const roots = mounts().filter(({ type }) => type === 'cgroup' || type === 'cgroup2');
+  await Promise.all(roots.map(({ path }) => removeFolders(`${path}${parent}`)));
 }
 
 /** A cgroup's files go with it. */

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { attempt } from '../../../../src/lab/process.js';
 import { ADDRESS } from '../../../../src/lab/topology.js';
+import { Daemon } from '../../../support/daemon.js';
 import type { KubernetesPrograms } from './build.js';
-import { Daemon } from './daemon.js';
 import { type Papers, SERVICE_ADDRESS, SERVICE_RANGE } from './papers.js';
 
 export interface ControlPlaneOptions {

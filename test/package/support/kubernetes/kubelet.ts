@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ADDRESS } from '../../../../src/lab/topology.js';
+import { Daemon } from '../../../support/daemon.js';
+import { mounts } from '../../../support/mounts.js';
 import type { KubernetesPrograms } from './build.js';
-import { Daemon } from './daemon.js';
 import { NODE, type Papers } from './papers.js';
 
 export interface KubeletOptions {
@@ -20,7 +20,7 @@ export interface KubeletOptions {
 /** Runs the pods of the node by containerd. Resolves when it is ready. */
 export async function startKubelet(options: KubeletOptions): Promise<Daemon> {
   const { programs, papers, folder, enter, cgroups, isReady } = options;
-  await makeCgroups(cgroups);
+  makeCgroups(cgroups);
   const config = join(folder, 'kubelet.json');
   writeFileSync(config, JSON.stringify(configuration(papers, cgroups)));
   const plugins = join(folder, 'plugins');
@@ -58,8 +58,7 @@ function configuration(papers: Papers, cgroupRoot: string): object {
 }
 
 /** The kubelet begins in one that is there. */
-async function makeCgroups(path: string): Promise<void> {
-  const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').map((line) => line.split(' '));
-  const hierarchies = mounts.filter(([, , type]) => type === 'cgroup').map(([, at]) => `${at}${path}`);
-  for (const folder of hierarchies) mkdirSync(folder, { recursive: true });
+function makeCgroups(cgroup: string): void {
+  const hierarchies = mounts().filter(({ type }) => type === 'cgroup');
+  for (const { path } of hierarchies) mkdirSync(`${path}${cgroup}`, { recursive: true });
 }

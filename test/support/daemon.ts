@@ -9,6 +9,8 @@ export interface DaemonOptions {
   readonly log: string;
   /** Whether it does what it is for. */
   readonly isReady: () => Promise<boolean>;
+  /** How long that may take. */
+  readonly withinMs?: number;
 }
 
 /** A program that runs until it is stopped. */
@@ -29,7 +31,7 @@ export class Daemon {
     log.close();
     const daemon = new Daemon(child, options.log);
     try {
-      await daemon.#ready(options.isReady);
+      await daemon.#ready(options);
       return daemon;
     } catch (error) {
       await daemon.stop('SIGKILL');
@@ -51,14 +53,14 @@ export class Daemon {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
-  async #ready(isReady: () => Promise<boolean>): Promise<void> {
-    const deadline = Date.now() + READY_WITHIN_MS;
+  async #ready({ isReady, withinMs = READY_WITHIN_MS }: DaemonOptions): Promise<void> {
+    const deadline = Date.now() + withinMs;
     while (!(await isReady())) {
       if (this.#hasEnded || Date.now() > deadline) {
         const words = (await readFile(this.#log, 'utf8')).slice(-MAX_WORDS);
         throw new Error(`${this.#child.spawnargs.join(' ')} is not ready: ${words}`);
       }
-      await pause(250);
+      await pause(100);
     }
   }
 }
